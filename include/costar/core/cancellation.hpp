@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace costar {
+
+class strand_context;
+class root_scope;
+class cancel_hook;
+
+/// What a waiting operation can do for the scope it waits in: be cancelled, and say what it waits for.
+struct hook_actions {
+    /// Ends the wait early. Called once; the hook is detached already.
+    void (*cancel)(cancel_hook&) noexcept;
+
+    /// One line for a dump of waiting coroutines, such as "reply from 1/$0-3-1".
+    std::string (*describe)(const cancel_hook&);
+};
+
+/// Link between a waiting operation and the scope that may cancel it.
+///
+/// It lies inside the awaiter, so waiting allocates nothing. Used from the scope's strand only.
+class cancel_hook {
+public:
+    explicit cancel_hook(const hook_actions& actions) noexcept : actions_(&actions) {}
+    cancel_hook(const cancel_hook&) = delete;
+    cancel_hook& operator=(const cancel_hook&) = delete;
+    ~cancel_hook() { detach(); }
+
+    /// True while a scope knows this hook.
+    bool is_attached() const noexcept { return place_ != nullptr; }
+
+    /// Leaves the scope; harmless when not attached.
+    void detach() noexcept
+    {
+        if (place_ == nullptr)
+            return;
+        *place_ = next_;
+        if (next_ != nullptr)
+            next_->place_ = place_;
+        place_ = nullptr;
+    }
+
+    std::string describe() const { return actions_->describe(*this); }
+
+private:
+    friend class scope;
+
+    const hook_actions* actions_;
+    cancel_hook* next_ = nullptr;
+    cancel_hook** place_ = nullptr;  // the pointer that points here
+};
+
+/// Cancellation scope: what is cancelled together.
+///
+/// An actor's body, each branch of `when_any` and each spawned task has one. A scope that was cancelled stays so;
+/// operations that begin to wait in it end at once with `errc::cancelled`.
+///
+/// Thread safety: used from its strand only, no atomics.
+class scope {
+public:
+    scope(const scope&) = delete;
+    scope& operator=(const scope&) = delete;
+
+    /// The strand on which everything in this scope runs.
+    strand_context& home() const noexcept { return *home_; }
+
+    bool is_cancelled() const noexcept { return cancelled_; }
+
+    /// Cancels what waits in this scope, newest first, and all that will.
+    void cancel() noexcept
+    {
+        cancelled_ = true;
+        while (cancel_hook* hook = first_) {
+            hook->detach();
+            hook->actions_->cancel(*hook);
+        }
+    }
+
+    /// Adds a waiting operation. The scope must not be cancelled.
+    void attach(cancel_hook& hook) noexcept
+    {
+        hook.next_ = first_;
+        hook.place_ = &first_;
+        if (first_ != nullptr)
+            first_->place_ = &hook.next_;
+        first_ = &hook;
+    }
+
+    /// The outermost scope around this one.
+    root_scope& root() noexcept;
+
+    /// Calls `visit` with each operation that waits here, newest first.
+    template <class Visitor>
+    void for_each_waiting(Visitor&& visit) const
+    {
+        for (const cancel_hook* hook = first_; hook != nullptr; hook = hook->next_)
+            visit(*hook);
+    }
+
+protected:
+    scope(strand_context& home, bool is_root) noexcept : home_(&home), is_root_(is_root) {}
+    ~scope()
+    {
+        while (first_ != nullptr)
+            first_->detach();
+    }
+
+    void reset_cancelled() noexcept { cancelled_ = false; }
+
+private:
+    cancel_hook* first_ = nullptr;
+    strand_context* home_;
+    bool cancelled_ = false;
+    bool is_root_;
+};
+
+/// Outermost scope of a tree of coroutines: an actor or a task spawned on its own.
+///
+/// The strand keeps its flow control here: how much of the runnable backlog the messages of this root are, and whether
+/// it is parked because a ring it sent into is full.
+class root_scope : public scope {
+public:
+    explicit root_scope(strand_context& home) noexcept : scope(home, true) {}
+
+    /// True while the root waits for its mailbox, so that each further message makes it runnable.
+    bool is_receptive() const noexcept { return receptive_; }
+    void set_receptive(bool receptive) noexcept { receptive_ = receptive; }
+
+    std::uint32_t queued() const noexcept { return queued_; }
+
+private:
+    friend class strand_context;
+
+    std::uint32_t queued_ = 0;  // messages in the mailbox
+    bool receptive_ = false;
+    bool counted_ = true;  // queued_ is part of the strand's runnable backlog
+    bool parked_ = false;  // sent into a full ring; runs again when there is room
+};
+
+/// Scope inside another one: a branch that can be cancelled alone and is cancelled with its parent.
+class child_scope : public scope, private cancel_hook {
+public:
+    /// Begins a branch of `parent`; a shielded one is not cancelled with it.
+    explicit child_scope(scope& parent, bool shielded = false) noexcept
+        : scope(parent.home(), false), cancel_hook(actions), root_(&parent.root())
+    {
+        if (shielded)
+            return;
+        if (parent.is_cancelled())
+            cancel();
+        else
+            parent.attach(*this);
+    }
+
+private:
+    friend class scope;
+
+    static const hook_actions actions;
+
+    root_scope* root_;
+};
+
+inline const hook_actions child_scope::actions{
+    .cancel = [](cancel_hook& hook) noexcept { static_cast<child_scope&>(hook).cancel(); },
+    .describe = [](const cancel_hook& hook) {
+        std::string all;
+        static_cast<const child_scope&>(hook).for_each_waiting([&](const cancel_hook& inner) {
+            all += (all.empty() ? "" : ", ") + inner.describe();
+        });
+        return all.empty() ? std::string("its branch to go on") : all;
+    }};
+
+inline root_scope& scope::root() noexcept
+{
+    return is_root_ ? static_cast<root_scope&>(*this) : *static_cast<child_scope&>(*this).root_;
+}
+
+}  // namespace costar

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/core/ring.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+
+namespace costar {
+
+/// Unbounded queue of parcels from one foreign thread to one strand.
+///
+/// It is a chain of rings: while the consumer keeps up, the producer stays within one and nothing is
+/// allocated; when one is full the producer goes on in a new one of twice the size, and the consumer frees
+/// the old one when it has emptied it. Flow control is the caller's: wait while `full()` before pushing, or
+/// let the chute grow.
+///
+/// Thread safety: one producer and one consumer at a time; each function says whose it is.
+/// Lifetime: made by `make()` with two holds, one for each side; who calls `drop()` last destroys it.
+class chute {
+public:
+    static constexpr std::size_t first_slots = 256;
+    static constexpr std::size_t slots_max = 4096;
+
+    chute(const chute&) = delete;
+    chute& operator=(const chute&) = delete;
+
+    /// A new chute. Both sides must call `drop()` once.
+    ///
+    /// Errors: throws `std::bad_alloc`.
+    static chute* make() { return new chute(segment::make(first_slots)); }
+
+    /// Producer: whether the next push would need new memory.
+    bool full() noexcept
+    {
+        if (tail_own_ - head_seen_ < filling_->slots) [[likely]] {
+            return false;
+        }
+        // Acquire: the consumer has read the slots it gave back.
+        head_seen_ = filling_->head.load(std::memory_order_acquire);
+        return tail_own_ - head_seen_ == filling_->slots;
+    }
+
+    /// Producer: adds a parcel that is visible at once; false when the chute is closed, then the parcel is
+    /// still the caller's. True does not promise that it is taken: what the consumer left behind goes to
+    /// `drop()`.
+    ///
+    /// Errors: throws `std::bad_alloc` when it has to grow and cannot; nothing was added then.
+    bool push(const parcel& sent)
+    {
+        if (closed_.load(std::memory_order_relaxed)) [[unlikely]] {
+            return false;
+        }
+        if (full()) [[unlikely]] {
+            grow();
+        }
+        std::memcpy(filling_->at(tail_own_), &sent, sizeof(parcel));
+        // Release: the slot is written before the consumer may read it.
+        filling_->tail.store(++tail_own_, std::memory_order_release);
+        return true;
+    }
+
+    /// Consumer: looks what was pushed, and answers how many parcels `front()` will give out. More may lie
+    /// behind them; only 0 means that there is nothing.
+    std::size_t snapshot() noexcept
+    {
+        for (;;) {
+            // Acquire: pairs with the release of the tail, the slots below it are written.
+            tail_seen_ = emptying_->tail.load(std::memory_order_acquire);
+            if (tail_seen_ != head_own_) {
+                return tail_seen_ - head_own_;
+            }
+            // Acquire: the producer made this segment, and wrote the last tail of the old one before.
+            segment* next = emptying_->next.load(std::memory_order_acquire);
+            if (next == nullptr) {
+                return 0;
+            }
+            if (emptying_->tail.load(std::memory_order_relaxed) == head_own_) {
+                segment::destroy(emptying_);
+                emptying_ = next;
+                head_own_ = 0;
+            }
+        }
+    }
+
+    /// Consumer: the next parcel of the snapshot, nullptr when there is none left. It may be changed in
+    /// place.
+    parcel* front() noexcept { return head_own_ == tail_seen_ ? nullptr : emptying_->at(head_own_); }
+
+    /// Consumer: drops what `front()` gave out.
+    void pop() noexcept
+    {
+        ++head_own_;
+        if ((head_own_ & 63) == 0) {
+            release();
+        }
+    }
+
+    /// Consumer: gives the room of all popped parcels back to the producer.
+    void release() noexcept
+    {
+        // Release: the slots are read before the producer may write them again.
+        emptying_->head.store(head_own_, std::memory_order_release);
+    }
+
+    /// Consumer: whether nothing is there beyond what was popped; a look without order.
+    bool empty_hint() const noexcept
+    {
+        return emptying_->tail.load(std::memory_order_relaxed) == head_own_ &&
+            emptying_->next.load(std::memory_order_relaxed) == nullptr;
+    }
+
+    /// Either side: no push succeeds from now on, except one that is under way. What is inside can still be
+    /// taken.
+    void close() noexcept
+    {
+        // Release: who sees the chute closed sees all that was pushed before its producer closed it.
+        closed_.store(true, std::memory_order_release);
+    }
+
+    /// Either side: whether one of them has closed it. A consumer who sees this and then an empty snapshot
+    /// has taken all that a producer pushed before it closed.
+    bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
+    /// Either side: ends this side's hold. The last one disposes of each parcel that was left inside, and
+    /// destroys the chute. A side that drops should have closed before.
+    template <class Dispose>
+    void drop(Dispose&& dispose)
+    {
+        // Release and acquire: the last one sees all that the other side did.
+        if (holds_.fetch_sub(1, std::memory_order_acq_rel) != 1) {
+            return;
+        }
+        const std::unique_ptr<chute> last(this);
+        while (snapshot() != 0) {
+            for (parcel* left = front(); left != nullptr; left = front()) {
+                pop();
+                dispose(*left);
+            }
+        }
+    }
+
+    /// As above; what was left inside is forgotten.
+    void drop() noexcept
+    {
+        drop([](parcel&) {});
+    }
+
+private:
+    friend std::default_delete<chute>;
+
+    // A ring and the way to the one that follows it. Slots lie behind it in the same block of memory.
+    struct segment {
+        // Consumer's, except that the producer reads it when the segment seems to be full.
+        alignas(128) std::atomic<std::uint64_t> head{0};
+        // Producer's. `next` is set once, after the last change of `tail`.
+        alignas(128) std::atomic<std::uint64_t> tail{0};
+        std::atomic<segment*> next{nullptr};
+        std::size_t slots = 0;
+
+        static segment* make(std::size_t slots)
+        {
+            void* memory =
+                ::operator new(sizeof(segment) + slots * sizeof(parcel), std::align_val_t{alignof(segment)});
+            auto* made = new (memory) segment;
+            made->slots = slots;
+            return made;
+        }
+
+        static void destroy(segment* dead) noexcept
+        {
+            dead->~segment();
+            ::operator delete(dead, std::align_val_t{alignof(segment)});
+        }
+
+        parcel* at(std::uint64_t index) noexcept
+        {
+            return reinterpret_cast<parcel*>(this + 1) + (index & (slots - 1));
+        }
+    };
+
+    explicit chute(segment* first) noexcept : filling_(first), emptying_(first) {}
+
+    ~chute()
+    {
+        while (emptying_ != nullptr) {
+            segment* next = emptying_->next.load(std::memory_order_relaxed);
+            segment::destroy(emptying_);
+            emptying_ = next;
+        }
+    }
+
+    void grow()
+    {
+        segment* next = segment::make(std::min(filling_->slots * 2, slots_max));
+        // Release: the segment is made, and the last tail of this one is written, before the consumer goes
+        // there.
+        filling_->next.store(next, std::memory_order_release);
+        filling_ = next;
+        tail_own_ = 0;
+        head_seen_ = 0;
+    }
+
+    // Producer's.
+    alignas(128) segment* filling_;
+    std::uint64_t tail_own_ = 0;
+    std::uint64_t head_seen_ = 0;
+
+    // Consumer's.
+    alignas(128) segment* emptying_;
+    std::uint64_t head_own_ = 0;
+    std::uint64_t tail_seen_ = 0;
+
+    // Both sides'. `closed_`: false, then true for ever, set by either. `holds_`: 2, 1, 0.
+    alignas(128) std::atomic<bool> closed_{false};
+    std::atomic<int> holds_{2};
+};
+
+}  // namespace costar

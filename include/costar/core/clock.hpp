@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace costar {
+
+/// Where a strand reads the time: nanoseconds since an unspecified start, never going back.
+class clock {
+public:
+    virtual ~clock() = default;
+
+    virtual std::uint64_t now() noexcept = 0;
+};
+
+/// The steady clock of the system.
+///
+/// Thread safety: from any thread.
+class real_clock final : public clock {
+public:
+    std::uint64_t now() noexcept override
+    {
+        const auto since = std::chrono::steady_clock::now().time_since_epoch();
+        return static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::nanoseconds>(since).count());
+    }
+};
+
+/// A clock that stands still until it is told to move.
+///
+/// Thread safety: one thread at a time.
+class manual_clock final : public clock {
+public:
+    explicit manual_clock(std::uint64_t now = 0) noexcept : now_(now) {}
+
+    std::uint64_t now() noexcept override { return now_; }
+
+    /// Moves to a time that is not before `now()`; an earlier one is ignored.
+    void set(std::uint64_t now) noexcept
+    {
+        if (now > now_) {
+            now_ = now;
+        }
+    }
+
+    void advance(std::chrono::nanoseconds by) noexcept
+    {
+        if (by.count() > 0) {
+            now_ += static_cast<std::uint64_t>(by.count());
+        }
+    }
+
+private:
+    std::uint64_t now_;
+};
+
+/// Numbers that look random and are the same for the same seed, on every machine.
+///
+/// The generator is xoshiro256** with its state filled by splitmix64 (Blackman and Vigna, Scrambled Linear
+/// Pseudorandom Number Generators, 2021). Not for secrets. Usable as a standard uniform random bit
+/// generator.
+///
+/// Thread safety: one thread at a time.
+class random_source {
+public:
+    using result_type = std::uint64_t;
+
+    explicit random_source(std::uint64_t seed) noexcept
+    {
+        for (std::uint64_t& word : state_) {
+            seed += 0x9e3779b97f4a7c15;
+            std::uint64_t mixed = seed;
+            mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+            mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+            word = mixed ^ (mixed >> 31);
+        }
+    }
+
+    std::uint64_t next() noexcept
+    {
+        const std::uint64_t drawn = rotate(state_[1] * 5, 7) * 9;
+        const std::uint64_t shifted = state_[1] << 17;
+        state_[2] ^= state_[0];
+        state_[3] ^= state_[1];
+        state_[1] ^= state_[2];
+        state_[0] ^= state_[3];
+        state_[2] ^= shifted;
+        state_[3] = rotate(state_[3], 45);
+        return drawn;
+    }
+
+    /// A number from 0 to `bound` - 1, each as likely as the others; 0 when `bound` is 0.
+    ///
+    /// Draws again what would favour the lower numbers, so few draws are lost: less than one in two at
+    /// worst.
+    std::uint64_t below(std::uint64_t bound) noexcept
+    {
+        if (bound == 0) {
+            return 0;
+        }
+        const std::uint64_t excess = (0 - bound) % bound;  // 2^64 mod bound
+        std::uint64_t drawn = next();
+        while (drawn < excess) {
+            drawn = next();
+        }
+        return drawn % bound;
+    }
+
+    std::uint64_t operator()() noexcept { return next(); }
+    static constexpr std::uint64_t min() noexcept { return 0; }
+    static constexpr std::uint64_t max() noexcept { return UINT64_MAX; }
+
+private:
+    static constexpr std::uint64_t rotate(std::uint64_t word, int by) noexcept
+    {
+        return (word << by) | (word >> (64 - by));
+    }
+
+    std::uint64_t state_[4];
+};
+
+}  // namespace costar

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <boost/system/error_category.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <string>
+#include <type_traits>
+
+namespace costar {
+
+using error_code = boost::system::error_code;
+
+/// Why something did not work, and what the caller may do next.
+enum class errc {
+    /// The caller's own side was stopped or cancelled. Clean up and end.
+    ///
+    /// Equal to the condition `std::errc::operation_canceled`, as Asio's `operation_aborted` is.
+    cancelled = 1,
+
+    /// The deadline passed first. What was asked for may still happen; ask again only if it may happen
+    /// twice.
+    ///
+    /// Equal to the condition `std::errc::timed_out`.
+    timed_out,
+
+    /// The address is stale or never was one. Look the name up again, or spawn the actor.
+    no_such_actor,
+
+    /// Another actor has the name. Use that one, or choose another name.
+    name_in_use,
+
+    /// The receiver handles no message of this type. Asking again is of no use: correct the program.
+    not_understood,
+
+    /// The receiver took the request and let go of it without an answer. Correct the receiver.
+    unanswered,
+
+    /// The receiver crashed while it held the request. Its supervisor may restart it: ask again if the
+    /// request may be handled twice.
+    actor_failed,
+
+    /// The receiver ended before it handled the request. Nothing was done: ask another one.
+    actor_stopped,
+
+    /// The answer is of another type than the one that was asked for. Correct the receiver.
+    wrong_reply,
+
+    /// The receiver's mailbox holds as much as it may. Send less, or try again later.
+    mailbox_full,
+
+    /// The engine is shutting down or has ended. Nothing more can be sent or asked.
+    engine_stopped,
+
+    /// The receiver waits, directly or through others, for the one that asks, so neither could ever go on.
+    /// Send instead of asking, or let one of them take messages while it waits.
+    request_circle,
+
+    /// The message cannot leave this process, and the receiver is elsewhere. Give its type a form for the
+    /// wire.
+    not_local,
+};
+
+/// The category of `errc`, named "costar".
+///
+/// Thread safety: from any thread.
+const boost::system::error_category& error_category() noexcept;
+
+inline error_code make_error_code(errc code) noexcept
+{
+    return {static_cast<int>(code), error_category()};
+}
+
+/// What the short forms of awaiting throw.
+class error : public boost::system::system_error {
+public:
+    explicit error(error_code code) : system_error(code) {}
+    error(error_code code, const std::string& context) : system_error(code, context) {}
+    explicit error(errc code) : system_error(make_error_code(code)) {}
+    error(errc code, const std::string& context) : system_error(make_error_code(code), context) {}
+};
+
+}  // namespace costar
+
+template <>
+struct boost::system::is_error_code_enum<costar::errc> : std::true_type {};

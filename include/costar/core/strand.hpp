@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/core/cancellation.hpp>
+#include <costar/core/chute.hpp>
+#include <costar/core/clock.hpp>
+#include <costar/core/inbox.hpp>
+#include <costar/core/pool.hpp>
+#include <costar/core/ring.hpp>
+#include <costar/core/task.hpp>
+#include <costar/core/timer_wheel.hpp>
+
+#include <boost/asio/execution/blocking.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution/executor.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/execution/relationship.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/is_executor.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace costar {
+
+namespace asio = boost::asio;
+
+class strand;
+
+/// A place in the ready queue: the coroutine to resume, linked without allocation.
+struct run_node {
+    run_node* next = nullptr;
+    promise_base* waiter = nullptr;
+};
+
+/// What the floor above does with what a strand hands it.
+class parcel_receiver {
+public:
+    /// Takes a message that came from another strand or thread. Runs in the strand's turn.
+    virtual void receive(parcel& arrived) = 0;
+
+    /// Destroys a message that will never be received because the strand ends.
+    virtual void discard(parcel& left) noexcept = 0;
+
+    /// Clears away a root that was passed to `strand_context::reap_later`. Runs right after the resumption that ended
+    /// it, when no frame of it is on the stack.
+    virtual void reap(run_node& ended) noexcept = 0;
+
+protected:
+    ~parcel_receiver() = default;
+};
+
+/// Something that lives on a strand without an owner there; destroyed with the strand if it has not ended by then.
+///
+/// Used inside the strand's turn only.
+class stray {
+public:
+    using function = void (*)(stray& self) noexcept;
+
+    explicit stray(function destroy) noexcept : destroy_(destroy) {}
+    stray(const stray&) = delete;
+    stray& operator=(const stray&) = delete;
+
+protected:
+    ~stray()
+    {
+        if (place_ == nullptr)
+            return;
+        *place_ = next_;
+        if (next_ != nullptr)
+            next_->place_ = place_;
+    }
+
+private:
+    friend class strand_context;
+
+    function destroy_;
+    stray* next_ = nullptr;
+    stray** place_ = nullptr;
+};
+
+/// How a strand gets its turns: a thread of its own, somebody's executor, or a test.
+///
+/// Thread safety: `kick`, `work_started` and `work_finished` from any thread.
+class strand_driver {
+public:
+    virtual ~strand_driver() = default;
+
+    /// Sees to it that the strand, which is idle, gets a turn.
+    virtual void kick() noexcept = 0;
+
+    /// True when the calling thread may enter the strand now, without a detour through a queue.
+    virtual bool may_enter() const noexcept = 0;
+
+    /// True when a foreign thread that sends faster than the strand works may be held back for a moment.
+    virtual bool may_hold_back() const noexcept = 0;
+
+    /// The earliest timer is due at `due` (strand time, nanoseconds; UINT64_MAX for none).
+    virtual void timer_changed(std::uint64_t due) = 0;
+
+    /// Counts executors that track work, so that a borrowed context does not run out of it.
+    virtual void work_started() noexcept = 0;
+    virtual void work_finished() noexcept = 0;
+
+    virtual asio::execution_context& context() const noexcept = 0;
+};
+
+/// How a strand shares its time. The defaults suit most programs.
+struct turn_options {
+    /// Messages an actor handles or sends before the next ready one runs.
+    int throughput = 64;
+
+    /// Longest turn before sockets and timers of the same context get their share.
+    std::chrono::nanoseconds turn = std::chrono::microseconds(200);
+
+    /// Messages of runnable actors above which a strand takes no more from other strands.
+    std::int64_t backlog = 2048;
+
+    /// Slots of the ring between two strands (a power of two).
+    std::size_t ring_slots = 1024;
+};
+
+/// Serial execution context: the machine behind a `strand`, as `io_context` is behind its executor.
+///
+/// It holds what runs one after another: ready coroutines, handlers, timers, memory, and the rings from its sibling
+/// strands. Everything that happens inside happens in a turn, and turns never overlap.
+///
+/// Thread safety: `post`, `send_from_outside`, `wake` and `get_executor` from any thread; all else inside a turn.
+/// Order: parcels of one sender arrive as sent; jobs posted before a parcel was sent run before it arrives.
+class strand_context {
+public:
+    strand_context(std::uint32_t index, const turn_options& options, costar::clock& clock);
+    strand_context(const strand_context&) = delete;
+    strand_context& operator=(const strand_context&) = delete;
+    ~strand_context();
+
+    /// The strand whose turn the calling thread is in, null outside.
+    static strand_context* current() noexcept { return current_; }
+
+    /// Position among its siblings.
+    std::uint32_t index() const noexcept { return index_; }
+
+    /// Unique in the process and never used again.
+    std::uint64_t serial() const noexcept { return serial_; }
+
+    strand get_executor() noexcept;
+
+    /// Lays the strand on its driver, among its siblings (itself included), for its receiver. Once, before any turn.
+    void connect(strand_driver& driver, const std::vector<strand_context*>& siblings, parcel_receiver& receiver);
+
+    /// Replaces first-in-first-out among what is ready by a seeded choice. For simulations.
+    void choose_order_by(random_source& source) noexcept { chooser_ = &source; }
+
+    // Time ------------------------------------------------------------------------------------------------------
+
+    /// Time of this turn in nanoseconds; it moves a few dozen times in a long turn.
+    std::uint64_t now() const noexcept { return now_; }
+
+    /// Reads the clock.
+    std::uint64_t read_clock() noexcept { return now_ = clock_->now(); }
+
+    void arm(timer_node& timer, std::uint64_t due) noexcept
+    {
+        wheel_.arm(timer, due);
+        if (due < wheel_due_)
+            wheel_due_ = due;
+    }
+    void disarm(timer_node& timer) noexcept { wheel_.cancel(timer); }
+
+    /// When the next timer is due, UINT64_MAX for none.
+    std::uint64_t next_timer() const noexcept { return wheel_.next_due(); }
+
+    // What runs -------------------------------------------------------------------------------------------------
+
+    /// Appends a coroutine to the ready queue.
+    void make_ready(run_node& node) noexcept
+    {
+        node.next = nullptr;
+        *ready_tail_ = &node;
+        ready_tail_ = &node.next;
+    }
+
+    /// Puts a newly born coroutine before all others, newest first, so that trees of them stay shallow in memory.
+    void make_fresh(run_node& node) noexcept
+    {
+        node.next = fresh_;
+        fresh_ = &node;
+    }
+
+    /// Takes a node out that may be ready or fresh. Linear; for forced ends.
+    void withdraw(run_node& node) noexcept;
+
+    /// Queues an ended root for `parcel_receiver::reap`.
+    void reap_later(run_node& ended) noexcept
+    {
+        ended.next = ended_;
+        ended_ = &ended;
+    }
+
+    /// The root whose coroutine runs right now, null in handlers.
+    root_scope* running() const noexcept { return running_; }
+
+    /// Counts a message against the running root's throughput; false when it should let others run.
+    bool spend() noexcept { return --slice_ > 0; }
+    void exhaust_slice() noexcept { slice_ = 0; }
+
+    /// Accounts for a message put into a root's mailbox.
+    void message_queued(root_scope& root) noexcept
+    {
+        ++root.queued_;
+        backlog_ += root.counted_;
+    }
+
+    /// Accounts for a message taken out of a root's mailbox.
+    void message_taken(root_scope& root) noexcept
+    {
+        --root.queued_;
+        backlog_ -= root.counted_;
+    }
+
+    /// Forgets a root that ends, with what it still had queued.
+    void forget(root_scope& root) noexcept;
+
+    // What comes in ---------------------------------------------------------------------------------------------
+
+    /// Runs `work` in a turn: from any thread, in order of posting among posts of one thread.
+    void post(job& work) noexcept;
+
+    /// Posts a function object; it runs inside a turn or is destroyed with the strand.
+    template <class Function>
+    void post(Function&& function);
+
+    /// Sends to a sibling, from inside a turn. Where the ring is full the parcel waits and the running root is parked
+    /// until there is room.
+    void send(strand_context& to, const parcel& message);
+
+    /// Sends from a thread that is in no strand's turn. Blocks for some milliseconds at most, and only where a strand
+    /// with its own thread lags behind.
+    /// False when the strand has ended; the parcel is still the caller's then.
+    bool send_from_outside(const parcel& message);
+
+    /// Sends a job in line with the parcels of the caller, be it a strand or a foreign thread.
+    void post_in_line(job& work);
+
+    /// Gives the strand a turn if it is idle.
+    void wake() noexcept
+    {
+        // The exchange orders what the caller published before the owner's own exchange in `fall_asleep`.
+        if (idle_.exchange(0, std::memory_order_acq_rel) != 0)
+            driver_->kick();
+    }
+
+    /// Destroys `lone` with the strand if it still lives then.
+    void keep(stray& lone) noexcept
+    {
+        lone.next_ = strays_;
+        lone.place_ = &strays_;
+        if (strays_ != nullptr)
+            strays_->place_ = &lone.next_;
+        strays_ = &lone;
+    }
+
+    // Turns (for drivers) ---------------------------------------------------------------------------------------
+
+    /// Takes what came in and runs what is ready, within its budget. True when more is ready.
+    bool turn();
+
+    /// Runs a single ready coroutine or handler. False when there was none. For simulations.
+    bool step();
+
+    /// Calls `function` inside a turn, followed by what it made ready. The caller must be allowed to enter.
+    template <class Function>
+    void enter(Function&& function);
+
+    bool may_enter() const noexcept { return current_ == nullptr && driver_->may_enter(); }
+
+    /// Anything to do now, timers aside?
+    bool has_work() const noexcept { return has_ready() || has_input(); }
+    bool has_ready() const noexcept { return ready_ != nullptr || fresh_ != nullptr || !jobs_.empty(); }
+    bool has_input() const noexcept;
+
+    /// Marks the strand idle: from now on whoever sends something kicks. False when something came meanwhile.
+    bool fall_asleep() noexcept
+    {
+        idle_.exchange(1, std::memory_order_acq_rel);
+        if (!has_work())
+            return true;
+        idle_.store(0, std::memory_order_relaxed);
+        return false;
+    }
+    void stay_awake() noexcept { idle_.store(0, std::memory_order_relaxed); }
+
+    strand_driver& driver() const noexcept { return *driver_; }
+    parcel_receiver& receiver() const noexcept { return *receiver_; }
+    costar::arena& arena() noexcept { return arena_.get(); }
+
+    /// The driver's timer has fired or was dropped, so the next due time is announced again.
+    void forget_announcement() noexcept { announced_due_ = UINT64_MAX; }
+
+    /// Calls `last` as in a turn, then destroys what was left. After the last turn of all siblings.
+    template <class Function>
+    void tear_down(Function&& last);
+
+    /// Destroys all jobs, parcels and strays that were left. After the last turn of all siblings, before the receiver
+    /// ends.
+    void discard_input() noexcept;
+
+private:
+    class turn_guard;
+
+    void drain();
+    void take_parcels();
+    template <class Queue>
+    std::size_t take_from(Queue& queue);
+    void run_jobs(int limit);
+    void run_ready(int limit);
+    void run_one(run_node& node);
+    run_node* pop_ready() noexcept;
+    run_node* pop_chosen() noexcept;
+    void reap() noexcept;
+    void fire_timers();
+    void flush();
+    void flush_overflow(std::size_t peer);
+    void release_parked() noexcept;
+    void leave_turn();
+
+    static constinit inline thread_local strand_context* current_ = nullptr;
+
+    // Touched for every message, by the turn only.
+    run_node* ready_ = nullptr;
+    run_node** ready_tail_ = &ready_;
+    run_node* fresh_ = nullptr;
+    run_node* ended_ = nullptr;
+    root_scope* running_ = nullptr;
+    int slice_ = 0;
+    int throughput_;
+    std::int64_t backlog_ = 0;
+    std::uint64_t now_;
+    std::uint64_t wheel_due_ = UINT64_MAX;  // not later than the earliest timer
+    parcel_receiver* receiver_ = nullptr;
+    random_source* chooser_ = nullptr;
+    arena_owner arena_;
+    job_queue jobs_;    // handlers posted from inside
+    job_queue posted_;  // taken from the inbox
+
+    std::uint64_t turn_length_;
+    std::int64_t backlog_max_;
+    std::size_t ring_slots_;
+    std::uint32_t index_;
+    std::uint64_t serial_;
+    costar::clock* clock_;
+    strand_driver* driver_ = nullptr;
+    std::uint64_t announced_due_ = UINT64_MAX;
+    timer_wheel wheel_;
+
+    struct peer {
+        strand_context* context = nullptr;
+        ring* out = nullptr;  // to the peer; the peer's `in` is the same
+        std::unique_ptr<ring> in;
+        std::vector<parcel> overflow;
+        std::size_t overflow_begin = 0;
+        std::size_t taken = 0;  // from `in` since the peer was last told
+    };
+    std::vector<peer> peers_;
+    std::size_t overflowed_ = 0;            // parcels in all overflows
+    std::vector<root_scope*> parked_;       // roots that sent into a full ring
+    std::vector<run_node*> waiting_room_;   // ready nodes of parked roots
+    stray* strays_ = nullptr;
+    std::vector<chute*> chutes_;            // foreign threads that sent here
+
+    // Written by others.
+    alignas(128) inbox inbox_;
+    alignas(128) std::atomic<std::uint32_t> idle_{0};
+};
+
+/// Function object in a job, allocated from the pool of the thread that posts it.
+template <class Function>
+class function_job final : public job {
+public:
+    static function_job* make(Function function)
+    {
+        void* memory = arena::current().allocate(sizeof(function_job));
+        try {
+            return ::new (memory) function_job(std::move(function));
+        }
+        catch (...) {
+            arena::deallocate(memory, sizeof(function_job));
+            throw;
+        }
+    }
+
+private:
+    explicit function_job(Function&& function) : job{nullptr, &invoke}, function_(std::move(function)) {}
+
+    static void invoke(job* base, bool destroy_only)
+    {
+        auto* self = static_cast<function_job*>(base);
+        if (destroy_only) {
+            self->~function_job();
+            arena::deallocate(self, sizeof(function_job));
+            return;
+        }
+        Function function(std::move(self->function_));  // the memory may serve what the function posts
+        self->~function_job();
+        arena::deallocate(self, sizeof(function_job));
+        std::move(function)();
+    }
+
+    Function function_;
+};
+
+template <class Function>
+job& make_job(Function&& function)
+{
+    return *function_job<std::decay_t<Function>>::make(std::forward<Function>(function));
+}
+
+template <class Function>
+void strand_context::post(Function&& function)
+{
+    post(make_job(std::forward<Function>(function)));
+}
+
+/// Makes a strand current on this thread for the length of a turn.
+class strand_context::turn_guard {
+public:
+    explicit turn_guard(strand_context& context) noexcept
+        : context_(context), previous_(std::exchange(current_, &context)), memory_(context.arena())
+    {
+    }
+    turn_guard(const turn_guard&) = delete;
+    ~turn_guard()
+    {
+        context_.running_ = nullptr;
+        current_ = previous_;
+    }
+
+private:
+    strand_context& context_;
+    strand_context* previous_;
+    arena_scope memory_;
+};
+
+template <class Function>
+void strand_context::enter(Function&& function)
+{
+    turn_guard guard(*this);
+    read_clock();
+    std::forward<Function>(function)();
+    leave_turn();
+}
+
+template <class Function>
+void strand_context::tear_down(Function&& last)
+{
+    turn_guard guard(*this);
+    discard_input();
+    std::forward<Function>(last)();
+    discard_input();
+}
+
+/// Serial executor on which an actor and all its coroutines run; a full Asio executor.
+///
+/// Handlers bound to it run inside the strand's turn, never at the same time as its actors. `dispatch` runs at once
+/// when the caller is in the turn, or on the strand's thread between turns.
+///
+/// Thread safety: as any executor, copies may be used from every thread.
+/// Lifetime: it must not be used after its engine is gone.
+/// Cost: one pointer and some property bits; `post` about 30 ns on the strand itself.
+class strand {
+public:
+    explicit strand(strand_context& context) noexcept : context_(&context) {}
+    strand(const strand& other) noexcept : context_(other.context_), bits_(other.bits_) { start_work(); }
+    strand(strand&& other) noexcept : context_(other.context_), bits_(std::exchange(other.bits_, other.bits_ & ~tracked))
+    {
+    }
+    strand& operator=(strand other) noexcept
+    {
+        std::swap(context_, other.context_);
+        std::swap(bits_, other.bits_);
+        return *this;
+    }
+    ~strand()
+    {
+        if ((bits_ & tracked) != 0)
+            context_->driver().work_finished();
+    }
+
+    template <class Function>
+    void execute(Function&& function) const
+    {
+        if ((bits_ & never_blocking) == 0) {
+            if (running_in_this_thread()) {
+                std::decay_t<Function> local(std::forward<Function>(function));
+                std::move(local)();
+                return;
+            }
+            if (context_->may_enter()) {
+                context_->enter(std::forward<Function>(function));
+                return;
+            }
+        }
+        context_->post(std::forward<Function>(function));
+    }
+
+    /// True inside a turn of this strand.
+    bool running_in_this_thread() const noexcept { return strand_context::current() == context_; }
+
+    strand_context& machine() const noexcept { return *context_; }
+    asio::execution_context& context() const noexcept { return context_->driver().context(); }
+
+    strand require(asio::execution::blocking_t::possibly_t) const noexcept { return with(bits_ & ~never_blocking); }
+    strand require(asio::execution::blocking_t::never_t) const noexcept { return with(bits_ | never_blocking); }
+    strand require(asio::execution::relationship_t::fork_t) const noexcept { return with(bits_ & ~continuation); }
+    strand require(asio::execution::relationship_t::continuation_t) const noexcept
+    {
+        return with(bits_ | continuation);
+    }
+    strand require(asio::execution::outstanding_work_t::untracked_t) const noexcept { return with(bits_ & ~tracked); }
+    strand require(asio::execution::outstanding_work_t::tracked_t) const noexcept { return with(bits_ | tracked); }
+
+    asio::execution_context& query(asio::execution::context_t) const noexcept { return context(); }
+    asio::execution::blocking_t query(asio::execution::blocking_t) const noexcept
+    {
+        return (bits_ & never_blocking) != 0 ? asio::execution::blocking_t(asio::execution::blocking.never)
+                                             : asio::execution::blocking_t(asio::execution::blocking.possibly);
+    }
+    asio::execution::relationship_t query(asio::execution::relationship_t) const noexcept
+    {
+        return (bits_ & continuation) != 0 ? asio::execution::relationship_t(asio::execution::relationship.continuation)
+                                           : asio::execution::relationship_t(asio::execution::relationship.fork);
+    }
+    asio::execution::outstanding_work_t query(asio::execution::outstanding_work_t) const noexcept
+    {
+        return (bits_ & tracked) != 0
+                   ? asio::execution::outstanding_work_t(asio::execution::outstanding_work.tracked)
+                   : asio::execution::outstanding_work_t(asio::execution::outstanding_work.untracked);
+    }
+
+    friend bool operator==(const strand& a, const strand& b) noexcept
+    {
+        return a.context_ == b.context_ && a.bits_ == b.bits_;
+    }
+    friend bool operator!=(const strand& a, const strand& b) noexcept { return !(a == b); }
+
+private:
+    static constexpr unsigned never_blocking = 1;
+    static constexpr unsigned continuation = 2;
+    static constexpr unsigned tracked = 4;
+
+    strand(strand_context& context, unsigned bits) noexcept : context_(&context), bits_(bits) { start_work(); }
+    strand with(unsigned bits) const noexcept { return strand(*context_, bits); }
+    void start_work() const noexcept
+    {
+        if ((bits_ & tracked) != 0)
+            context_->driver().work_started();
+    }
+
+    strand_context* context_;
+    unsigned bits_ = 0;
+};
+
+inline strand strand_context::get_executor() noexcept { return strand(*this); }
+
+}  // namespace costar

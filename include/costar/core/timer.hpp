@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/core/error.hpp>
+#include <costar/core/strand.hpp>
+
+#include <chrono>
+#include <concepts>
+#include <coroutine>
+#include <string>
+
+namespace costar {
+
+/// Time as strands count it: nanoseconds since the clock's origin.
+inline std::uint64_t deadline_after(std::uint64_t now, std::chrono::nanoseconds delay) noexcept
+{
+    if (delay.count() <= 0)
+        return now;
+    const auto span = static_cast<std::uint64_t>(delay.count());
+    return span > UINT64_MAX - 1 - now ? UINT64_MAX - 1 : now + span;
+}
+
+/// Waits on the strand's timer wheel; made by `sleep_for`.
+class sleep_awaiter : private run_node, private timer_node, private cancel_hook {
+public:
+    explicit sleep_awaiter(std::chrono::nanoseconds delay) noexcept : cancel_hook(actions), delay_(delay)
+    {
+        timer_node::fire = [](timer_node* timer) { static_cast<sleep_awaiter*>(timer)->end(false); };
+    }
+
+    bool await_ready() const noexcept { return false; }
+
+    template <std::derived_from<promise_base> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> caller) noexcept
+    {
+        scope& scope = caller.promise().scope();
+        cancelled_ = scope.is_cancelled();
+        if (cancelled_)
+            return false;
+        waiter = &caller.promise();
+        home_ = &scope.home();
+        scope.attach(*this);
+        home_->arm(*this, deadline_after(home_->now(), delay_));
+        return true;
+    }
+
+    void await_resume() const
+    {
+        if (cancelled_)
+            throw error(errc::cancelled);
+    }
+
+private:
+    static const hook_actions actions;
+
+    void end(bool cancelled) noexcept
+    {
+        cancelled_ = cancelled;
+        home_->disarm(*this);
+        detach();
+        home_->make_ready(*this);
+    }
+
+    std::chrono::nanoseconds delay_;
+    strand_context* home_ = nullptr;
+    bool cancelled_ = false;
+};
+
+inline const hook_actions sleep_awaiter::actions{
+    .cancel = [](cancel_hook& hook) noexcept { static_cast<sleep_awaiter&>(hook).end(true); },
+    .describe = [](const cancel_hook&) { return std::string("a timer"); }};
+
+/// A pause that has not begun; awaited once.
+class [[nodiscard]] sleeping {
+public:
+    explicit sleeping(std::chrono::nanoseconds delay) noexcept : delay_(delay) {}
+    sleep_awaiter operator co_await() const noexcept { return sleep_awaiter(delay_); }
+
+private:
+    std::chrono::nanoseconds delay_;
+};
+
+/// Suspends for at least `delay`, measured from the time of the turn; zero or less gives others a turn.
+///
+/// Resumes on the awaiting strand. Accuracy: not early; late by the rest of a turn or a timer tick.
+/// Cancellation: ends with `errc::cancelled`.
+/// Cost: tens of nanoseconds, no allocation.
+template <class Rep, class Period>
+sleeping sleep_for(std::chrono::duration<Rep, Period> delay) noexcept
+{
+    return sleeping(std::chrono::duration_cast<std::chrono::nanoseconds>(delay));
+}
+
+/// Gives the other ready coroutines of the strand a turn; made by `yield`.
+class yield_awaiter : private run_node {
+public:
+    bool await_ready() const noexcept { return false; }
+
+    template <std::derived_from<promise_base> Promise>
+    void await_suspend(std::coroutine_handle<Promise> caller) noexcept
+    {
+        waiter = &caller.promise();
+        caller.promise().scope().home().make_ready(*this);
+    }
+
+    void await_resume() const noexcept {}
+};
+
+/// A yield that has not begun.
+struct [[nodiscard]] yielding {
+    yield_awaiter operator co_await() const noexcept { return {}; }
+};
+
+/// Resumes behind everything that is ready now, on the same strand. Not cancelled.
+inline yielding yield() noexcept
+{
+    return {};
+}
+
+}  // namespace costar

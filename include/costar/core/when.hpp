@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/core/error.hpp>
+#include <costar/core/timer.hpp>
+
+#include <chrono>
+#include <concepts>
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace costar {
+
+/// What awaiting `Awaitable` in a task gives.
+template <class Awaitable>
+struct awaited;
+
+template <class T>
+concept member_co_await = requires(T&& value) { std::forward<T>(value).operator co_await(); };
+
+template <class Awaitable>
+    requires bridged<Awaitable>
+struct awaited<Awaitable> : awaited<decltype(await_as<std::remove_cvref_t<Awaitable>>::convert(
+                                std::declval<Awaitable>()))> {};
+
+template <class Awaitable>
+    requires(!bridged<Awaitable> && member_co_await<Awaitable>)
+struct awaited<Awaitable> {
+    using type = decltype(std::declval<Awaitable>().operator co_await().await_resume());
+};
+
+template <class Awaitable>
+    requires(!bridged<Awaitable> && !member_co_await<Awaitable>)
+struct awaited<Awaitable> {
+    using type = decltype(std::declval<Awaitable&>().await_resume());
+};
+
+template <class Awaitable>
+using awaited_t = typename awaited<Awaitable>::type;
+
+/// A void result in a tuple or variant.
+using nothing = std::monostate;
+
+template <class T>
+using something = std::conditional_t<std::is_void_v<T>, nothing, T>;
+
+/// Makes a task of anything awaitable.
+template <class T>
+task<T> as_task(task<T> awaitable)
+{
+    return awaitable;
+}
+
+template <class Awaitable>
+task<awaited_t<Awaitable>> as_task(Awaitable awaitable)
+{
+    co_return co_await std::move(awaitable);
+}
+
+/// Tasks that run side by side in scopes of their own while one coroutine awaits them all.
+///
+/// The base of `when_all`, `when_any` and `with_timeout`. The awaiting coroutine resumes when the last branch has
+/// ended, so no branch outlives what it borrowed.
+class branch_group : public task_owner {
+public:
+    branch_group(const branch_group&) = delete;
+    branch_group& operator=(const branch_group&) = delete;
+
+protected:
+    /// One task in its scope.
+    class branch : public run_node {
+    public:
+        void start(promise_base& promise, scope& parent, task_owner& group, bool shielded = false)
+        {
+            scope_.emplace(parent, shielded);
+            promise.start_under(*scope_, group);
+            waiter = &promise;
+            parent.home().make_ready(*this);
+        }
+        bool is(const promise_base& promise) const noexcept { return waiter == &promise; }
+        void cancel() noexcept { scope_->cancel(); }
+        void close() noexcept { scope_.reset(); }
+
+    private:
+        std::optional<child_scope> scope_;
+    };
+
+    branch_group() = default;
+    ~branch_group() = default;
+
+    void await_branches(promise_base& caller, std::size_t count) noexcept
+    {
+        parent_.waiter = &caller;
+        running_ = count;
+    }
+
+    /// True when the last branch has ended; the caller is made ready then.
+    bool branch_ended() noexcept
+    {
+        if (--running_ != 0)
+            return false;
+        parent_.waiter->scope().home().make_ready(parent_);
+        return true;
+    }
+
+private:
+    run_node parent_;
+    std::size_t running_ = 0;
+};
+
+/// Awaits several tasks at once; made by `when_all`.
+template <class... T>
+class when_all_awaiter final : branch_group {
+public:
+    explicit when_all_awaiter(task<T>... tasks) : tasks_(std::move(tasks)...) {}
+
+    bool await_ready() const noexcept { return sizeof...(T) == 0; }
+
+    template <std::derived_from<promise_base> Promise>
+    void await_suspend(std::coroutine_handle<Promise> caller)
+    {
+        await_branches(caller.promise(), sizeof...(T));
+        start(caller.promise().scope(), std::index_sequence_for<T...>{});
+    }
+
+    std::tuple<something<T>...> await_resume()
+    {
+        for (branch& ended : branches_)
+            ended.close();
+        if (failure_)
+            std::rethrow_exception(failure_);
+        return std::apply([](auto&... done) { return std::tuple<something<T>...>{result(done)...}; }, tasks_);
+    }
+
+private:
+    void task_ended(promise_base& promise) noexcept override
+    {
+        if (promise.failure() && !failure_) {
+            failure_ = promise.failure();
+            for (branch& other : branches_)
+                if (!other.is(promise))
+                    other.cancel();
+        }
+        branch_ended();
+    }
+
+    template <std::size_t... Index>
+    void start(scope& parent, std::index_sequence<Index...>)
+    {
+        (branches_[Index].start(std::get<Index>(tasks_).promise(), parent, *this), ...);
+    }
+
+    template <class U>
+    static something<U> result(task<U>& done)
+    {
+        if constexpr (std::is_void_v<U>)
+            return done.promise().take(), nothing{};
+        else
+            return done.promise().take();
+    }
+
+    std::tuple<task<T>...> tasks_;
+    branch branches_[sizeof...(T) == 0 ? 1 : sizeof...(T)];
+    std::exception_ptr failure_;
+};
+
+/// Awaits several awaitables at once and gives a tuple of their values (`std::monostate` for void).
+///
+/// They run on the awaiting strand, interleaved at their suspensions. When one throws, the others are cancelled and
+/// awaited, then the first exception is rethrown.
+///
+/// Cancellation: passes to all branches.
+template <class... Awaitable>
+auto when_all(Awaitable... awaitables)
+{
+    return when_all_awaiter<awaited_t<Awaitable>...>(as_task(std::move(awaitables))...);
+}
+
+/// Awaits a range of tasks at once; made by `when_all`.
+template <class T>
+class when_all_range_awaiter final : branch_group {
+public:
+    explicit when_all_range_awaiter(std::vector<task<T>> tasks) : tasks_(std::move(tasks)), branches_(tasks_.size()) {}
+
+    bool await_ready() const noexcept { return tasks_.empty(); }
+
+    template <std::derived_from<promise_base> Promise>
+    void await_suspend(std::coroutine_handle<Promise> caller)
+    {
+        await_branches(caller.promise(), tasks_.size());
+        for (std::size_t i = 0; i < tasks_.size(); ++i)
+            branches_[i].start(tasks_[i].promise(), caller.promise().scope(), *this);
+    }
+
+    auto await_resume()
+    {
+        for (branch& ended : branches_)
+            ended.close();
+        if (failure_)
+            std::rethrow_exception(failure_);
+        if constexpr (!std::is_void_v<T>) {
+            std::vector<T> values;
+            values.reserve(tasks_.size());
+            for (task<T>& done : tasks_)
+                values.push_back(done.promise().take());
+            return values;
+        }
+    }
+
+private:
+    void task_ended(promise_base& promise) noexcept override
+    {
+        if (promise.failure() && !failure_) {
+            failure_ = promise.failure();
+            for (branch& other : branches_)
+                if (!other.is(promise))
+                    other.cancel();
+        }
+        branch_ended();
+    }
+
+    std::vector<task<T>> tasks_;
+    std::vector<branch> branches_;
+    std::exception_ptr failure_;
+};
+
+/// Awaits all tasks of a vector at once and gives their values in the same order.
+template <class T>
+when_all_range_awaiter<T> when_all(std::vector<task<T>> tasks)
+{
+    return when_all_range_awaiter<T>(std::move(tasks));
+}
+
+/// Awaits the first of several tasks; made by `when_any`.
+template <class... T>
+class when_any_awaiter final : branch_group {
+public:
+    using value_type = std::variant<something<T>...>;
+
+    explicit when_any_awaiter(task<T>... tasks) : tasks_(std::move(tasks)...) {}
+
+    bool await_ready() const noexcept { return false; }
+
+    template <std::derived_from<promise_base> Promise>
+    void await_suspend(std::coroutine_handle<Promise> caller)
+    {
+        await_branches(caller.promise(), sizeof...(T));
+        start(caller.promise().scope(), std::index_sequence_for<T...>{});
+    }
+
+    value_type await_resume()
+    {
+        for (branch& ended : branches_)
+            ended.close();
+        return take(std::index_sequence_for<T...>{});
+    }
+
+private:
+    void task_ended(promise_base& promise) noexcept override
+    {
+        if (winner_ == none) {
+            for (std::size_t i = 0; i < sizeof...(T); ++i) {
+                if (branches_[i].is(promise))
+                    winner_ = i;
+            }
+            for (std::size_t i = 0; i < sizeof...(T); ++i)
+                if (i != winner_)
+                    branches_[i].cancel();
+        }
+        branch_ended();
+    }
+
+    template <std::size_t... Index>
+    void start(scope& parent, std::index_sequence<Index...>)
+    {
+        (branches_[Index].start(std::get<Index>(tasks_).promise(), parent, *this), ...);
+    }
+
+    template <std::size_t... Index>
+    value_type take(std::index_sequence<Index...>)
+    {
+        std::optional<value_type> value;
+        ((Index == winner_ ? fill<Index>(value) : void()), ...);
+        return std::move(*value);
+    }
+
+    template <std::size_t Index>
+    void fill(std::optional<value_type>& value)
+    {
+        auto& promise = std::get<Index>(tasks_).promise();
+        if constexpr (std::is_void_v<std::tuple_element_t<Index, std::tuple<T...>>>) {
+            promise.take();
+            value.emplace(std::in_place_index<Index>);
+        }
+        else {
+            value.emplace(std::in_place_index<Index>, promise.take());
+        }
+    }
+
+    static constexpr std::size_t none = sizeof...(T);
+
+    std::tuple<task<T>...> tasks_;
+    branch branches_[sizeof...(T)];
+    std::size_t winner_ = none;
+};
+
+/// Awaits the first of several awaitables to end, by value or exception; the variant's index says which.
+///
+/// The losers are cancelled and awaited before the winner's value is returned, so nothing of them runs afterwards.
+template <class... Awaitable>
+    requires(sizeof...(Awaitable) > 0)
+auto when_any(Awaitable... awaitables)
+{
+    return when_any_awaiter<awaited_t<Awaitable>...>(as_task(std::move(awaitables))...);
+}
+
+/// Awaits `awaitable` for at most `limit`.
+///
+/// Errors: `errc::timed_out` when the time is over first; what was awaited has been cancelled and has ended then.
+template <class Rep, class Period, class Awaitable>
+task<awaited_t<Awaitable>> with_timeout(std::chrono::duration<Rep, Period> limit, Awaitable awaitable)
+{
+    auto first = co_await when_any(std::move(awaitable), sleep_for(limit));
+    if (first.index() == 1)
+        throw error(errc::timed_out);
+    if constexpr (!std::is_void_v<awaited_t<Awaitable>>)
+        co_return std::get<0>(std::move(first));
+}
+
+/// Awaits a task that is not to be cancelled; made by `shield`.
+template <class T>
+class shield_awaiter final : branch_group {
+public:
+    explicit shield_awaiter(task<T> inner) : task_(std::move(inner)) {}
+
+    bool await_ready() const noexcept { return false; }
+
+    template <std::derived_from<promise_base> Promise>
+    void await_suspend(std::coroutine_handle<Promise> caller)
+    {
+        await_branches(caller.promise(), 1);
+        branch_.start(task_.promise(), caller.promise().scope(), *this, true);
+    }
+
+    T await_resume()
+    {
+        branch_.close();
+        return task_.promise().take();
+    }
+
+private:
+    void task_ended(promise_base&) noexcept override { branch_ended(); }
+
+    task<T> task_;
+    branch branch_;
+};
+
+/// Awaits `awaitable` in a scope of its own that is not cancelled with the awaiting one: clean-up that must finish.
+///
+/// Stopping an actor waits for its shields.
+template <class Awaitable>
+auto shield(Awaitable awaitable)
+{
+    return shield_awaiter<awaited_t<Awaitable>>(as_task(std::move(awaitable)));
+}
+
+}  // namespace costar

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/core/error.hpp>
+
+#include <boost/system/errc.hpp>
+
+#include <string_view>
+
+namespace costar {
+
+namespace {
+
+class category final : public boost::system::error_category {
+public:
+    const char* name() const noexcept override { return "costar"; }
+
+    std::string message(int code) const override { return text_of(code); }
+
+    const char* message(int code, char* buffer, std::size_t bytes) const noexcept override
+    {
+        if (bytes != 0) {
+            buffer[std::string_view(text_of(code)).copy(buffer, bytes - 1)] = '\0';
+        }
+        return buffer;
+    }
+
+    boost::system::error_condition default_error_condition(int code) const noexcept override
+    {
+        switch (static_cast<errc>(code)) {
+        case errc::cancelled:
+            return boost::system::errc::make_error_condition(boost::system::errc::operation_canceled);
+        case errc::timed_out:
+            return boost::system::errc::make_error_condition(boost::system::errc::timed_out);
+        default:
+            return {code, *this};
+        }
+    }
+
+private:
+    static const char* text_of(int code) noexcept
+    {
+        switch (static_cast<errc>(code)) {
+        case errc::cancelled:
+            return "cancelled";
+        case errc::timed_out:
+            return "the deadline passed";
+        case errc::no_such_actor:
+            return "no such actor";
+        case errc::name_in_use:
+            return "another actor has this name";
+        case errc::not_understood:
+            return "the actor handles no message of this type";
+        case errc::unanswered:
+            return "the actor let go of the request without an answer";
+        case errc::actor_failed:
+            return "the actor failed while it held the request";
+        case errc::actor_stopped:
+            return "the actor ended before it handled the request";
+        case errc::wrong_reply:
+            return "the answer is of another type than asked for";
+        case errc::mailbox_full:
+            return "the mailbox is full";
+        case errc::engine_stopped:
+            return "the engine has stopped";
+        case errc::request_circle:
+            return "the actors would wait for each other";
+        case errc::not_local:
+            return "the message cannot leave this process";
+        }
+        return "unknown error";
+    }
+};
+
+}  // namespace
+
+const boost::system::error_category& error_category() noexcept
+{
+    static const category instance;
+    return instance;
+}
+
+}  // namespace costar
