@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/cell.hpp>
+#include <costar/actor/station.hpp>
+#include <costar/core/error.hpp>
+#include <costar/core/timer.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <concepts>
+#include <coroutine>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace costar {
+
+/// A request that has not been sent, made by `context::ask`. It is sent when awaited and does nothing when dropped.
+template <class Reply>
+class [[nodiscard]] ask_request;
+
+/// Waits for the answer to a request.
+template <class Reply>
+class ask_awaiter : private run_node, private timer_node, private cancel_hook, private reply_waiter {
+public:
+    ask_awaiter(cell& self, pid to, envelope* sent, std::chrono::nanoseconds timeout) noexcept
+        : cancel_hook(actions), reply_waiter(take), self_(self), to_(to), sent_(sent), timeout_(timeout)
+    {
+        timer_node::fire = [](timer_node* timer) {
+            static_cast<ask_awaiter*>(timer)->give_up(errc::timed_out);
+        };
+    }
+    ~ask_awaiter()
+    {
+        if (sent_ != nullptr)
+            sent_->discard();
+        if (token_ != 0) {  // destroyed while it waits
+            home().disarm(*this);
+            station::of(self_).forget(token_);
+        }
+    }
+
+    bool await_ready() const noexcept { return false; }
+
+    template <std::derived_from<promise_base> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> caller)
+    {
+        scope& scope = caller.promise().scope();
+        if (scope.is_cancelled()) {
+            failure_ = errc::cancelled;
+            return false;
+        }
+        waiter = &caller.promise();
+        station& post = station::of(self_);
+        std::uint64_t due = deadline_after(home().now(), timeout_);
+        if (self_.current != nullptr && self_.current->deadline != 0)
+            due = std::min(due, self_.current->deadline);  // whoever asked us waits no longer than that
+        token_ = post.expect(*this);
+        scope.attach(*this);
+        home().arm(*this, due);
+        envelope* sent = std::exchange(sent_, nullptr);
+        sent->sender = post.pid_of(self_);
+        sent->reply = token_;
+        sent->deadline = due;
+        post.send(to_, sent);
+        return true;
+    }
+
+    Reply await_resume()
+    {
+        if (failure_ != errc{})
+            throw error(failure_);
+        if constexpr (!std::is_void_v<Reply>)
+            return std::move(*value_);
+    }
+
+private:
+    static const hook_actions actions;
+
+    static void take(reply_waiter& base, const message_type* type, void* value, errc failure) noexcept
+    {
+        auto& self = static_cast<ask_awaiter&>(base);
+        if (failure != errc{}) {
+            self.failure_ = failure;
+        }
+        else if (type != &type_of<stored_reply<Reply>>) {
+            self.failure_ = errc::wrong_reply;
+        }
+        else {
+            if constexpr (std::is_nothrow_move_constructible_v<stored_reply<Reply>>) {
+                self.value_.emplace(std::move(*static_cast<stored_reply<Reply>*>(value)));
+            }
+            else {
+                try {
+                    self.value_.emplace(std::move(*static_cast<stored_reply<Reply>*>(value)));
+                }
+                catch (...) {
+                    self.failure_ = errc::wrong_reply;
+                }
+            }
+        }
+        self.end();
+    }
+
+    void give_up(errc reason) noexcept
+    {
+        failure_ = reason;
+        station::of(self_).forget(token_);
+        end();
+    }
+
+    void end() noexcept
+    {
+        token_ = 0;
+        home().disarm(*this);
+        detach();
+        home().make_ready(*this);
+    }
+
+    strand_context& home() const noexcept { return self_.home(); }
+
+    cell& self_;
+    pid to_;
+    envelope* sent_;
+    std::chrono::nanoseconds timeout_;
+    std::uint64_t token_ = 0;
+    errc failure_{};
+    std::optional<stored_reply<Reply>> value_;
+};
+
+template <class Reply>
+inline const hook_actions ask_awaiter<Reply>::actions{
+    .cancel = [](cancel_hook& hook) noexcept { static_cast<ask_awaiter&>(hook).give_up(errc::cancelled); },
+    .describe = [](const cancel_hook& hook) {
+        return "a reply from " + static_cast<const ask_awaiter&>(hook).to_.to_string();
+    }};
+
+template <class Reply>
+class [[nodiscard]] ask_request {
+public:
+    ask_request(cell& self, pid to, envelope* sent, std::chrono::nanoseconds timeout) noexcept
+        : self_(&self), to_(to), sent_(sent), timeout_(timeout)
+    {
+    }
+    ask_request(ask_request&& other) noexcept
+        : self_(other.self_), to_(other.to_), sent_(std::exchange(other.sent_, nullptr)), timeout_(other.timeout_)
+    {
+    }
+    ask_request& operator=(ask_request&& other) noexcept
+    {
+        std::swap(self_, other.self_);
+        std::swap(to_, other.to_);
+        std::swap(sent_, other.sent_);
+        std::swap(timeout_, other.timeout_);
+        return *this;
+    }
+    ~ask_request()
+    {
+        if (sent_ != nullptr)
+            sent_->discard();
+    }
+
+    ask_awaiter<Reply> operator co_await() && noexcept
+    {
+        return ask_awaiter<Reply>(*self_, to_, std::exchange(sent_, nullptr), timeout_);
+    }
+
+private:
+    cell* self_;
+    pid to_;
+    envelope* sent_;
+    std::chrono::nanoseconds timeout_;
+};
+
+/// Waits until an actor has ended; made by `context::stop`.
+class stop_awaiter : private run_node, private cancel_hook, private reply_waiter {
+public:
+    stop_awaiter(cell& self, pid target) noexcept
+        : cancel_hook(actions), reply_waiter(take), self_(self), target_(target)
+    {
+    }
+    ~stop_awaiter();
+
+    bool await_ready() const noexcept { return false; }
+
+    template <std::derived_from<promise_base> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> caller)
+    {
+        waiter = &caller.promise();
+        return begin(caller.promise().scope());
+    }
+
+    void await_resume() const;
+
+private:
+    static const hook_actions actions;
+    static void take(reply_waiter& base, const message_type* type, void* value, errc failure) noexcept;
+
+    bool begin(scope& within);
+    void end() noexcept;
+
+    cell& self_;
+    pid target_;
+    bool cancelled_ = false;
+    std::uint64_t token_ = 0;
+};
+
+/// A stop that has been requested already; awaiting it waits for the end.
+class stop_request {
+public:
+    stop_request(cell& self, pid target) noexcept : self_(&self), target_(target) {}
+    stop_awaiter operator co_await() const noexcept { return stop_awaiter(*self_, target_); }
+
+private:
+    cell* self_;
+    pid target_;
+};
+
+}  // namespace costar

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/envelope.hpp>
+#include <costar/actor/registry.hpp>
+#include <costar/actor/spawn_options.hpp>
+#include <costar/core/strand.hpp>
+#include <costar/core/task.hpp>
+
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace costar {
+
+class context;
+class station;
+class spawned_child;
+
+/// How a restarted actor begins anew.
+class recipe {
+public:
+    recipe() = default;
+    recipe(const recipe&) = delete;
+    recipe& operator=(const recipe&) = delete;
+    virtual ~recipe() = default;
+
+    static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept { arena::deallocate(memory, bytes); }
+
+    virtual task<> begin(context& self) const = 0;
+};
+
+/// What is known of all actors that are spawned in one way.
+struct actor_kind {
+    const std::type_info* info;
+};
+
+/// Pause before a restart.
+struct restart_timer : timer_node {
+    station* owner = nullptr;
+    class cell* target = nullptr;
+};
+
+/// What most actors never need, allocated on first use.
+struct cold_part {
+    cold_part() = default;
+    ~cold_part();
+
+    static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept { arena::deallocate(memory, bytes); }
+
+    registry::entry* name = nullptr;
+    std::unique_ptr<recipe> again;
+    restart_policy restart;
+    std::unique_ptr<std::vector<std::uint64_t>> restarts;       // when, within the window
+    std::unique_ptr<std::vector<pid>> distant_children;         // on other strands
+    std::unique_ptr<std::vector<std::uint64_t>> end_waiters;    // reply tokens
+    std::unique_ptr<restart_timer> pause;
+    spawned_child* tasks = nullptr;
+    cancel_hook* receiving = nullptr;  // of a receive in a scope that can be cancelled alone
+    std::exception_ptr failure;        // of a spawned task
+};
+
+/// Where an actor is in its life.
+enum class life : std::uint8_t {
+    running,     ///< the body was begun and has not ended
+    closing,     ///< the body has ended; its tasks and children are ending
+    restarting,  ///< waits for the pause before the body is begun anew
+};
+
+/// What a station keeps for one actor: its scope, its mailbox, its place in the family, its counters.
+///
+/// Written by its own strand only.
+class cell : public run_node, public root_scope {
+public:
+    static constexpr std::uint32_t nobody = UINT32_MAX;
+
+    cell(strand_context& home, std::uint32_t slot, std::uint32_t generation) noexcept
+        : root_scope(home), slot(slot), generation(generation)
+    {
+    }
+    ~cell() { delete cold; }
+
+    cold_part& cold_part_made()
+    {
+        if (cold == nullptr)
+            cold = new cold_part;
+        return *cold;
+    }
+    using root_scope::reset_cancelled;
+
+    bool stop_requested = false;
+    bool failed = false;   // the last end of the body was a crash
+    bool begin_again = false;
+    life state = life::running;
+    bool receive_cancelled = false;
+    bool reap_queued = false;
+    std::uint16_t parent_strand = 0;
+    std::uint32_t slot;
+    std::uint32_t generation;
+    std::uint32_t parent = nobody;
+    std::uint32_t parent_generation = 0;
+    std::uint32_t first_child = nobody;
+    std::uint32_t next_sibling = nobody;
+    std::uint32_t previous_sibling = nobody;
+    std::uint32_t restarts = 0;
+    envelope* first = nullptr;
+    envelope* last = nullptr;
+    const message_type* wanted = nullptr;  // what a waiting receive takes; null when none waits
+    envelope* current = nullptr;           // the message received last, while it lives
+    std::uint64_t handled = 0;
+    std::coroutine_handle<promise_base> body;
+    cold_part* cold = nullptr;
+    const actor_kind* kind = nullptr;
+};
+
+}  // namespace costar

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/address.hpp>
+#include <costar/actor/class_actor.hpp>
+#include <costar/actor/context.hpp>
+#include <costar/actor/event_stream.hpp>
+#include <costar/actor/outside_request.hpp>
+#include <costar/actor/spawner.hpp>
+#include <costar/core/scheduler.hpp>
+#include <costar/core/when.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace costar {
+
+/// What can be chosen for an engine. The defaults suit most programs.
+struct engine_options : scheduler_options {
+    /// The first part of an actor's text form.
+    std::string name = "local";
+
+    /// What `ask` waits when nothing is said.
+    std::chrono::nanoseconds ask_timeout = std::chrono::seconds(5);
+
+    /// How long the destructor of an engine with threads of its own waits for its actors to end.
+    std::chrono::nanoseconds shutdown_timeout = std::chrono::seconds(5);
+};
+
+/// What a shutdown left behind.
+struct shutdown_report {
+    /// Actors that had not ended at the deadline.
+    std::vector<std::string> left;
+};
+
+/// Actors, and the strands they live on: the front door.
+///
+/// `engine engine;` owns one `io_context` and thread for each core. `engine engine{io.get_executor()}` borrows
+/// somebody's executor, starts no thread, and lets `io.run()` return when nothing is going on.
+///
+/// Thread safety: all functions from any thread, unless said otherwise. Construction and destruction from one.
+/// Lifetime: an owned engine ends its actors in its destructor, waiting as long as `shutdown_timeout` says; then, and
+/// for a borrowed engine at once, actors that are left are destroyed where they stand. A borrowed engine must be
+/// destroyed while no other thread runs its executors, and before their context. The destructor must not run on one
+/// of the engine's own threads.
+class engine : public spawner<engine> {
+public:
+    /// Starts strands on threads of their own.
+    explicit engine(engine_options options = {});
+
+    /// Lays one strand on a borrowed executor; several threads may run it.
+    explicit engine(asio::any_io_executor borrowed, engine_options options = {});
+
+    /// Lays one strand on each borrowed executor.
+    explicit engine(std::vector<asio::any_io_executor> borrowed, engine_options options = {});
+
+    /// Strands that are given their turns by hand. For simulations.
+    engine(scheduler::manual, engine_options options);
+
+    engine(const engine&) = delete;
+    engine& operator=(const engine&) = delete;
+    ~engine();
+
+    // `spawn` makes actors without parent; its forms are described at `spawner`.
+
+    /// Sends a message and goes on. What cannot be delivered becomes a dead letter.
+    ///
+    /// Order: messages of one thread to one receiver arrive as sent. A foreign thread that runs ahead of an owned
+    /// strand is held back for a moment.
+    template <class Destination, class Message>
+    void send(const Destination& to, Message&& message);
+
+    /// Asks an actor, with any completion token; the signature is `void(error_code, M::reply)`, without the reply
+    /// where it is void.
+    ///
+    /// The handler is called on its associated executor, else on the strand of the actor.
+    /// Errors: as `context::ask`. Cancellation: the token's slot gives the request up, `errc::cancelled`.
+    template <class Destination, class Message, class Token>
+        requires request<std::remove_cvref_t<Message>>
+    auto ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout, Token&& token)
+    {
+        using value = std::remove_cvref_t<Message>;
+        static_assert(accepts<Destination, value>, "the address does not accept this message");
+        using reply = typename value::reply;
+        return asio::async_initiate<Token, typename request_signature<reply>::type>(
+            [this](auto handler, pid to, value message, std::chrono::nanoseconds timeout) {
+                using waiting = outside_request<reply, decltype(handler)>;
+                waiting::start(post_of(to), waiting::purpose::answer, to, envelope::make(std::move(message)), timeout,
+                               std::move(handler));
+            },
+            token, static_cast<pid>(to), value(std::forward<Message>(message)), timeout);
+    }
+
+    /// As above, with the engine's `ask_timeout`.
+    template <class Destination, class Message, class Token>
+        requires request<std::remove_cvref_t<Message>> &&
+                 (!std::convertible_to<Token, std::chrono::nanoseconds>)
+    auto ask(const Destination& to, Message&& message, Token&& token)
+    {
+        return ask(to, std::forward<Message>(message), shared_.ask_timeout, std::forward<Token>(token));
+    }
+
+    /// Stops an actor: it receives no further message, and what it awaits is cancelled.
+    void stop(pid target);
+
+    /// Stops an actor and completes with `void(error_code)` when it has ended; at once when it is gone.
+    template <class Token>
+    auto stop(pid target, Token&& token)
+    {
+        return end(target, false, std::forward<Token>(token));
+    }
+
+    /// Stops an actor behind the messages it has now.
+    void poison(pid target) { send(target, poison_pill{}); }
+
+    /// Stops an actor behind the messages it has now, and completes with `void(error_code)` when it has ended.
+    template <class Token>
+    auto poison(pid target, Token&& token)
+    {
+        return end(target, true, std::forward<Token>(token));
+    }
+
+    /// Stops all actors, the youngest first and children before parents, and waits until they have ended.
+    ///
+    /// From now on nothing is spawned. For engines with threads of their own, from outside of them.
+    /// Errors: throws `std::logic_error` for a borrowed engine and from one of its own threads.
+    shutdown_report shutdown(std::chrono::nanoseconds deadline);
+
+    /// As above, completing with `void(error_code, shutdown_report)`; `errc::timed_out` when something was left.
+    template <class Token>
+    auto async_shutdown(std::chrono::nanoseconds deadline, Token&& token)
+    {
+        return asio::async_initiate<Token, void(boost::system::error_code, shutdown_report)>(
+            [this](auto handler, std::chrono::nanoseconds deadline) {
+                auto done = std::make_shared<completion<decltype(handler)>>(strands_->at(0), std::move(handler));
+                begin_shutdown(deadline, [done](boost::system::error_code code, shutdown_report report) {
+                    (*done)(code, std::move(report));
+                });
+            },
+            token, deadline);
+    }
+
+    /// The actor with this name, or with this text form (`node/name`, or a pid's).
+    std::optional<pid> find(std::string_view name) const;
+
+    /// Text form of an actor: `node/name`.
+    std::string text_of(std::string_view name) const { return shared_.node_name + "/" + std::string(name); }
+
+    /// What happens to actors, as events.
+    event_stream& events() noexcept { return shared_.events; }
+
+    /// Sends each event of type `Event` to an actor, as a message.
+    template <class Event>
+    [[nodiscard]] event_stream::subscription subscribe(pid receiver)
+    {
+        return shared_.events.subscribe<Event>(
+            std::function<void(const Event&)>([this, receiver](const Event& event) { send(receiver, Event(event)); }));
+    }
+
+    /// How many strands there are.
+    std::size_t size() const noexcept { return strands_->size(); }
+
+    /// The executor of a strand.
+    strand get_executor(std::size_t index = 0) const { return strands_->at(index).get_executor(); }
+
+    /// Counts over all strands, read while they go on.
+    station_figures figures() const noexcept;
+
+    /// The station of a strand, for tests and tools.
+    station& station_at(std::size_t index) const noexcept { return *shared_.stations[index]; }
+
+private:
+    friend class spawner<engine>;
+
+    engine(engine_options options, std::unique_ptr<scheduler> strands);
+
+    commons& spawn_shared() noexcept { return shared_; }
+    cell* spawn_parent() const noexcept { return nullptr; }
+
+    /// The station in whose turn the caller is, null outside.
+    station* here() const noexcept;
+
+    /// The station where requests to `to` are waited for.
+    station& post_of(pid to) const noexcept
+    {
+        const bool known = to.node() == shared_.node && to.strand() < shared_.stations.size();
+        return *shared_.stations[known ? to.strand() : 0];
+    }
+
+    void send_from_outside(pid to, envelope* sent);
+    void send_from_outside(pid to, const parcel& packed);
+    void begin_shutdown(std::chrono::nanoseconds deadline,
+                        std::function<void(boost::system::error_code, shutdown_report)> done);
+
+    template <class Token>
+    auto end(pid target, bool in_line, Token&& token)
+    {
+        return asio::async_initiate<Token, void(boost::system::error_code)>(
+            [this](auto handler, pid target, bool in_line) {
+                using waiting = outside_request<void, decltype(handler)>;
+                waiting::start(post_of(target), in_line ? waiting::purpose::end : waiting::purpose::stop, target,
+                               in_line ? envelope::make(poison_pill{}) : nullptr, std::chrono::nanoseconds(-1),
+                               std::move(handler));
+            },
+            token, target, in_line);
+    }
+
+    commons shared_;
+    std::chrono::nanoseconds shutdown_timeout_;
+    std::unique_ptr<scheduler> strands_;
+    std::vector<std::unique_ptr<station>> stations_;
+};
+
+template <class Destination, class Message>
+void engine::send(const Destination& to, Message&& message)
+{
+    using value = std::remove_cvref_t<Message>;
+    static_assert(accepts<Destination, value>, "the address does not accept this message");
+    static_assert(any_message<value>, "a message must be movable and aligned to 16 bytes at most");
+    const pid target = to;
+    if (station* post = here()) {
+        post->send(target, std::forward<Message>(message), pid());
+        return;
+    }
+    if constexpr (type_of<value>.is_inline)
+        send_from_outside(target, pack_inline<value>(address_on_strand(target), message, {}, 0, 0));
+    else
+        send_from_outside(target, envelope::make(std::forward<Message>(message)));
+}
+
+template <class Destination, class Message>
+void context::send(const Destination& to, Message&& message)
+{
+    static_assert(accepts<Destination, std::remove_cvref_t<Message>>, "the address does not accept this message");
+    post().send(static_cast<costar::pid>(to), std::forward<Message>(message), pid());
+}
+
+template <class Destination, class Message>
+    requires request<std::remove_cvref_t<Message>>
+auto context::ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout)
+{
+    using value = std::remove_cvref_t<Message>;
+    static_assert(accepts<Destination, value>, "the address does not accept this message");
+    return ask_request<typename value::reply>(*this, to, envelope::make(std::forward<Message>(message)),
+                                              timeout < std::chrono::nanoseconds(0) ? post().shared().ask_timeout
+                                                                                    : timeout);
+}
+
+}  // namespace costar

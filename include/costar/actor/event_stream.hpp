@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/pid.hpp>
+#include <costar/core/error.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <typeindex>
+#include <utility>
+#include <vector>
+
+namespace costar {
+
+/// An actor began to run for the first time.
+struct actor_started {
+    pid who;
+    std::string name;
+};
+
+/// An actor has ended, on whatever way; seen once for each actor that was spawned.
+struct actor_stopped {
+    pid who;
+    std::string name;
+    errc reason;  ///< `cancelled` when it was stopped or returned, `actor_failed` after a final crash
+};
+
+/// An actor crashed and begins anew.
+struct actor_restarted {
+    pid who;
+    std::string name;
+    std::string reason;
+    std::uint32_t restarts;
+};
+
+/// An actor crashed once too often; it ends.
+struct restart_limit_reached {
+    pid who;
+    std::string name;
+    std::string reason;
+    std::uint32_t restarts;
+};
+
+/// A spawn was refused because the name is in use.
+struct duplicate_name {
+    pid holder;
+    std::string name;
+};
+
+/// A message that nobody handled.
+struct dead_letter {
+    pid to;
+    pid sender;
+    errc reason;
+    std::string type;
+};
+
+/// Publish and subscribe by type inside an engine.
+///
+/// Thread safety: from any thread. Subscribers are called in the publisher's thread, or turn, one after another, and
+/// must not block; an actor subscribes with `engine.subscribe<E>(pid)` and gets events as messages.
+/// Order: by subscription, for each publisher.
+/// Cost: one atomic load where nobody subscribes to the type.
+class event_stream {
+public:
+    /// Ends the subscription when destroyed. It may outlive the stream.
+    class subscription;
+
+    event_stream();
+    event_stream(const event_stream&) = delete;
+    event_stream& operator=(const event_stream&) = delete;
+    ~event_stream();
+
+    /// Calls `receiver` with each event of type `Event`.
+    template <class Event>
+    [[nodiscard]] subscription subscribe(std::function<void(const Event&)> receiver);
+
+    /// Gives `event` to all who subscribed to its type.
+    template <class Event>
+    void publish(const Event& event)
+    {
+        if (has_subscribers())
+            publish(typeid(Event), &event);
+    }
+
+    /// False when nobody listens to anything, so that an event need not even be made.
+    bool has_subscribers() const noexcept { return count_->load(std::memory_order_relaxed) != 0; }
+
+private:
+    using erased = std::function<void(const void*)>;
+    struct state;
+
+    subscription subscribe(std::type_index type, erased receiver);
+    void publish(std::type_index type, const void* event);
+
+    std::shared_ptr<state> state_;
+    const std::atomic<std::size_t>* count_;
+};
+
+class [[nodiscard]] event_stream::subscription {
+public:
+    subscription() = default;
+    subscription(subscription&& other) noexcept : state_(std::move(other.state_)), id_(other.id_) {}
+    subscription& operator=(subscription&& other) noexcept
+    {
+        cancel();
+        state_ = std::move(other.state_);
+        id_ = other.id_;
+        return *this;
+    }
+    ~subscription() { cancel(); }
+
+    /// Ends it now. A call that is under way on another thread may still finish.
+    void cancel() noexcept;
+
+private:
+    friend class event_stream;
+    subscription(std::weak_ptr<state> state, std::uint64_t id) : state_(std::move(state)), id_(id) {}
+
+    std::weak_ptr<state> state_;
+    std::uint64_t id_ = 0;
+};
+
+template <class Event>
+event_stream::subscription event_stream::subscribe(std::function<void(const Event&)> receiver)
+{
+    return subscribe(typeid(Event), [receiver = std::move(receiver)](const void* event) {
+        receiver(*static_cast<const Event*>(event));
+    });
+}
+
+}  // namespace costar

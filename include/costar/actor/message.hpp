@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/cell.hpp>
+#include <costar/actor/envelope.hpp>
+#include <costar/actor/station.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+namespace costar {
+
+/// The parameter and result of a handler that takes one message.
+template <class Call>
+struct handler_signature;
+
+template <class Handler>
+    requires requires { &Handler::operator(); }
+struct handler_signature<Handler> : handler_signature<decltype(&Handler::operator())> {};
+
+template <class Result, class Message>
+struct handler_signature<Result (*)(Message)> {
+    using parameter = Message;
+    using message = std::remove_cvref_t<Message>;
+    using result = Result;
+};
+template <class Result, class Message>
+struct handler_signature<Result (*)(Message) noexcept> : handler_signature<Result (*)(Message)> {};
+template <class Result, class Class, class Message>
+struct handler_signature<Result (Class::*)(Message)> : handler_signature<Result (*)(Message)> {};
+template <class Result, class Class, class Message>
+struct handler_signature<Result (Class::*)(Message) const> : handler_signature<Result (*)(Message)> {};
+template <class Result, class Class, class Message>
+struct handler_signature<Result (Class::*)(Message) noexcept> : handler_signature<Result (*)(Message)> {};
+template <class Result, class Class, class Message>
+struct handler_signature<Result (Class::*)(Message) const noexcept> : handler_signature<Result (*)(Message)> {};
+
+/// A message that an actor has received, and the request in it if somebody asked.
+///
+/// It is let go of when this handle is destroyed: a request that was not answered by then ends with
+/// `errc::unanswered` for its asker (`errc::actor_failed` when an exception is under way), and a message that was
+/// neither matched nor looked at becomes a dead letter with `errc::not_understood`.
+///
+/// Thread safety: used on the actor's strand; it must not outlive the actor.
+class message {
+public:
+    message() noexcept = default;
+    message(cell& self, envelope* received) noexcept : self_(&self), envelope_(received) {}
+    message(message&& other) noexcept
+        : self_(other.self_), envelope_(std::exchange(other.envelope_, nullptr)), timed_out_(other.timed_out_)
+    {
+    }
+    message& operator=(message&& other) noexcept
+    {
+        message(std::move(other)).swap(*this);
+        return *this;
+    }
+    ~message()
+    {
+        if (envelope_ != nullptr)
+            station::of(*self_).finish(*self_, envelope_);
+    }
+
+    /// What a `receive` with a deadline gives when the deadline passes.
+    static message none_in_time() noexcept
+    {
+        message none;
+        none.timed_out_ = true;
+        return none;
+    }
+
+    void swap(message& other) noexcept
+    {
+        std::swap(self_, other.self_);
+        std::swap(envelope_, other.envelope_);
+        std::swap(timed_out_, other.timed_out_);
+    }
+
+    /// False when nothing came: it is time to stop, or `timed_out()`.
+    explicit operator bool() const noexcept { return envelope_ != nullptr; }
+    bool timed_out() const noexcept { return timed_out_; }
+
+    template <any_message Message>
+    bool is() const noexcept
+    {
+        return envelope_->type == &type_of<Message>;
+    }
+
+    /// The message, which must be a `Message`. It counts as handled from here on.
+    template <any_message Message>
+    Message& get() noexcept
+    {
+        mark_handled();
+        return envelope_->as<Message>();
+    }
+
+    /// Calls the first handler that takes this message's type; false when none does.
+    ///
+    /// A handler takes the message by value or reference. What it returns answers a request, and must convert to
+    /// `Message::reply`; one that returns nothing answers a request whose reply is void, else later with `respond`.
+    /// Handlers are plain functions or lambdas: one that has to await is written in the actor's loop instead.
+    template <class... Handlers>
+    bool match(Handlers&&... handlers)
+    {
+        return (try_handler(handlers) || ...);
+    }
+
+    /// Answers the request in this message. Nothing happens when nobody asked, or it was answered before.
+    ///
+    /// Errors: the asker gets `errc::wrong_reply` when it asked for another type.
+    template <class Reply>
+    void respond(Reply&& value)
+    {
+        mark_handled();
+        if (const std::uint64_t token = std::exchange(envelope_->reply, 0))
+            station::of(*self_).answer(token, std::forward<Reply>(value));
+    }
+
+    /// Who sent it, nobody for a sender that is no actor.
+    pid sender() const noexcept { return envelope_->sender; }
+
+    /// Does somebody wait for an answer?
+    bool is_request() const noexcept { return envelope_->reply != 0; }
+
+    std::string type_name() const { return envelope_->type->name(); }
+
+    /// Gives the envelope away, unanswered.
+    envelope* release() noexcept
+    {
+        if (self_->current == envelope_)
+            self_->current = nullptr;
+        return std::exchange(envelope_, nullptr);
+    }
+
+    /// A handled message is no dead letter when it is let go of.
+    void mark_handled() noexcept { envelope_->next = envelope_; }
+
+private:
+    template <class Handler>
+    bool try_handler(Handler& handler)
+    {
+        using signature = handler_signature<std::remove_cvref_t<Handler>>;
+        using value = typename signature::message;
+        static_assert(any_message<value>, "a handler's parameter must be a message type");
+        static_assert(!is_task<typename signature::result>,
+                      "match() takes no coroutines: await in the actor's loop, or write a class actor");
+        if (envelope_->type != &type_of<value>)
+            return false;
+        mark_handled();
+        respond_with<value>([&]() -> decltype(auto) {
+            if constexpr (std::is_lvalue_reference_v<typename signature::parameter>)
+                return handler(envelope_->as<value>());
+            else
+                return handler(std::move(envelope_->as<value>()));
+        });
+        return true;
+    }
+
+    template <class>
+    friend class class_actor;
+
+    /// Calls a handler and answers with what it returns.
+    template <class Message, class Call>
+    void respond_with(Call&& call)
+    {
+        using result = decltype(call());
+        if constexpr (std::is_void_v<result>) {
+            call();
+            if constexpr (request<Message>)
+                if constexpr (std::is_void_v<typename Message::reply>)
+                    respond(std::monostate{});
+        }
+        else {
+            static_assert(request<Message>, "a handler that returns a value needs `using reply` in its message");
+            if constexpr (request<Message>) {
+                using reply = stored_reply<typename Message::reply>;
+                static_assert(std::is_convertible_v<result, reply>, "the handler's value must convert to the reply");
+                if (envelope_->reply != 0)
+                    respond(static_cast<reply>(call()));
+                else
+                    static_cast<void>(call());
+            }
+        }
+    }
+
+    cell* self_ = nullptr;
+    envelope* envelope_ = nullptr;
+    bool timed_out_ = false;
+};
+
+}  // namespace costar

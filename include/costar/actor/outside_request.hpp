@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/envelope.hpp>
+#include <costar/actor/station.hpp>
+#include <costar/core/completion.hpp>
+#include <costar/core/error.hpp>
+#include <costar/core/timer.hpp>
+
+#include <chrono>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace costar {
+
+/// How the outcome of a request reaches an Asio handler: an error code, and the reply unless it is void. A reply that
+/// has no default constructor comes as `std::optional`.
+template <class Reply>
+struct request_signature {
+    using value = std::conditional_t<std::is_default_constructible_v<Reply>, Reply, std::optional<Reply>>;
+    using type = void(boost::system::error_code, value);
+};
+
+template <>
+struct request_signature<void> {
+    using type = void(boost::system::error_code);
+};
+
+/// A request from outside of all actors, with the handler that waits for its end.
+///
+/// It lives on the strand of the actor that is asked, so the answer needs no way of its own.
+template <class Reply, class Handler>
+class outside_request final : private reply_waiter, private timer_node, private stray {
+public:
+    /// What is asked for: an answer to a message, or that an actor has ended.
+    enum class purpose : std::uint8_t { answer, stop, end };
+
+    static void start(station& post, purpose wanted, pid to, envelope* sent, std::chrono::nanoseconds timeout,
+                      Handler handler)
+    {
+        void* memory = arena::current().allocate(sizeof(outside_request));
+        auto* made = ::new (memory) outside_request(post, wanted, to, sent, timeout, std::move(handler));
+        made->completion_.connect_cancellation(post.home(), *made);
+        if (strand_context::current() == &post.home())
+            made->begin();
+        else if (wanted == purpose::stop)
+            post.home().post(launch(*made));  // overtakes messages
+        else
+            post.home().post_in_line(make_job(launch(*made)));
+    }
+
+    void cancel() noexcept
+    {
+        if (token_ != 0) {
+            post_.forget(token_);
+            end(errc::cancelled);
+        }
+    }
+
+private:
+    class launch {
+    public:
+        explicit launch(outside_request& made) noexcept : made_(&made) {}
+        launch(launch&& other) noexcept : made_(std::exchange(other.made_, nullptr)) {}
+        ~launch()
+        {
+            if (made_ != nullptr)
+                made_->destroy();
+        }
+        void operator()() { std::exchange(made_, nullptr)->begin(); }
+
+    private:
+        outside_request* made_;
+    };
+
+    /// Calls the handler from a job, never from inside the initiating function.
+    class ending {
+    public:
+        explicit ending(outside_request& ended) noexcept : ended_(&ended) {}
+        ending(ending&& other) noexcept : ended_(std::exchange(other.ended_, nullptr)) {}
+        ~ending()
+        {
+            if (ended_ != nullptr)
+                ended_->destroy();
+        }
+        void operator()() { std::exchange(ended_, nullptr)->complete(); }
+
+    private:
+        outside_request* ended_;
+    };
+
+    outside_request(station& post, purpose wanted, pid to, envelope* sent, std::chrono::nanoseconds timeout,
+                    Handler handler)
+        : reply_waiter(take), stray([](stray& self) noexcept { static_cast<outside_request&>(self).destroy(); }),
+          post_(post), to_(to), sent_(sent), timeout_(timeout), wanted_(wanted),
+          completion_(post.home(), std::move(handler))
+    {
+        timer_node::fire = [](timer_node* timer) {
+            auto& self = *static_cast<outside_request*>(timer);
+            self.post_.forget(self.token_);
+            self.end(errc::timed_out);
+        };
+    }
+    ~outside_request()
+    {
+        if (sent_ != nullptr)
+            sent_->discard();
+        if (token_ != 0)  // destroyed while it waits
+            post_.forget(token_);
+        post_.home().disarm(*this);
+    }
+
+    void destroy() noexcept
+    {
+        this->~outside_request();
+        arena::deallocate(this, sizeof(outside_request));
+    }
+
+    void begin()
+    {
+        strand_context& home = post_.home();
+        home.keep(*this);
+        token_ = post_.expect(*this);
+        if (timeout_.count() >= 0)
+            home.arm(*this, deadline_after(home.now(), timeout_));
+        if (wanted_ == purpose::stop) {
+            post_.stop(to_, token_);
+        }
+        else if (wanted_ == purpose::end) {
+            if (sent_ != nullptr)
+                post_.send(to_, std::exchange(sent_, nullptr));
+            post_.await_end(to_, token_);
+        }
+        else {
+            envelope* sent = std::exchange(sent_, nullptr);
+            sent->reply = token_;
+            sent->deadline = timeout_.count() >= 0 ? deadline_after(home.now(), timeout_) : 0;
+            post_.send(to_, sent);
+        }
+    }
+
+    static void take(reply_waiter& base, const message_type* type, void* value, errc failure) noexcept
+    {
+        auto& self = static_cast<outside_request&>(base);
+        if (failure == errc{} && type != &type_of<stored_reply<Reply>>)
+            failure = errc::wrong_reply;
+        if (failure == errc{}) {
+            try {
+                self.value_.emplace(std::move(*static_cast<stored_reply<Reply>*>(value)));
+            }
+            catch (...) {
+                failure = errc::wrong_reply;
+            }
+        }
+        self.end(failure);
+    }
+
+    void end(errc failure) noexcept
+    {
+        token_ = 0;
+        failure_ = failure;
+        post_.home().disarm(*this);
+        post_.home().post(ending(*this));
+    }
+
+    void complete()
+    {
+        auto completion = std::move(completion_);
+        const error_code code = failure_ == errc{} ? error_code() : make_error_code(failure_);
+        if constexpr (std::is_void_v<Reply>) {
+            destroy();
+            completion(code);
+        }
+        else {
+            using value = typename request_signature<Reply>::value;
+            value result = value_ ? value(std::move(*value_)) : value();
+            destroy();
+            completion(code, std::move(result));
+        }
+    }
+
+    station& post_;
+    pid to_;
+    envelope* sent_;
+    std::chrono::nanoseconds timeout_;
+    std::uint64_t token_ = 0;
+    errc failure_{};
+    purpose wanted_;
+    std::optional<stored_reply<Reply>> value_;
+    costar::completion<Handler> completion_;
+};
+
+}  // namespace costar

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/cell.hpp>
+#include <costar/actor/event_stream.hpp>
+#include <costar/actor/registry.hpp>
+#include <costar/core/error.hpp>
+#include <costar/core/strand.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace costar {
+
+class station;
+class engine;
+
+/// What the stations of one engine share.
+struct commons {
+    std::uint32_t node = 0;
+    std::string node_name;
+    registry names;
+    event_stream events;
+    std::vector<station*> stations;
+    std::chrono::nanoseconds ask_timeout = std::chrono::seconds(5);
+    std::atomic<std::uint32_t> next_strand{0};
+    std::atomic<bool> closing{false};
+    engine* owner = nullptr;
+};
+
+/// The name of a spawn is in use; says by whom.
+class name_in_use : public error {
+public:
+    name_in_use(std::string_view name, pid holder);
+
+    pid holder() const noexcept { return holder_; }
+
+private:
+    pid holder_;
+};
+
+/// Whoever waits for an answer; called once, on the strand where it asked for the token.
+class reply_waiter {
+public:
+    using function = void (*)(reply_waiter& self, const message_type* type, void* value, errc failure) noexcept;
+
+    explicit reply_waiter(function take) noexcept : take_(take) {}
+
+    void take(const message_type* type, void* value) noexcept { take_(*this, type, value, errc{}); }
+    void fail(errc reason) noexcept { take_(*this, nullptr, nullptr, reason); }
+
+private:
+    function take_;
+};
+
+/// A count that one strand writes and any thread may read.
+class counter {
+public:
+    void add(std::uint64_t more) noexcept { count_.store(value() + more, std::memory_order_relaxed); }
+    void subtract(std::uint64_t less) noexcept { count_.store(value() - less, std::memory_order_relaxed); }
+    std::uint64_t value() const noexcept { return count_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> count_{0};  // written by its strand, read by any thread; no order needed
+};
+
+/// Counts of one station, or of a whole engine.
+struct station_figures {
+    std::uint64_t live = 0;          ///< actors
+    std::uint64_t spawned = 0;       ///< since the beginning
+    std::uint64_t restarts = 0;      ///< since the beginning
+    std::uint64_t dead_letters = 0;  ///< since the beginning
+    std::uint64_t late_replies = 0;  ///< answers that nobody waited for any more
+};
+
+/// The actors of one strand: their cells, their post, and the answers that are awaited here.
+///
+/// Thread safety: `reserve` from any thread; all else inside the strand's turn.
+class station final : public parcel_receiver, public task_owner {
+public:
+    station(commons& shared, strand_context& home);
+    station(const station&) = delete;
+    station& operator=(const station&) = delete;
+    ~station();
+
+    strand_context& home() const noexcept { return home_; }
+    commons& shared() const noexcept { return shared_; }
+
+    /// The station of a cell.
+    static station& of(const cell& self) noexcept;
+
+    // Cells -----------------------------------------------------------------------------------------------------
+
+    /// The living actor with this pid, null when it is stale.
+    cell* find(pid id) noexcept
+    {
+        return id.node() == shared_.node && id.strand() == home_.index() ? find(id.slot(), id.generation()) : nullptr;
+    }
+
+    cell* find(std::uint32_t slot, std::uint32_t generation) noexcept
+    {
+        const std::size_t index = slot / chunk::cells;
+        if (index >= chunks_.size() || chunks_[index] == nullptr)
+            return nullptr;
+        chunk& part = *chunks_[index];
+        if (part.generations[slot % chunk::cells] != generation)
+            return nullptr;
+        return part.at(slot % chunk::cells);
+    }
+
+    pid pid_of(const cell& self) const noexcept
+    {
+        return {shared_.node, static_cast<std::uint16_t>(home_.index()), self.slot, self.generation};
+    }
+
+    /// A new cell for an actor of this strand.
+    cell& open();
+
+    /// A pid for an actor that another thread or strand will have born here.
+    pid reserve() noexcept;
+
+    /// The cell of a reserved pid.
+    cell& open(pid reserved);
+
+    /// Gives a cell back that was opened and never begun.
+    void close(cell& unborn) noexcept;
+
+    /// Lets an actor live: its body, its place in the family, its options.
+    void begin(cell& born, pid parent, task<> body, const actor_kind& kind);
+
+    /// The body of a newly opened cell could not even be made. The actor ends as after a crash.
+    void begin_failed(cell& born, pid parent, const actor_kind& kind, std::exception_ptr failure) noexcept;
+
+    void set_restart(cell& born, const restart_policy& policy, std::unique_ptr<recipe> again);
+    void set_name(cell& born, registry::entry* name) { born.cold_part_made().name = name; }
+
+    /// Enters a name; throws `name_in_use`.
+    registry::entry* claim_name(std::string_view name, pid owner);
+
+    /// An actor of this strand has a child on another one.
+    void add_distant_child(cell& parent, pid child);
+
+    std::string name_of(const cell& self) const;
+    pid parent_of(const cell& self) noexcept;
+
+    // Messages --------------------------------------------------------------------------------------------------
+
+    /// Sends a message from this strand to wherever `to` lives.
+    template <class Message>
+    void send(pid to, Message&& message, pid sender);
+
+    /// Sends an envelope from this strand to wherever `to` lives.
+    void send(pid to, envelope* sent);
+
+    /// Puts an envelope into a mailbox of this strand.
+    void deliver(cell& to, envelope* sent) noexcept
+    {
+        sent->next = nullptr;
+        (to.first == nullptr ? to.first : to.last->next) = sent;
+        to.last = sent;
+        home_.message_queued(to);
+        if (to.wanted != nullptr) {
+            if (to.wanted == &any_type || to.wanted == sent->type || sent->type == &type_of<poison_pill>) {
+                to.wanted = nullptr;
+                home_.make_ready(to);
+            }
+        }
+    }
+
+    /// Makes a dead letter of an envelope; its asker is told.
+    void bury(envelope* lost, pid to, errc reason) noexcept;
+
+    /// A received message is let go of.
+    void finish(cell& self, envelope* done) noexcept;
+
+    // Answers ---------------------------------------------------------------------------------------------------
+
+    /// A token under which `waiter` is answered once.
+    std::uint64_t expect(reply_waiter& waiter);
+
+    /// Whoever holds `token` waits no more; an answer that still comes is counted and dropped.
+    void forget(std::uint64_t token) noexcept { static_cast<void>(claim(token, false)); }
+
+    /// Answers a request from this strand, wherever it was asked.
+    template <class Reply>
+    void answer(std::uint64_t token, Reply&& value);
+
+    /// Ends a request with an error, wherever it was asked.
+    void fail(std::uint64_t token, errc reason) noexcept;
+
+    // Ends ------------------------------------------------------------------------------------------------------
+
+    /// Stops an actor anywhere; `token` is answered when it has ended, 0 for nobody.
+    void stop(pid target, std::uint64_t token);
+
+    /// Answers `token` when an actor anywhere has ended, at once when it is gone.
+    void await_end(pid target, std::uint64_t token);
+
+    void request_stop(cell& target) noexcept;
+
+    /// Stops all actors without parent, the youngest first, and calls `done` when no actor is left.
+    void stop_all(std::function<void()> done);
+
+    /// The names of the actors that live now.
+    std::vector<std::string> living_names() const;
+
+    /// A task of an actor has ended.
+    void task_done(cell& owner, std::exception_ptr failure) noexcept;
+
+    /// Thread safety: from any thread.
+    station_figures figures() const noexcept;
+
+    /// One line for each actor that lives: who it is, what it waits for, from where.
+    std::vector<std::string> dump() const;
+
+    /// Destroys all actors where they stand. After the last turn.
+    void destroy_all() noexcept;
+
+    void receive(parcel& arrived) override;
+    void discard(parcel& left) noexcept override;
+    void reap(run_node& ended) noexcept override;
+    void task_ended(promise_base& promise) noexcept override;
+
+private:
+    /// Cells side by side; they stay where they are.
+    struct chunk {
+        static constexpr std::size_t cells = 256;
+
+        chunk() = default;
+        cell* at(std::size_t index) noexcept
+        {
+            return std::launder(reinterpret_cast<cell*>(memory + index * sizeof(cell)));
+        }
+
+        std::uint32_t generations[cells] = {};  // odd while the cell lives
+        alignas(16) std::byte memory[cells * sizeof(cell)];
+    };
+
+    struct awaited_reply {
+        reply_waiter* waiter = nullptr;
+        std::uint32_t generation = 1;
+        std::uint32_t next_free = 0;
+    };
+
+    static constexpr std::uint64_t reply_flag = std::uint64_t{1} << 63;
+    static constexpr unsigned reply_generation_bits = 27;
+    static constexpr unsigned reply_slot_bits = 24;
+
+    static std::uint32_t strand_of(std::uint64_t token) noexcept
+    {
+        return static_cast<std::uint32_t>((token & ~reply_flag) >> (reply_generation_bits + reply_slot_bits));
+    }
+    reply_waiter* claim(std::uint64_t token, bool count_late = true) noexcept;
+    bool is_known(std::uint32_t strand) const noexcept { return strand < shared_.stations.size(); }
+    void send_parcel(std::uint32_t strand, const parcel& packed);
+
+    cell& construct(std::uint32_t slot);
+    void release(cell& ended) noexcept;
+    cell* find_or_answer(pid target, std::uint64_t token);
+    void queue_reap(cell& self) noexcept;
+    void link(cell& born, pid parent) noexcept;
+    void unlink(cell& ended) noexcept;
+    void body_ended(cell& self) noexcept;
+    void crashed(cell& self, const std::exception_ptr& failure) noexcept;
+    void close_family(cell& self) noexcept;
+    void advance(cell& self) noexcept;
+    void restart(cell& self) noexcept;
+    void terminate(cell& self) noexcept;
+    void child_ended(std::uint32_t parent_slot, pid child) noexcept;
+    void drop_mailbox(cell& self, errc reason) noexcept;
+    template <class Visitor>
+    void for_each_cell(Visitor&& visit) const;
+
+    commons& shared_;
+    strand_context& home_;
+    std::vector<chunk*> chunks_;
+    std::vector<std::uint32_t> free_slots_;
+    std::uint32_t fresh_slot_ = 0;
+    std::uint32_t fresh_end_ = 0;
+    std::uint32_t first_root_ = cell::nobody;
+    std::vector<awaited_reply> replies_;
+    std::uint32_t free_reply_ = cell::nobody;
+    struct {
+        counter live, spawned, restarts, dead_letters, late_replies;
+    } figures_;
+    std::function<void()> all_stopped_;
+    bool destroying_ = false;
+    alignas(128) std::atomic<std::uint32_t> next_slot_{0};  // any thread takes blocks
+};
+
+inline std::uint64_t address_on_strand(pid to) noexcept
+{
+    return std::uint64_t{to.generation()} << 32 | to.slot();
+}
+
+template <class Message>
+void station::send(pid to, Message&& message, pid sender)
+{
+    using value = std::remove_cvref_t<Message>;
+    home_.spend();
+    if (to.node() == shared_.node && to.strand() == home_.index()) [[likely]] {
+        envelope* sent = envelope::make(std::forward<Message>(message), sender);
+        if (cell* receiver = find(to.slot(), to.generation())) [[likely]]
+            deliver(*receiver, sent);
+        else
+            bury(sent, to, errc::no_such_actor);
+        return;
+    }
+    if constexpr (type_of<value>.is_inline) {
+        if (to.node() == shared_.node && is_known(to.strand())) {
+            send_parcel(to.strand(), pack_inline<value>(address_on_strand(to), message, sender, 0, 0));
+            return;
+        }
+    }
+    send(to, envelope::make(std::forward<Message>(message), sender));
+}
+
+template <class Reply>
+void station::answer(std::uint64_t token, Reply&& value)
+{
+    using stored = std::remove_cvref_t<Reply>;
+    if (strand_of(token) == home_.index()) [[likely]] {
+        if (reply_waiter* waiter = claim(token)) {
+            stored local(std::forward<Reply>(value));
+            waiter->take(&type_of<stored>, &local);
+        }
+        return;
+    }
+    if constexpr (type_of<stored>.is_inline)
+        send_parcel(strand_of(token), pack_inline<stored>(token, value, {}, 0, 0));
+    else
+        send_parcel(strand_of(token), pack(token, envelope::make(std::forward<Reply>(value))));
+}
+
+}  // namespace costar

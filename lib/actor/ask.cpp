@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/ask.hpp>
+
+namespace costar {
+
+const hook_actions stop_awaiter::actions{
+    .cancel =
+        [](cancel_hook& hook) noexcept {
+            auto& self = static_cast<stop_awaiter&>(hook);
+            self.cancelled_ = true;
+            station::of(self.self_).forget(self.token_);
+            self.end();
+        },
+    .describe = [](const cancel_hook& hook) {
+        return "the end of " + static_cast<const stop_awaiter&>(hook).target_.to_string();
+    }};
+
+stop_awaiter::~stop_awaiter()
+{
+    if (token_ != 0)
+        station::of(self_).forget(token_);
+}
+
+bool stop_awaiter::begin(scope& within)
+{
+    station& post = station::of(self_);
+    if (target_ == post.pid_of(self_))
+        return false;  // nobody can wait for their own end
+    cancelled_ = within.is_cancelled();
+    if (cancelled_)
+        return false;
+    token_ = post.expect(*this);
+    within.attach(*this);
+    post.await_end(target_, token_);
+    return true;
+}
+
+void stop_awaiter::await_resume() const
+{
+    if (cancelled_)
+        throw error(errc::cancelled);
+}
+
+void stop_awaiter::take(reply_waiter& base, const message_type*, void*, errc) noexcept
+{
+    static_cast<stop_awaiter&>(base).end();
+}
+
+void stop_awaiter::end() noexcept
+{
+    token_ = 0;
+    detach();
+    self_.home().make_ready(*this);
+}
+
+}  // namespace costar

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/context.hpp>
+
+#include <costar/actor/spawned_child.hpp>
+
+#include <cassert>
+
+namespace costar {
+
+namespace {
+
+/// Lets a branch that waits for a message be cancelled alone.
+class receive_hook final : public cancel_hook {
+public:
+    explicit receive_hook(cell& self) noexcept : cancel_hook(actions), self_(self) {}
+
+    static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept { arena::deallocate(memory, bytes); }
+
+private:
+    static const hook_actions actions;
+
+    cell& self_;
+};
+
+const hook_actions receive_hook::actions{
+    .cancel =
+        [](cancel_hook& hook) noexcept {
+            cell& self = static_cast<receive_hook&>(hook).self_;
+            self.receive_cancelled = true;
+            if (self.wanted != nullptr) {
+                self.wanted = nullptr;
+                self.home().make_ready(self);
+            }
+        },
+    .describe = [](const cancel_hook&) { return std::string("a message"); }};
+
+}  // namespace
+
+void receive_awaiter::attach_to(scope& branch)
+{
+    if (branch.is_cancelled())
+        throw error(errc::cancelled);
+    cold_part& cold = self_.cold_part_made();
+    assert(cold.receiving == nullptr && "one coroutine of an actor receives at a time");
+    auto* hook = new receive_hook(self_);
+    cold.receiving = hook;
+    branch.attach(*hook);
+}
+
+void receive_awaiter::detach() noexcept
+{
+    if (self_.cold == nullptr)
+        return;
+    delete static_cast<receive_hook*>(std::exchange(self_.cold->receiving, nullptr));
+    self_.receive_cancelled = false;
+}
+
+message receive_awaiter::take_nothing()
+{
+    self_.wanted = nullptr;
+    const bool cancelled = self_.receive_cancelled;
+    detach();
+    if (cancelled || !self_.stop_requested)
+        throw error(errc::cancelled);
+    return {};
+}
+
+message receive_awaiter::swallow(envelope* pill) noexcept
+{
+    station& post = station::of(self_);
+    if (const std::uint64_t token = std::exchange(pill->reply, 0)) {
+        cold_part& cold = self_.cold_part_made();
+        if (cold.end_waiters == nullptr)
+            cold.end_waiters = std::make_unique<std::vector<std::uint64_t>>();
+        cold.end_waiters->push_back(token);
+    }
+    pill->discard();
+    post.request_stop(self_);
+    return {};
+}
+
+envelope** selective_awaiter::find() const noexcept
+{
+    for (envelope** link = &self_.first; *link != nullptr; link = &(*link)->next)
+        if ((*link)->type == wanted_ || (*link)->type == &type_of<poison_pill>)
+            return link;
+    return nullptr;
+}
+
+message selective_awaiter::await_resume()
+{
+    self_.set_receptive(false);
+    envelope** link = self_.stop_requested || self_.receive_cancelled ? nullptr : find();
+    if (link == nullptr)
+        return take_nothing();
+    envelope* taken = *link;
+    *link = taken->next;
+    if (self_.last == taken)  // `next` is the first member of the envelope before it
+        self_.last = link == &self_.first ? nullptr : reinterpret_cast<envelope*>(link);
+    return hand_over(taken);
+}
+
+stop_request context::stop(costar::pid target)
+{
+    if (target == pid())
+        stop();
+    else
+        post().stop(target, 0);
+    return stop_request(*this, target);
+}
+
+stop_request context::poison(costar::pid target)
+{
+    post().send(target, poison_pill{}, pid());
+    return stop_request(*this, target);
+}
+
+void context::spawn_task(task<> work)
+{
+    spawned_child::start(*this, std::move(work));
+}
+
+}  // namespace costar

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/engine.hpp>
+
+#include <costar/core/log.hpp>
+
+#include <boost/asio/use_future.hpp>
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <functional>
+#include <stdexcept>
+
+namespace costar {
+
+namespace {
+
+/// Numbers the engines of this process, so that a pid of one is a stranger to the others.
+std::uint32_t next_node() noexcept
+{
+    static std::atomic<std::uint32_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+engine::engine(engine_options options, std::unique_ptr<scheduler> strands)
+    : shutdown_timeout_(options.shutdown_timeout), strands_(std::move(strands))
+{
+    shared_.node = next_node();
+    shared_.node_name = std::move(options.name);
+    shared_.ask_timeout = options.ask_timeout;
+    shared_.owner = this;
+    std::vector<parcel_receiver*> receivers;
+    for (std::size_t i = 0; i < strands_->size(); ++i) {
+        stations_.push_back(std::make_unique<station>(shared_, strands_->at(i)));
+        shared_.stations.push_back(stations_.back().get());
+        receivers.push_back(stations_.back().get());
+    }
+    strands_->start(receivers);
+}
+
+engine::engine(engine_options options) : engine(options, std::make_unique<scheduler>(options)) {}
+
+engine::engine(asio::any_io_executor borrowed, engine_options options)
+    : engine(std::vector<asio::any_io_executor>{std::move(borrowed)}, std::move(options))
+{
+}
+
+engine::engine(std::vector<asio::any_io_executor> borrowed, engine_options options)
+    : engine(options, std::make_unique<scheduler>(std::move(borrowed), options))
+{
+}
+
+engine::engine(scheduler::manual mode, engine_options options)
+    : engine(options, std::make_unique<scheduler>(mode, options))
+{
+}
+
+engine::~engine()
+{
+    if (strands_->is_owned() && figures().live != 0) {
+        const shutdown_report report = shutdown(shutdown_timeout_);
+        for (const std::string& name : report.left)
+            log(log_level::warning, fmt::format("actor {} had not ended when its engine did", name));
+    }
+    shared_.closing.store(true, std::memory_order_relaxed);
+    strands_->stop();
+    for (std::size_t i = 0; i < strands_->size(); ++i)
+        strands_->at(i).tear_down([this, i] { stations_[i]->destroy_all(); });
+    for (std::size_t i = 0; i < strands_->size(); ++i)
+        strands_->at(i).tear_down([] {});
+    strands_.reset();
+}
+
+station* engine::here() const noexcept
+{
+    strand_context* current = strand_context::current();
+    if (current == nullptr || current->index() >= shared_.stations.size())
+        return nullptr;
+    station* post = shared_.stations[current->index()];
+    return &post->home() == current ? post : nullptr;
+}
+
+void engine::send_from_outside(pid to, envelope* sent)
+{
+    if (to.node() != shared_.node || to.strand() >= shared_.stations.size()) {
+        // Somebody has to make the dead letter; the first strand does.
+        station& post = *shared_.stations[0];
+        post.home().post_in_line(make_job([&post, to, sent] { post.send(to, sent); }));
+        return;
+    }
+    const parcel packed = pack(address_on_strand(to), sent);
+    if (!shared_.stations[to.strand()]->home().send_from_outside(packed))
+        shared_.stations[to.strand()]->discard(const_cast<parcel&>(packed));
+}
+
+void engine::send_from_outside(pid to, const parcel& packed)
+{
+    if (to.node() != shared_.node || to.strand() >= shared_.stations.size()) {
+        send_from_outside(to, unpack(packed));
+        return;
+    }
+    shared_.stations[to.strand()]->home().send_from_outside(packed);
+}
+
+void engine::stop(pid target)
+{
+    station& post = post_of(target);
+    if (here() == &post)
+        post.stop(target, 0);
+    else
+        post.home().post([&post, target] { post.stop(target, 0); });
+}
+
+std::optional<pid> engine::find(std::string_view name) const
+{
+    if (const auto known = shared_.names.find(name))
+        return known;
+    if (name.starts_with(shared_.node_name) && name.substr(shared_.node_name.size()).starts_with("/"))
+        if (const auto known = shared_.names.find(name.substr(shared_.node_name.size() + 1)))
+            return known;
+    return pid::parse(name);
+}
+
+station_figures engine::figures() const noexcept
+{
+    station_figures all;
+    for (const station* part : shared_.stations) {
+        const station_figures figures = part->figures();
+        all.live += figures.live;
+        all.spawned += figures.spawned;
+        all.restarts += figures.restarts;
+        all.dead_letters += figures.dead_letters;
+        all.late_replies += figures.late_replies;
+    }
+    return all;
+}
+
+namespace {
+
+/// Waits on the first strand until every strand has ended its actors or the deadline is over.
+class shutting_down : public timer_node, public std::enable_shared_from_this<shutting_down> {
+public:
+    using outcome = std::function<void(boost::system::error_code, shutdown_report)>;
+
+    shutting_down(commons& shared, outcome done) : shared_(shared), done_(std::move(done)), busy_(shared.stations.size())
+    {
+        fire = [](timer_node* timer) { static_cast<shutting_down*>(timer)->give_up(); };
+    }
+
+    void begin(std::chrono::nanoseconds deadline)
+    {
+        strand_context& home = shared_.stations[0]->home();
+        self_ = shared_from_this();
+        home.arm(*this, deadline_after(home.now(), deadline));
+        for (station* part : shared_.stations) {
+            part->home().post([self = shared_from_this(), part] {
+                part->stop_all([self] {
+                    self->shared_.stations[0]->home().post([self] { self->strand_ended({}, false); });
+                });
+            });
+        }
+    }
+
+private:
+    void strand_ended(const std::vector<std::string>& left, bool late)
+    {
+        if (!done_ || late != giving_up_)
+            return;
+        report_.left.insert(report_.left.end(), left.begin(), left.end());
+        if (--busy_ != 0)
+            return;
+        shared_.stations[0]->home().disarm(*this);
+        const auto keep = std::exchange(self_, nullptr);
+        const bool complete = report_.left.empty();
+        std::exchange(done_, nullptr)(complete ? boost::system::error_code() : make_error_code(errc::timed_out),
+                                      std::move(report_));
+    }
+
+    void give_up()
+    {
+        giving_up_ = true;
+        busy_ = shared_.stations.size();
+        for (station* part : shared_.stations) {
+            part->home().post([self = shared_from_this(), part] {
+                self->shared_.stations[0]->home().post([self, left = part->living_names()] {
+                    self->strand_ended(left, true);
+                });
+            });
+        }
+    }
+
+    commons& shared_;
+    outcome done_;
+    std::size_t busy_;
+    bool giving_up_ = false;
+    shutdown_report report_;
+    std::shared_ptr<shutting_down> self_;
+};
+
+}  // namespace
+
+void engine::begin_shutdown(std::chrono::nanoseconds deadline,
+                            std::function<void(boost::system::error_code, shutdown_report)> done)
+{
+    shared_.closing.store(true, std::memory_order_relaxed);
+    auto ending = std::make_shared<shutting_down>(shared_, std::move(done));
+    shared_.stations[0]->home().post([ending, deadline] { ending->begin(deadline); });
+}
+
+shutdown_report engine::shutdown(std::chrono::nanoseconds deadline)
+{
+    if (!strands_->is_owned())
+        throw std::logic_error("a borrowed engine is shut down with async_shutdown: its executors belong to others");
+    if (strands_->is_own_thread())
+        throw std::logic_error("an engine cannot wait for its end on one of its own threads");
+    shutdown_report report;
+    std::promise<shutdown_report> ended;
+    auto waiting = ended.get_future();
+    begin_shutdown(deadline, [&ended](boost::system::error_code, shutdown_report left) {
+        ended.set_value(std::move(left));
+    });
+    return waiting.get();
+}
+
+}  // namespace costar

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/event_stream.hpp>
+
+#include <algorithm>
+
+namespace costar {
+
+/// The list is replaced as a whole at every change, so publishing holds no lock while it calls.
+struct event_stream::state {
+    struct listener {
+        std::uint64_t id;
+        std::type_index type;
+        erased receiver;
+    };
+    using list = std::vector<std::shared_ptr<const listener>>;
+
+    std::mutex mutex;
+    std::shared_ptr<const list> listeners = std::make_shared<const list>();
+    std::uint64_t last_id = 0;
+    std::atomic<std::size_t> count{0};
+
+    std::shared_ptr<const list> snapshot()
+    {
+        const std::lock_guard lock(mutex);
+        return listeners;
+    }
+};
+
+event_stream::event_stream() : state_(std::make_shared<state>()), count_(&state_->count) {}
+
+event_stream::~event_stream() = default;
+
+event_stream::subscription event_stream::subscribe(std::type_index type, erased receiver)
+{
+    const std::lock_guard lock(state_->mutex);
+    auto changed = std::make_shared<state::list>(*state_->listeners);
+    const std::uint64_t id = ++state_->last_id;
+    changed->push_back(std::make_shared<const state::listener>(state::listener{id, type, std::move(receiver)}));
+    state_->count.store(changed->size(), std::memory_order_relaxed);
+    state_->listeners = std::move(changed);
+    return subscription(state_, id);
+}
+
+void event_stream::publish(std::type_index type, const void* event)
+{
+    const auto listeners = state_->snapshot();
+    for (const auto& each : *listeners)
+        if (each->type == type)
+            each->receiver(event);
+}
+
+void event_stream::subscription::cancel() noexcept
+{
+    const auto state = std::exchange(state_, {}).lock();
+    if (!state)
+        return;
+    const std::lock_guard lock(state->mutex);
+    auto changed = std::make_shared<state::list>(*state->listeners);
+    std::erase_if(*changed, [this](const auto& each) { return each->id == id_; });
+    state->count.store(changed->size(), std::memory_order_relaxed);
+    state->listeners = std::move(changed);
+}
+
+}  // namespace costar

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/spawner.hpp>
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+namespace costar {
+
+birth_place::birth_place(commons& shared, cell* parent, spawn_options options, bool repeatable)
+    : parent_cell_(parent), options_(std::move(options))
+{
+    if (shared.closing.load(std::memory_order_relaxed))
+        throw error(errc::engine_stopped);
+    if (options_.restart.limit != 0 && !repeatable)
+        throw std::invalid_argument("an actor that may be restarted needs arguments that can be copied");
+    const std::size_t count = shared.stations.size();
+    strand_context* current = strand_context::current();
+    station* here = nullptr;
+    if (current != nullptr && current->index() < count && &shared.stations[current->index()]->home() == current)
+        here = shared.stations[current->index()];
+    if (options_.placement == placement::chosen) {
+        if (options_.strand >= count)
+            throw std::invalid_argument(
+                fmt::format("there is no strand {}: the engine has {}", options_.strand, count));
+        target_ = shared.stations[options_.strand];
+    }
+    else if (options_.placement == placement::beside && here != nullptr) {
+        target_ = here;
+    }
+    else {
+        target_ = shared.stations[shared.next_strand.fetch_add(1, std::memory_order_relaxed) % count];
+    }
+    is_here_ = target_ == here;
+    if (parent != nullptr)
+        parent_ = station::of(*parent).pid_of(*parent);
+}
+
+void birth_place::announce(pid child)
+{
+    if (parent_cell_ != nullptr)
+        station::of(*parent_cell_).add_distant_child(*parent_cell_, child);
+}
+
+}  // namespace costar

@@ -1,0 +1,716 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/station.hpp>
+
+#include <costar/actor/context.hpp>
+#include <costar/actor/spawned_child.hpp>
+#include <costar/core/log.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+namespace costar {
+
+namespace {
+
+std::string text_of(const std::exception_ptr& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    }
+    catch (const std::exception& thrown) {
+        return thrown.what();
+    }
+    catch (...) {
+        return "an exception of unknown type";
+    }
+}
+
+bool is_cancellation(const std::exception_ptr& failure) noexcept
+{
+    try {
+        std::rethrow_exception(failure);
+    }
+    catch (const boost::system::system_error& thrown) {
+        return thrown.code() == std::errc::operation_canceled;
+    }
+    catch (...) {
+        return false;
+    }
+}
+
+}  // namespace
+
+cold_part::~cold_part() = default;
+
+name_in_use::name_in_use(std::string_view name, pid holder)
+    : error(errc::name_in_use, fmt::format("'{}' is the name of {}", name, holder)), holder_(holder)
+{
+}
+
+station::station(commons& shared, strand_context& home) : shared_(shared), home_(home) {}
+
+station::~station()
+{
+    for (chunk* part : chunks_)
+        delete part;
+}
+
+station& station::of(const cell& self) noexcept
+{
+    return static_cast<station&>(self.home().receiver());
+}
+
+// Cells ---------------------------------------------------------------------------------------------------------
+
+cell& station::construct(std::uint32_t slot)
+{
+    const std::size_t index = slot / chunk::cells;
+    if (index >= chunks_.size())
+        chunks_.resize(index + 1, nullptr);
+    if (chunks_[index] == nullptr)
+        chunks_[index] = new chunk;
+    chunk& part = *chunks_[index];
+    const std::uint32_t generation = ++part.generations[slot % chunk::cells];
+    return *::new (part.memory + (slot % chunk::cells) * sizeof(cell)) context(home_, slot, generation);
+}
+
+cell& station::open()
+{
+    if (!free_slots_.empty()) {
+        const std::uint32_t slot = free_slots_.back();
+        free_slots_.pop_back();
+        return construct(slot);
+    }
+    if (fresh_slot_ == fresh_end_) {
+        constexpr std::uint32_t block = 64;
+        fresh_slot_ = next_slot_.fetch_add(block, std::memory_order_relaxed);
+        fresh_end_ = fresh_slot_ + block;
+    }
+    return construct(fresh_slot_++);
+}
+
+pid station::reserve() noexcept
+{
+    const std::uint32_t slot = next_slot_.fetch_add(1, std::memory_order_relaxed);
+    return {shared_.node, static_cast<std::uint16_t>(home_.index()), slot, 1};
+}
+
+cell& station::open(pid reserved)
+{
+    return construct(reserved.slot());
+}
+
+void station::close(cell& unborn) noexcept
+{
+    if (unborn.cold != nullptr && unborn.cold->name != nullptr)
+        shared_.names.erase(*unborn.cold->name);
+    release(unborn);
+}
+
+void station::release(cell& ended) noexcept
+{
+    const std::uint32_t slot = ended.slot;
+    home_.forget(ended);
+    static_cast<context&>(ended).~context();
+    ++chunks_[slot / chunk::cells]->generations[slot % chunk::cells];
+    free_slots_.push_back(slot);
+}
+
+void station::link(cell& born, pid parent) noexcept
+{
+    born.parent = parent ? parent.slot() : cell::nobody;
+    born.parent_strand = parent.strand();
+    born.parent_generation = parent.generation();
+    if (parent && parent.strand() != home_.index())
+        return;  // the parent keeps a list of its own
+    std::uint32_t& first = parent ? find(parent.slot(), parent.generation())->first_child : first_root_;
+    born.next_sibling = first;
+    if (first != cell::nobody)
+        chunks_[first / chunk::cells]->at(first % chunk::cells)->previous_sibling = born.slot;
+    first = born.slot;
+}
+
+void station::unlink(cell& ended) noexcept
+{
+    const auto at = [this](std::uint32_t slot) -> cell& {
+        return *chunks_[slot / chunk::cells]->at(slot % chunk::cells);
+    };
+    if (ended.next_sibling != cell::nobody)
+        at(ended.next_sibling).previous_sibling = ended.previous_sibling;
+    if (ended.previous_sibling != cell::nobody)
+        at(ended.previous_sibling).next_sibling = ended.next_sibling;
+    else if (ended.parent == cell::nobody)
+        first_root_ = ended.next_sibling;
+    else if (ended.parent_strand == home_.index())
+        at(ended.parent).first_child = ended.next_sibling;
+}
+
+void station::set_restart(cell& born, const restart_policy& policy, std::unique_ptr<recipe> again)
+{
+    cold_part& cold = born.cold_part_made();
+    cold.restart = policy;
+    cold.again = std::move(again);
+}
+
+registry::entry* station::claim_name(std::string_view name, pid owner)
+{
+    const registry::outcome outcome = shared_.names.insert(name, owner);
+    if (outcome.made != nullptr)
+        return outcome.made;
+    shared_.events.publish(duplicate_name{outcome.holder, std::string(name)});
+    throw name_in_use(name, outcome.holder);
+}
+
+void station::add_distant_child(cell& parent, pid child)
+{
+    cold_part& cold = parent.cold_part_made();
+    if (cold.distant_children == nullptr)
+        cold.distant_children = std::make_unique<std::vector<pid>>();
+    cold.distant_children->push_back(child);
+}
+
+std::string station::name_of(const cell& self) const
+{
+    if (self.cold != nullptr && self.cold->name != nullptr)
+        return std::string(registry::name_of(*self.cold->name));
+    return fmt::format("${}-{}-{}", home_.index(), self.slot, self.generation);
+}
+
+pid station::parent_of(const cell& self) noexcept
+{
+    if (self.parent == cell::nobody)
+        return {};
+    return {shared_.node, self.parent_strand, self.parent, self.parent_generation};
+}
+
+void station::begin(cell& born, pid parent, task<> body, const actor_kind& kind)
+{
+    body.promise().start_under(born, *this);
+    born.waiter = &body.promise();
+    born.body = body.release().promise().handle();
+    born.kind = &kind;
+    link(born, parent);
+    figures_.live.add(1);
+    figures_.spawned.add(1);
+    home_.make_fresh(born);
+    if (shared_.events.has_subscribers())
+        shared_.events.publish(actor_started{pid_of(born), name_of(born)});
+}
+
+void station::begin_failed(cell& born, pid parent, const actor_kind& kind, std::exception_ptr failure) noexcept
+{
+    born.kind = &kind;
+    link(born, parent);
+    figures_.live.add(1);
+    figures_.spawned.add(1);
+    crashed(born, failure);
+    born.state = life::closing;
+    queue_reap(born);
+}
+
+// Messages ------------------------------------------------------------------------------------------------------
+
+void station::send_parcel(std::uint32_t strand, const parcel& packed)
+{
+    home_.send(shared_.stations[strand]->home(), packed);
+}
+
+void station::send(pid to, envelope* sent)
+{
+    if (to.node() != shared_.node || !is_known(to.strand())) {
+        bury(sent, to, to && to.node() != shared_.node ? errc::not_local : errc::no_such_actor);
+        return;
+    }
+    if (to.strand() != home_.index()) {
+        send_parcel(to.strand(), pack(address_on_strand(to), sent));
+        return;
+    }
+    if (cell* receiver = find(to.slot(), to.generation()))
+        deliver(*receiver, sent);
+    else
+        bury(sent, to, errc::no_such_actor);
+}
+
+void station::bury(envelope* lost, pid to, errc reason) noexcept
+{
+    if (!destroying_) {
+        figures_.dead_letters.add(1);
+        if (shared_.events.has_subscribers())
+            shared_.events.publish(dead_letter{to, lost->sender, reason, lost->type->name()});
+    }
+    if (const std::uint64_t token = std::exchange(lost->reply, 0))
+        fail(token, reason);
+    lost->discard();
+}
+
+void station::finish(cell& self, envelope* done) noexcept
+{
+    if (self.current == done)
+        self.current = nullptr;
+    if (done->next != done && !destroying_ && std::uncaught_exceptions() == 0) {
+        bury(done, pid_of(self), errc::not_understood);
+        return;
+    }
+    if (const std::uint64_t token = std::exchange(done->reply, 0)) [[unlikely]] {
+        if (std::uncaught_exceptions() == 0)
+            fail(token, errc::unanswered);
+        else
+            fail(token, self.stop_requested ? errc::actor_stopped : errc::actor_failed);
+    }
+    done->discard();
+}
+
+void station::receive(parcel& arrived)
+{
+    if ((arrived.to & reply_flag) == 0) {
+        const auto slot = static_cast<std::uint32_t>(arrived.to);
+        const auto generation = static_cast<std::uint32_t>(arrived.to >> 32);
+        envelope* sent = unpack(arrived);
+        if (cell* receiver = find(slot, generation)) [[likely]]
+            deliver(*receiver, sent);
+        else
+            bury(sent, {shared_.node, static_cast<std::uint16_t>(home_.index()), slot, generation},
+                 errc::no_such_actor);
+        return;
+    }
+    reply_waiter* waiter = claim(arrived.to);
+    if (arrived.kind == &failure_type) {
+        errc reason{};
+        std::memcpy(&reason, arrived.body, sizeof reason);
+        if (waiter != nullptr)
+            waiter->fail(reason);
+        return;
+    }
+    envelope* answer = unpack(arrived);
+    if (waiter != nullptr)
+        waiter->take(answer->type, answer->body());
+    answer->discard();
+}
+
+void station::discard(parcel& left) noexcept
+{
+    if (left.kind == &failure_type)
+        return;
+    envelope* lost = unpack(left);
+    lost->discard();
+}
+
+// Answers -------------------------------------------------------------------------------------------------------
+
+std::uint64_t station::expect(reply_waiter& waiter)
+{
+    std::uint32_t slot = free_reply_;
+    if (slot == cell::nobody) {
+        slot = static_cast<std::uint32_t>(replies_.size());
+        replies_.emplace_back();
+    }
+    else {
+        free_reply_ = replies_[slot].next_free;
+    }
+    awaited_reply& entry = replies_[slot];
+    entry.waiter = &waiter;
+    return reply_flag | std::uint64_t{home_.index()} << (reply_slot_bits + reply_generation_bits) |
+           std::uint64_t{slot} << reply_generation_bits | entry.generation;
+}
+
+reply_waiter* station::claim(std::uint64_t token, bool count_late) noexcept
+{
+    constexpr std::uint32_t generation_mask = (1U << reply_generation_bits) - 1;
+    constexpr std::uint32_t slot_mask = (1U << reply_slot_bits) - 1;
+    const auto slot = static_cast<std::uint32_t>(token >> reply_generation_bits) & slot_mask;
+    const auto generation = static_cast<std::uint32_t>(token) & generation_mask;
+    if (slot >= replies_.size() || replies_[slot].generation != generation) {
+        if (count_late)
+            figures_.late_replies.add(1);
+        return nullptr;
+    }
+    awaited_reply& entry = replies_[slot];
+    entry.generation = entry.generation == generation_mask ? 1 : entry.generation + 1;
+    entry.next_free = free_reply_;
+    free_reply_ = slot;
+    return std::exchange(entry.waiter, nullptr);
+}
+
+void station::fail(std::uint64_t token, errc reason) noexcept
+{
+    if (strand_of(token) == home_.index()) {
+        if (reply_waiter* waiter = claim(token))
+            waiter->fail(reason);
+        return;
+    }
+    if (destroying_)
+        return;
+    parcel packed{};
+    packed.to = token;
+    packed.kind = &failure_type;
+    std::memcpy(packed.body, &reason, sizeof reason);
+    send_parcel(strand_of(token), packed);
+}
+
+// Ends ----------------------------------------------------------------------------------------------------------
+
+void station::stop(pid target, std::uint64_t token)
+{
+    if (target.node() == shared_.node && is_known(target.strand()) && target.strand() != home_.index()) {
+        station& theirs = *shared_.stations[target.strand()];
+        theirs.home_.post([&theirs, target, token] { theirs.stop(target, token); });
+        return;
+    }
+    if (cell* found = find_or_answer(target, token))
+        request_stop(*found);
+}
+
+void station::await_end(pid target, std::uint64_t token)
+{
+    if (target.node() == shared_.node && is_known(target.strand()) && target.strand() != home_.index()) {
+        station& theirs = *shared_.stations[target.strand()];
+        theirs.home_.post([&theirs, target, token] { theirs.await_end(target, token); });
+        return;
+    }
+    static_cast<void>(find_or_answer(target, token));
+}
+
+/// Notes that `token` waits for the end of an actor of this strand.
+cell* station::find_or_answer(pid target, std::uint64_t token)
+{
+    cell* found = find(target);
+    if (token == 0)
+        return found;
+    if (found == nullptr) {
+        answer(token, std::monostate{});
+        return nullptr;
+    }
+    cold_part& cold = found->cold_part_made();
+    if (cold.end_waiters == nullptr)
+        cold.end_waiters = std::make_unique<std::vector<std::uint64_t>>();
+    cold.end_waiters->push_back(token);
+    return found;
+}
+
+void station::request_stop(cell& target) noexcept
+{
+    if (target.stop_requested)
+        return;
+    target.stop_requested = true;
+    if (target.state == life::restarting) {
+        if (target.cold->pause != nullptr)
+            home_.disarm(*target.cold->pause);
+        target.begin_again = false;
+        queue_reap(target);
+        return;
+    }
+    target.cancel();
+    if (target.wanted != nullptr) {
+        target.wanted = nullptr;
+        home_.make_ready(target);
+    }
+}
+
+void station::task_ended(promise_base& promise) noexcept
+{
+    auto& self = static_cast<cell&>(promise.scope().root());
+    if (self.is_receptive()) {  // a spawned task waits for a message with the actor's own node
+        if (self.wanted == nullptr)
+            home_.withdraw(self);
+        self.wanted = nullptr;
+        self.set_receptive(false);
+    }
+    queue_reap(self);
+}
+
+void station::queue_reap(cell& self) noexcept
+{
+    if (self.reap_queued)
+        return;
+    self.reap_queued = true;
+    home_.reap_later(self);
+}
+
+void station::reap(run_node& ended) noexcept
+{
+    auto& self = static_cast<cell&>(ended);
+    self.reap_queued = false;
+    if (self.body)
+        body_ended(self);
+    advance(self);
+}
+
+void station::body_ended(cell& self) noexcept
+{
+    promise_base& promise = self.body.promise();
+    std::exception_ptr failure = promise.failure();
+    promise.clear_failure();
+    std::exchange(self.body, nullptr).destroy();
+    if (self.cold != nullptr && self.cold->failure) [[unlikely]]
+        failure = std::exchange(self.cold->failure, nullptr);
+    self.failed = false;
+    self.begin_again = false;
+    self.state = life::closing;
+    if (failure && !(self.stop_requested && is_cancellation(failure))) [[unlikely]]
+        crashed(self, failure);
+    close_family(self);
+}
+
+void station::crashed(cell& self, const std::exception_ptr& failure) noexcept
+{
+    self.failed = true;
+    const std::string reason = text_of(failure);
+    cold_part* cold = self.cold;
+    bool may_restart = cold != nullptr && cold->again != nullptr && cold->restart.limit != 0 && !self.stop_requested &&
+                       !shared_.closing.load(std::memory_order_relaxed);
+    if (may_restart) {
+        if (cold->restarts == nullptr)
+            cold->restarts = std::make_unique<std::vector<std::uint64_t>>();
+        auto& times = *cold->restarts;
+        const auto window = static_cast<std::uint64_t>(cold->restart.within.count());
+        const std::uint64_t now = home_.now();
+        if (window != 0)
+            std::erase_if(times, [&](std::uint64_t then) { return now - then >= window; });
+        may_restart = times.size() < cold->restart.limit;
+        if (may_restart)
+            times.push_back(now);
+        else
+            shared_.events.publish(restart_limit_reached{pid_of(self), name_of(self), reason, self.restarts});
+    }
+    self.begin_again = may_restart;
+    log(log_level::error, fmt::format("actor {} crashed: {}{}", name_of(self), reason,
+                                      may_restart ? "; it is begun anew" : ""));
+    if (may_restart)
+        shared_.events.publish(actor_restarted{pid_of(self), name_of(self), reason, self.restarts + 1});
+}
+
+void station::close_family(cell& self) noexcept
+{
+    if (self.cold != nullptr) {
+        for (spawned_child* task = self.cold->tasks; task != nullptr; task = task->next())
+            task->cancel();
+        if (self.cold->distant_children != nullptr)
+            for (const pid child : *self.cold->distant_children)
+                stop(child, 0);
+    }
+    for (std::uint32_t slot = self.first_child; slot != cell::nobody;) {
+        cell& child = *chunks_[slot / chunk::cells]->at(slot % chunk::cells);
+        slot = child.next_sibling;
+        request_stop(child);
+    }
+}
+
+void station::advance(cell& self) noexcept
+{
+    if (self.first_child != cell::nobody)
+        return;
+    if (self.cold != nullptr) {
+        if (self.cold->tasks != nullptr)
+            return;
+        if (self.cold->distant_children != nullptr && !self.cold->distant_children->empty())
+            return;
+    }
+    if (!self.begin_again || self.stop_requested) {
+        terminate(self);
+        return;
+    }
+    self.begin_again = false;
+    self.state = life::restarting;
+    if (self.cold->restart.delay.count() <= 0) {
+        restart(self);
+        return;
+    }
+    if (self.cold->pause == nullptr) {
+        self.cold->pause = std::make_unique<restart_timer>();
+        self.cold->pause->owner = this;
+        self.cold->pause->target = &self;
+        self.cold->pause->fire = [](timer_node* timer) {
+            auto& pause = *static_cast<restart_timer*>(timer);
+            pause.owner->restart(*pause.target);
+        };
+    }
+    home_.arm(*self.cold->pause, home_.now() + static_cast<std::uint64_t>(self.cold->restart.delay.count()));
+}
+
+void station::restart(cell& self) noexcept
+{
+    self.reset_cancelled();
+    ++self.restarts;
+    figures_.restarts.add(1);
+    try {
+        task<> body = self.cold->again->begin(static_cast<context&>(self));
+        body.promise().start_under(self, *this);
+        self.waiter = &body.promise();
+        self.body = body.release().promise().handle();
+        self.state = life::running;
+        self.failed = false;
+        home_.make_ready(self);
+    }
+    catch (...) {
+        self.state = life::closing;
+        crashed(self, std::current_exception());
+        queue_reap(self);
+    }
+}
+
+void station::drop_mailbox(cell& self, errc reason) noexcept
+{
+    const pid id = pid_of(self);
+    while (envelope* left = self.first) {
+        self.first = left->next;
+        if (left->type == &type_of<poison_pill>) {
+            if (const std::uint64_t token = std::exchange(left->reply, 0))
+                answer(token, std::monostate{});
+            left->discard();
+        }
+        else {
+            bury(left, id, reason);
+        }
+    }
+    self.last = nullptr;
+}
+
+void station::terminate(cell& self) noexcept
+{
+    const errc reason = self.failed ? errc::actor_failed : errc::actor_stopped;
+    if (self.first != nullptr)
+        drop_mailbox(self, reason);
+    if (shared_.events.has_subscribers())
+        shared_.events.publish(
+            actor_stopped{pid_of(self), name_of(self), self.failed ? errc::actor_failed : errc::cancelled});
+    if (self.cold != nullptr) {
+        if (self.cold->name != nullptr)
+            shared_.names.erase(*std::exchange(self.cold->name, nullptr));
+        if (self.cold->end_waiters != nullptr)
+            for (const std::uint64_t token : *self.cold->end_waiters)
+                answer(token, std::monostate{});
+    }
+    unlink(self);
+    const std::uint32_t parent = self.parent;
+    const std::uint16_t parent_strand = self.parent_strand;
+    const pid id = pid_of(self);
+    release(self);
+    figures_.live.subtract(1);
+    if (parent != cell::nobody) {
+        station& theirs = *shared_.stations[parent_strand];
+        if (&theirs == this)
+            child_ended(parent, {});
+        else
+            theirs.home_.post([&theirs, parent, id] { theirs.child_ended(parent, id); });
+    }
+    if (all_stopped_ && figures_.live.value() == 0)
+        std::exchange(all_stopped_, nullptr)();
+}
+
+void station::child_ended(std::uint32_t parent_slot, pid child) noexcept
+{
+    cell& parent = *chunks_[parent_slot / chunk::cells]->at(parent_slot % chunk::cells);
+    if (child)
+        std::erase(*parent.cold->distant_children, child);
+    if (parent.state == life::closing && parent.first_child == cell::nobody)
+        queue_reap(parent);
+}
+
+void station::task_done(cell& owner, std::exception_ptr failure) noexcept
+{
+    if (failure && !(owner.stop_requested && is_cancellation(failure)) && owner.state == life::running) {
+        owner.cold_part_made().failure = std::move(failure);
+        owner.cancel();
+        if (owner.wanted != nullptr) {  // its receive ends with the cancellation
+            owner.receive_cancelled = true;
+            owner.wanted = nullptr;
+            home_.make_ready(owner);
+        }
+    }
+    if (owner.state == life::closing)
+        queue_reap(owner);
+}
+
+station_figures station::figures() const noexcept
+{
+    return {.live = figures_.live.value(),
+            .spawned = figures_.spawned.value(),
+            .restarts = figures_.restarts.value(),
+            .dead_letters = figures_.dead_letters.value(),
+            .late_replies = figures_.late_replies.value()};
+}
+
+void station::stop_all(std::function<void()> done)
+{
+    if (figures_.live.value() == 0) {
+        done();
+        return;
+    }
+    all_stopped_ = std::move(done);
+    for (std::uint32_t slot = first_root_; slot != cell::nobody;) {
+        cell& root = *chunks_[slot / chunk::cells]->at(slot % chunk::cells);
+        slot = root.next_sibling;
+        request_stop(root);
+    }
+}
+
+template <class Visitor>
+void station::for_each_cell(Visitor&& visit) const
+{
+    for (chunk* part : chunks_) {
+        if (part == nullptr)
+            continue;
+        for (std::size_t i = 0; i < chunk::cells; ++i)
+            if (part->generations[i] % 2 == 1)
+                visit(*part->at(i));
+    }
+}
+
+std::vector<std::string> station::living_names() const
+{
+    std::vector<std::string> all;
+    for_each_cell([&](cell& each) { all.push_back(name_of(each)); });
+    return all;
+}
+
+std::vector<std::string> station::dump() const
+{
+    std::vector<std::string> lines;
+    for_each_cell([&](cell& each) {
+        std::string line = fmt::format("{} ({}), {} queued", name_of(each), demangled(*each.kind->info), each.queued());
+        if (each.state == life::closing)
+            line += ", is ending";
+        else if (each.state == life::restarting)
+            line += ", waits to be begun anew";
+        else if (each.wanted == &any_type)
+            line += ", waits for a message";
+        else if (each.wanted != nullptr)
+            line += ", waits for a message of type " + each.wanted->name();
+        else
+            each.for_each_waiting([&](const cancel_hook& hook) { line += ", waits for " + hook.describe(); });
+        if (each.waiter != nullptr && each.state == life::running)
+            line += fmt::format(", from {}:{}", each.body.promise().where().file_name(),
+                                each.body.promise().where().line());
+        lines.push_back(std::move(line));
+    });
+    return lines;
+}
+
+void station::destroy_all() noexcept
+{
+    destroying_ = true;
+    all_stopped_ = nullptr;
+    for_each_cell([&](cell& each) {
+        if (each.cold != nullptr && each.cold->pause != nullptr)
+            home_.disarm(*each.cold->pause);
+        while (each.cold != nullptr && each.cold->tasks != nullptr)
+            each.cold->tasks->destroy();
+        if (each.body)
+            std::exchange(each.body, nullptr).destroy();
+    });
+    for_each_cell([&](cell& each) {
+        while (envelope* left = each.first) {
+            each.first = left->next;
+            left->discard();
+        }
+        if (each.cold != nullptr && each.cold->name != nullptr)
+            shared_.names.erase(*std::exchange(each.cold->name, nullptr));
+        release(each);
+    });
+}
+
+}  // namespace costar
