@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/engine.hpp>
+#include <costar/core/clock.hpp>
+#include <costar/core/spawn.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace costar::testing {
+
+/// What can be chosen for a simulation.
+struct simulation_options {
+    /// Strands, all run by the one thread of the test.
+    std::size_t strands = 2;
+
+    /// Steps after which a simulation that does not come to rest is given up.
+    std::uint64_t step_limit = 10'000'000;
+
+    /// How much virtual time `ask` and `run` let pass before they call a test stuck.
+    std::chrono::nanoseconds patience = std::chrono::minutes(1);
+};
+
+/// A test cannot go on: nothing is left to run, and what it waits for has not come. Says who waits for what, and the
+/// seed that brings it back.
+class stuck : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// A probe got another message than the test expects, or none.
+class unexpected : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+class probe;
+
+/// An engine whose strands share the thread of the test, on a clock that moves only when told, in an order that a
+/// seed chooses.
+///
+/// The same seed and the same program give the same order, time after time; another seed gives another one. Ready
+/// actors, handlers and strands are chosen at random, messages from one sender to one receiver stay in order.
+///
+/// Thread safety: one thread, that of the test.
+/// Lifetime: actors that are left are destroyed with it.
+class simulation {
+public:
+    /// The seed is `COSTAR_SEED` of the environment when it is set, else `seed`.
+    explicit simulation(std::uint64_t seed = 1, simulation_options options = {});
+    simulation(const simulation&) = delete;
+    simulation& operator=(const simulation&) = delete;
+    ~simulation();
+
+    costar::engine& engine() noexcept { return *engine_; }
+
+    std::uint64_t seed() const noexcept { return seed_; }
+
+    /// Virtual time since the simulation began.
+    std::chrono::nanoseconds now() noexcept;
+
+    /// Runs until nothing is ready. Time stands still.
+    ///
+    /// Errors: throws `stuck` when it does not come to rest within `step_limit` steps.
+    void run_until_idle();
+
+    /// Lets time pass: runs until nothing is ready, then moves to the next timer, and so on for `span`.
+    void advance(std::chrono::nanoseconds span);
+
+    /// Asks an actor and gives its answer; time passes as far as needed.
+    ///
+    /// Errors: throws `costar::error` as `context::ask` does, and `stuck` when no answer can come.
+    template <class Destination, class Message>
+    auto ask(const Destination& to, Message&& message)
+    {
+        using reply = typename std::remove_cvref_t<Message>::reply;
+        std::optional<error_code> code;
+        std::optional<stored_reply<reply>> value;
+        engine_->ask(to, std::forward<Message>(message), std::chrono::nanoseconds(-1),
+                     [&](error_code ended, auto... answer) {
+                         code = ended;
+                         if constexpr (sizeof...(answer) == 1)
+                             (value.emplace(std::move(answer)), ...);
+                     });
+        run_until([&] { return code.has_value(); });
+        if (*code)
+            throw error(*code);
+        if constexpr (!std::is_void_v<reply>)
+            return std::move(*value);
+    }
+
+    /// Runs a task on the first strand and gives its value; time passes as far as needed.
+    ///
+    /// Errors: throws what the task throws, and `stuck` when it cannot end.
+    template <class T>
+    T run(task<T> work)
+    {
+        bool ended = false;
+        std::exception_ptr failure;
+        std::optional<stored_reply<T>> value;
+        async_spawn(engine_->get_executor(0), std::move(work), [&](std::exception_ptr thrown, auto... result) {
+            failure = thrown;
+            if constexpr (sizeof...(result) == 1)
+                (value.emplace(std::move(result)), ...);
+            ended = true;
+        });
+        run_until([&] { return ended; });
+        if (failure)
+            std::rethrow_exception(failure);
+        if constexpr (!std::is_void_v<T>)
+            return std::move(*value);
+    }
+
+    /// Sends a message as from outside of all actors.
+    template <class Destination, class Message>
+    void send(const Destination& to, Message&& message)
+    {
+        engine_->send(to, std::forward<Message>(message));
+    }
+
+    /// Stops an actor and runs until it has ended.
+    void stop(pid target);
+
+    /// An actor in the hands of the test.
+    probe make_probe();
+
+    /// One line for each living actor: who it is, what it waits for, from where.
+    std::string dump() const;
+
+    /// The numbers that choose the order; a test may draw from them too.
+    random_source& random() noexcept { return random_; }
+
+private:
+    friend class probe;
+
+    void run_until(const std::function<bool()>& done);
+    bool step();
+    std::uint64_t next_timer() const noexcept;
+
+    std::uint64_t seed_;
+    simulation_options options_;
+    manual_clock clock_;
+    random_source random_;
+    std::unique_ptr<costar::engine> engine_;
+};
+
+/// An actor that keeps what it gets until the test looks at it.
+///
+/// Thread safety: the test's thread. Lifetime: it may outlive the simulation, and is of no use then.
+class probe {
+public:
+    costar::pid pid() const noexcept { return pid_; }
+
+    /// Sends a message with the probe as its sender.
+    template <class Destination, class Message>
+    void send(const Destination& to, Message&& message)
+    {
+        in_turn([&](station& post) { post.send(to, std::forward<Message>(message), pid_); });
+    }
+
+    /// Takes the next message, which must be a `Message`; runs the simulation as far as it goes without time passing.
+    ///
+    /// Errors: throws `unexpected` when another message came, or none.
+    template <any_message Message>
+    Message expect()
+    {
+        envelope* arrived = next(type_of<Message>);
+        Message value(std::move(arrived->as<Message>()));
+        done(arrived);
+        return value;
+    }
+
+    /// Takes the next message, which must be equal to `wanted`.
+    template <any_message Message>
+        requires std::equality_comparable<Message>
+    void expect(const Message& wanted)
+    {
+        if (!(expect<Message>() == wanted))
+            fail("got a " + type_of<Message>.name() + " of another value");
+    }
+
+    /// Checks that no message has come.
+    void expect_none();
+
+    /// How many messages have come that nobody looked at.
+    std::size_t size();
+
+    /// Who sent the message that was taken last.
+    costar::pid sender() const noexcept { return sender_; }
+
+    /// Answers the request that was taken last.
+    template <class Reply>
+    void respond(Reply&& value)
+    {
+        if (const std::uint64_t token = std::exchange(reply_, 0))
+            in_turn([&](station& post) { post.answer(token, std::forward<Reply>(value)); });
+    }
+
+private:
+    friend class simulation;
+
+    struct mailbox {
+        std::deque<envelope*> arrived;
+        mailbox() = default;
+        mailbox(const mailbox&) = delete;
+        ~mailbox();
+    };
+
+    explicit probe(simulation& sim);
+    static task<> body(context& self, std::shared_ptr<mailbox> box);
+
+    envelope* next(const message_type& wanted);
+    void done(envelope* taken);
+    [[noreturn]] void fail(const std::string& what) const;
+
+    template <class Function>
+    void in_turn(Function&& function)
+    {
+        station& post = sim_->engine().station_at(pid_.strand());
+        post.home().enter([&] { function(post); });
+    }
+
+    simulation* sim_;
+    std::shared_ptr<mailbox> box_;
+    costar::pid pid_;
+    costar::pid sender_;
+    std::uint64_t reply_ = 0;
+};
+
+}  // namespace costar::testing

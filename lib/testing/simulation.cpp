@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/testing/simulation.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+
+namespace costar::testing {
+
+namespace {
+
+std::uint64_t chosen_seed(std::uint64_t otherwise)
+{
+    const char* text = std::getenv("COSTAR_SEED");
+    if (text == nullptr || *text == '\0')
+        return otherwise;
+    std::uint64_t seed = 0;
+    const char* end = text + std::strlen(text);
+    const auto [stopped, failure] = std::from_chars(text, end, seed);
+    if (failure != std::errc{} || stopped != end)
+        throw std::invalid_argument(fmt::format("COSTAR_SEED is '{}', which is no number", text));
+    return seed;
+}
+
+/// Not zero, so that a time that was never set shows.
+constexpr std::uint64_t origin = 1'000'000'000;
+
+}  // namespace
+
+simulation::simulation(std::uint64_t seed, simulation_options options)
+    : seed_(chosen_seed(seed)), options_(options), clock_(origin), random_(seed_)
+{
+    engine_options settings;
+    settings.strands = options.strands;
+    settings.clock = &clock_;
+    settings.name = "sim";
+    engine_ = std::make_unique<costar::engine>(scheduler::manual{}, settings);
+    for (std::size_t i = 0; i < engine_->size(); ++i)
+        engine_->station_at(i).home().choose_order_by(random_);
+}
+
+simulation::~simulation() = default;
+
+std::chrono::nanoseconds simulation::now() noexcept
+{
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(clock_.now() - origin));
+}
+
+std::uint64_t simulation::next_timer() const noexcept
+{
+    std::uint64_t next = UINT64_MAX;
+    for (std::size_t i = 0; i < engine_->size(); ++i)
+        next = std::min(next, engine_->station_at(i).home().next_timer());
+    return next;
+}
+
+bool simulation::step()
+{
+    std::vector<strand_context*> ready;
+    for (std::size_t i = 0; i < engine_->size(); ++i) {
+        strand_context& each = engine_->station_at(i).home();
+        if (each.has_work() || each.next_timer() <= clock_.now())
+            ready.push_back(&each);
+    }
+    if (ready.empty())
+        return false;
+    ready[random_.below(ready.size())]->step();
+    return true;
+}
+
+void simulation::run_until_idle()
+{
+    for (std::uint64_t steps = 0; step(); ++steps)
+        if (steps >= options_.step_limit)
+            throw stuck(fmt::format("seed {}: not at rest after {} steps\n{}", seed_, steps, dump()));
+}
+
+void simulation::advance(std::chrono::nanoseconds span)
+{
+    const std::uint64_t end = clock_.now() + static_cast<std::uint64_t>(std::max<std::int64_t>(span.count(), 0));
+    run_until_idle();
+    for (std::uint64_t next = next_timer(); next <= end; next = next_timer()) {
+        clock_.set(next);
+        run_until_idle();
+    }
+    clock_.set(end);
+    run_until_idle();
+}
+
+void simulation::run_until(const std::function<bool()>& done)
+{
+    const std::uint64_t end = clock_.now() + static_cast<std::uint64_t>(options_.patience.count());
+    std::uint64_t steps = 0;
+    while (!done()) {
+        if (step()) {
+            if (++steps >= options_.step_limit)
+                throw stuck(fmt::format("seed {}: not at rest after {} steps\n{}", seed_, steps, dump()));
+            continue;
+        }
+        const std::uint64_t next = next_timer();
+        if (next > end)
+            throw stuck(fmt::format("seed {}: {}\n{}", seed_,
+                                    next == UINT64_MAX ? "nothing is left to run" : "nothing has come in time",
+                                    dump()));
+        clock_.set(next);
+    }
+}
+
+void simulation::stop(pid target)
+{
+    bool ended = false;
+    engine_->stop(target, [&](error_code) { ended = true; });
+    run_until([&] { return ended; });
+}
+
+probe simulation::make_probe()
+{
+    return probe(*this);
+}
+
+std::string simulation::dump() const
+{
+    std::string text;
+    for (std::size_t i = 0; i < engine_->size(); ++i)
+        for (const std::string& line : engine_->station_at(i).dump())
+            text += "  " + line + "\n";
+    return text.empty() ? "  no actor is alive\n" : text;
+}
+
+probe::mailbox::~mailbox()
+{
+    for (envelope* left : arrived)
+        left->discard();
+}
+
+probe::probe(simulation& sim) : sim_(&sim), box_(std::make_shared<mailbox>())
+{
+    pid_ = sim.engine().spawn({.placement = placement::chosen, .strand = 0}, &probe::body, box_);
+    sim.run_until_idle();
+}
+
+task<> probe::body(context& self, std::shared_ptr<mailbox> box)
+{
+    while (message received = co_await self.receive()) {
+        received.mark_handled();
+        box->arrived.push_back(received.release());
+    }
+}
+
+envelope* probe::next(const message_type& wanted)
+{
+    while (box_->arrived.empty() && sim_->step()) {
+    }
+    if (box_->arrived.empty())
+        fail("expected a " + wanted.name() + ", and nothing came");
+    envelope* arrived = box_->arrived.front();
+    if (arrived->type != &wanted)
+        fail("expected a " + wanted.name() + ", got a " + arrived->type->name());
+    box_->arrived.pop_front();
+    sender_ = arrived->sender;
+    reply_ = arrived->reply;
+    return arrived;
+}
+
+void probe::done(envelope* taken)
+{
+    taken->discard();
+}
+
+void probe::expect_none()
+{
+    sim_->run_until_idle();
+    if (!box_->arrived.empty())
+        fail("expected nothing, got a " + box_->arrived.front()->type->name());
+}
+
+std::size_t probe::size()
+{
+    sim_->run_until_idle();
+    return box_->arrived.size();
+}
+
+void probe::fail(const std::string& what) const
+{
+    throw unexpected(fmt::format("seed {}: {}\n{}", sim_->seed(), what, sim_->dump()));
+}
+
+}  // namespace costar::testing
