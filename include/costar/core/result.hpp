@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/core/error.hpp>
+#include <costar/core/when.hpp>
+
+#include <boost/system/result.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace costar {
+
+/// A value, or the error code that took its place.
+template <class T>
+using result = boost::system::result<T>;
+
+/// Awaits `awaitable` and gives what it throws as an error code instead: `auto balance = co_await as_result(...)`.
+///
+/// Only `boost::system::system_error` and `costar::error`, which is one, become values; other exceptions pass.
+template <class Awaitable>
+task<result<awaited_t<Awaitable>>> as_result(Awaitable awaitable)
+{
+    using value = awaited_t<Awaitable>;
+    try {
+        if constexpr (std::is_void_v<value>) {
+            co_await std::move(awaitable);
+            co_return result<value>();
+        }
+        else {
+            co_return result<value>(co_await std::move(awaitable));
+        }
+    }
+    catch (const boost::system::system_error& thrown) {
+        co_return result<value>(thrown.code());
+    }
+}
+
+}  // namespace costar
