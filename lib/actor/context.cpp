@@ -81,10 +81,10 @@ message receive_awaiter::swallow(envelope* pill) noexcept
     return {};
 }
 
-envelope** selective_awaiter::find() const noexcept
+envelope** selective_awaiter::find_behind() const noexcept
 {
-    for (envelope** link = &self_.first; *link != nullptr; link = &(*link)->next)
-        if ((*link)->type == wanted_ || (*link)->type == &type_of<poison_pill>)
+    for (envelope** link = &self_.first->next; *link != nullptr; link = &(*link)->next)
+        if (suits(**link))
             return link;
     return nullptr;
 }

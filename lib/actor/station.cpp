@@ -51,17 +51,15 @@ name_in_use::name_in_use(std::string_view name, pid holder)
 {
 }
 
-station::station(commons& shared, strand_context& home) : shared_(shared), home_(home) {}
+station::station(commons& shared, strand_context& home)
+    : shared_(shared), home_(home), node_(shared.node), strand_(static_cast<std::uint16_t>(home.index()))
+{
+}
 
 station::~station()
 {
     for (chunk* part : chunks_)
         delete part;
-}
-
-station& station::of(const cell& self) noexcept
-{
-    return static_cast<station&>(self.home().receiver());
 }
 
 // Cells ---------------------------------------------------------------------------------------------------------
@@ -247,10 +245,8 @@ void station::bury(envelope* lost, pid to, errc reason) noexcept
     lost->discard();
 }
 
-void station::finish(cell& self, envelope* done) noexcept
+void station::finish_unanswered(cell& self, envelope* done) noexcept
 {
-    if (self.current == done)
-        self.current = nullptr;
     if (done->next != done && !destroying_ && std::uncaught_exceptions() == 0) {
         bury(done, pid_of(self), errc::not_understood);
         return;

@@ -1,0 +1,78 @@
+# The front door: `make demo` and `make test` install what is missing, build and run. Meson does the work.
+
+BUILD = build
+NINJA = ninja $(JOBS:%=-j%)
+MESON_TEST = meson test --print-errorlogs
+SANITIZE = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Ddemos=false -Dbenchmarks=false
+SOURCES = find include lib test demos benchmarks -name '*.[ch]pp' -print0
+
+.PHONY: help setup demo test test-asan test-tsan bench bench-smoke format format-check tidy lint install clean
+
+help:
+	@echo 'make demo         build and run the account service; ARGS="--port 18080 --for 20s" are its arguments'
+	@echo 'make test         build everything and run all tests; ARGS="--suite unit" go to meson test'
+	@echo 'make test-asan    unit and thread tests under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make test-tsan    unit and thread tests under ThreadSanitizer'
+	@echo 'make bench        build and run the benchmarks; ARGS are their arguments'
+	@echo 'make bench-smoke  every benchmark once with few messages, to see that it runs'
+	@echo 'make format       format all sources with clang-format 19; make format-check only looks'
+	@echo 'make tidy         check the layout and the texts of the project'
+	@echo 'make lint         look for likely mistakes in the library with clang-tidy 19'
+	@echo 'make install      install library and headers below PREFIX=/usr/local'
+	@echo 'make clean        remove the build folders'
+	@echo 'Missing packages are installed first (Debian 12, Debian 13, Ubuntu 24.04). CXX names the compiler,'
+	@echo 'JOBS how many run at once, BUILD the folder; MESON_ARGS go to meson setup when it is made.'
+
+setup:
+	@scripts/setup $(BUILD) $(MESON_ARGS)
+
+demo: setup
+	@$(NINJA) -C $(BUILD) demos/service
+	@exec $(BUILD)/demos/service $(ARGS)
+
+test: setup
+	@$(NINJA) -C $(BUILD)
+	@exec $(MESON_TEST) -C $(BUILD) --no-rebuild $(ARGS)
+
+test-asan:
+	@scripts/packages check
+	@scripts/setup $(BUILD)-asan $(SANITIZE) -Db_sanitize=address,undefined $(MESON_ARGS)
+	@$(NINJA) -C $(BUILD)-asan test-programs
+	@exec $(MESON_TEST) -C $(BUILD)-asan --no-rebuild --suite unit --suite thread $(ARGS)
+
+test-tsan:
+	@scripts/packages check
+	@scripts/setup $(BUILD)-tsan $(SANITIZE) -Db_sanitize=thread $(MESON_ARGS)
+	@$(NINJA) -C $(BUILD)-tsan test-programs
+	@exec $(MESON_TEST) -C $(BUILD)-tsan --no-rebuild --suite unit --suite thread $(ARGS)
+
+bench: setup
+	@$(NINJA) -C $(BUILD) benchmarks/bench
+	@exec $(BUILD)/benchmarks/bench $(ARGS)
+
+bench-smoke: setup
+	@$(NINJA) -C $(BUILD) benchmarks/bench
+	@exec $(MESON_TEST) -C $(BUILD) --no-rebuild --suite bench $(ARGS)
+
+format:
+	@scripts/packages check
+	@$(SOURCES) | xargs -0 clang-format-19 -i
+
+format-check:
+	@scripts/packages check
+	@$(SOURCES) | xargs -0 clang-format-19 --dry-run --Werror
+
+tidy:
+	@exec python3 test/tidy.py
+
+lint: setup
+	@scripts/packages check
+	@find lib -name '*.cpp' ! -name asio.cpp -print0 | xargs -0 -n 1 -P 2 clang-tidy-19 --quiet -p $(BUILD)
+
+install: setup
+	@$(NINJA) -C $(BUILD)
+	@meson configure $(BUILD) --prefix=$(or $(PREFIX),/usr/local)
+	@exec meson install -C $(BUILD)
+
+clean:
+	@rm -rf build build-*

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Installs the built library into an empty folder and builds a small consumer against that, twice.
+
+Once with the flags of pkg-config and once with CMake's find_package, each in a folder that does not know the
+source tree. Both programs must run and print the same line.
+
+Usage: install.py BUILD_FOLDER COMPILER...
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+EXPECTED = "hello from an installed costar\n"
+
+
+def run(*command, **options):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}: ended with {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+def only(paths, what):
+    found = list(paths)
+    if len(found) != 1:
+        sys.exit(f"{what}: expected one, found {[str(path) for path in found]}")
+    return found[0]
+
+
+def check(how, output):
+    if output != EXPECTED:
+        sys.exit(f"{how}: the consumer printed {output!r}, expected {EXPECTED!r}")
+    print(f"{how}: ok")
+
+
+def by_pkg_config(compiler, tree, work):
+    file = only(tree.rglob("*.pc"), "pkg-config file")
+    environment = os.environ | {"PKG_CONFIG_PATH": str(file.parent)}
+    flags = run("pkg-config", "--static", "--cflags", "--libs", file.stem, env=environment).split()
+    run(*compiler, "-std=c++20", HERE / "consumer.cpp", "-o", work / "by_pkg_config", *flags)
+    check("pkg-config", run(work / "by_pkg_config"))
+
+
+def by_cmake(compiler, tree, work):
+    package = only(tree.rglob("costarConfig.cmake"), "CMake package").parent
+    run(
+        "cmake", "-S", HERE, "-B", work / "cmake", f"-Dcostar_DIR={package}",
+        f"-DCMAKE_CXX_COMPILER={compiler[-1]}", "-DCMAKE_BUILD_TYPE=Debug",
+    )
+    run("cmake", "--build", work / "cmake")
+    check("cmake", run(work / "cmake" / "consumer"))
+
+
+def main(build, *compiler):
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        tree = work / "installed"
+        run("meson", "install", "-C", build, "--no-rebuild", "--destdir", tree)
+        by_pkg_config(compiler, tree, work)
+        if shutil.which("cmake"):
+            by_cmake(compiler, tree, work)
+        else:
+            print("cmake: not installed, not tested")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
