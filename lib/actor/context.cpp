@@ -38,10 +38,22 @@ const hook_actions receive_hook::actions{
 
 }  // namespace
 
+bool receive_awaiter::must_wait_in(scope& where, bool there)
+{
+    if (self_.is_cancelled())
+        return false;
+    const bool in_branch = &where != &static_cast<scope&>(self_);
+    if (in_branch && where.is_cancelled())
+        throw error(errc::cancelled);
+    if (there && self_.had_branches() && self_.home().spend())
+        return false;
+    if (in_branch)
+        attach_to(where);
+    return true;
+}
+
 void receive_awaiter::attach_to(scope& branch)
 {
-    if (branch.is_cancelled())
-        throw error(errc::cancelled);
     cold_part& cold = self_.cold_part_made();
     assert(cold.receiving == nullptr && "one coroutine of an actor receives at a time");
     auto* hook = new receive_hook(self_);
@@ -67,15 +79,19 @@ message receive_awaiter::take_nothing()
     return {};
 }
 
+/// A message for a receive that can be cancelled alone, or a poison pill.
+message receive_awaiter::hand_over_in_branch(envelope* taken)
+{
+    if (self_.cold != nullptr && self_.cold->receiving != nullptr)
+        detach();
+    return taken->type == &type_of<poison_pill> ? swallow(taken) : hold(taken);
+}
+
 message receive_awaiter::swallow(envelope* pill) noexcept
 {
     station& post = station::of(self_);
-    if (const std::uint64_t token = std::exchange(pill->reply, 0)) {
-        cold_part& cold = self_.cold_part_made();
-        if (cold.end_waiters == nullptr)
-            cold.end_waiters = std::make_unique<std::vector<std::uint64_t>>();
-        cold.end_waiters->push_back(token);
-    }
+    if (const std::uint64_t token = std::exchange(pill->reply, 0))
+        self_.rare_part_made().end_waiters.push_back(token);
     pill->discard();
     post.request_stop(self_);
     return {};
@@ -89,10 +105,11 @@ envelope** selective_awaiter::find_behind() const noexcept
     return nullptr;
 }
 
-message selective_awaiter::await_resume()
+/// The wanted message lies behind others, or it is time to stop.
+message selective_awaiter::take_from_behind()
 {
     self_.set_receptive(false);
-    envelope** link = self_.stop_requested || self_.receive_cancelled ? nullptr : find();
+    envelope** link = self_.is_cancelled() || self_.receive_cancelled ? nullptr : find();
     if (link == nullptr)
         return take_nothing();
     envelope* taken = *link;

@@ -60,7 +60,7 @@ engine::engine(scheduler::manual mode, engine_options options)
 
 engine::~engine()
 {
-    if (strands_->is_owned() && figures().live != 0) {
+    if (strands_->is_owned()) {  // even with no actor alive: some may be on their way to be born
         const shutdown_report report = shutdown(shutdown_timeout_);
         for (const std::string& name : report.left)
             log(log_level::warning, fmt::format("actor {} had not ended when its engine did", name));
@@ -88,21 +88,15 @@ void engine::send_from_outside(pid to, envelope* sent)
     if (to.node() != shared_.node || to.strand() >= shared_.stations.size()) {
         // Somebody has to make the dead letter; the first strand does.
         station& post = *shared_.stations[0];
-        post.home().post_in_line(make_job([&post, to, sent] { post.send(to, sent); }));
+        const auto discard = [](envelope* left) { left->discard(); };
+        post.home().post_in_line(make_job([&post, to, held = std::unique_ptr<envelope, decltype(discard)>(sent)]() mutable {
+            post.send(to, held.release());
+        }));
         return;
     }
     const parcel packed = pack(address_on_strand(to), sent);
     if (!shared_.stations[to.strand()]->home().send_from_outside(packed))
         shared_.stations[to.strand()]->discard(const_cast<parcel&>(packed));
-}
-
-void engine::send_from_outside(pid to, const parcel& packed)
-{
-    if (to.node() != shared_.node || to.strand() >= shared_.stations.size()) {
-        send_from_outside(to, unpack(packed));
-        return;
-    }
-    shared_.stations[to.strand()]->home().send_from_outside(packed);
 }
 
 void engine::stop(pid target)
@@ -141,11 +135,13 @@ station_figures engine::figures() const noexcept
 namespace {
 
 /// Waits on the first strand until every strand has ended its actors or the deadline is over.
-class shutting_down : public timer_node, public std::enable_shared_from_this<shutting_down> {
+class shutting_down : public timer_node, public stray, public std::enable_shared_from_this<shutting_down> {
 public:
     using outcome = std::function<void(boost::system::error_code, shutdown_report)>;
 
-    shutting_down(commons& shared, outcome done) : shared_(shared), done_(std::move(done)), busy_(shared.stations.size())
+    shutting_down(commons& shared, outcome done)
+        : stray([](stray& self) noexcept { static_cast<shutting_down&>(self).let_go(); }), shared_(shared),
+          done_(std::move(done)), busy_(shared.stations.size())
     {
         fire = [](timer_node* timer) { static_cast<shutting_down*>(timer)->give_up(); };
     }
@@ -154,6 +150,7 @@ public:
     {
         strand_context& home = shared_.stations[0]->home();
         self_ = shared_from_this();
+        home.keep(*this);
         home.arm(*this, deadline_after(home.now(), deadline));
         for (station* part : shared_.stations) {
             part->home().post([self = shared_from_this(), part] {
@@ -165,6 +162,14 @@ public:
     }
 
 private:
+    /// The engine is destroyed before the end was reached.
+    void let_go() noexcept
+    {
+        shared_.stations[0]->home().disarm(*this);
+        forget();
+        self_.reset();
+    }
+
     void strand_ended(const std::vector<std::string>& left, bool late)
     {
         if (!done_ || late != giving_up_)
@@ -174,6 +179,7 @@ private:
             return;
         shared_.stations[0]->home().disarm(*this);
         const auto keep = std::exchange(self_, nullptr);
+        forget();
         const bool complete = report_.left.empty();
         std::exchange(done_, nullptr)(complete ? boost::system::error_code() : make_error_code(errc::timed_out),
                                       std::move(report_));

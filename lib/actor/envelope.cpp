@@ -49,14 +49,14 @@ envelope* unpack(const parcel& arrived)
         return sent;
     }
     const auto* type = static_cast<const message_type*>(arrived.kind);
-    inline_body body;
-    std::memcpy(&body, arrived.body, sizeof body);
-    envelope* made = envelope::allocate(type->bytes);
+    const auto* body = std::launder(reinterpret_cast<const inline_body*>(arrived.body));
+    static_assert(sizeof(envelope) % 16 == 0 && sizeof body->value == 16, "every small message has a block of one size");
+    envelope* made = envelope::allocate(sizeof body->value);
     made->type = type;
-    made->sender = body.sender;
-    made->reply = body.reply;
-    made->deadline = body.deadline;
-    std::memcpy(made->body(), body.value, type->bytes);
+    made->sender = body->sender;
+    made->reply = body->reply;
+    made->deadline = body->deadline;
+    std::memcpy(made->body(), body->value, sizeof body->value);
     return made;
 }
 

@@ -2,7 +2,10 @@
 
 #include <costar/actor/event_stream.hpp>
 
+#include <costar/core/log.hpp>
+
 #include <algorithm>
+#include <string>
 
 namespace costar {
 
@@ -12,6 +15,7 @@ struct event_stream::state {
         std::uint64_t id;
         std::type_index type;
         erased receiver;
+        mutable std::atomic<bool> active{true};  // false once, by whoever cancels
     };
     using list = std::vector<std::shared_ptr<const listener>>;
 
@@ -36,7 +40,7 @@ event_stream::subscription event_stream::subscribe(std::type_index type, erased 
     const std::lock_guard lock(state_->mutex);
     auto changed = std::make_shared<state::list>(*state_->listeners);
     const std::uint64_t id = ++state_->last_id;
-    changed->push_back(std::make_shared<const state::listener>(state::listener{id, type, std::move(receiver)}));
+    changed->push_back(std::make_shared<const state::listener>(id, type, std::move(receiver)));
     state_->count.store(changed->size(), std::memory_order_relaxed);
     state_->listeners = std::move(changed);
     return subscription(state_, id);
@@ -45,9 +49,19 @@ event_stream::subscription event_stream::subscribe(std::type_index type, erased 
 void event_stream::publish(std::type_index type, const void* event)
 {
     const auto listeners = state_->snapshot();
-    for (const auto& each : *listeners)
-        if (each->type == type)
+    for (const auto& each : *listeners) {
+        if (each->type != type || !each->active.load(std::memory_order_relaxed))
+            continue;
+        try {
             each->receiver(event);
+        }
+        catch (const std::exception& thrown) {  // what is being told of has happened; the teller cannot help it
+            log(log_level::error, std::string("a subscriber of events threw: ") + thrown.what());
+        }
+        catch (...) {
+            log(log_level::error, "a subscriber of events threw an exception of unknown type");
+        }
+    }
 }
 
 void event_stream::subscription::cancel() noexcept
@@ -57,7 +71,12 @@ void event_stream::subscription::cancel() noexcept
         return;
     const std::lock_guard lock(state->mutex);
     auto changed = std::make_shared<state::list>(*state->listeners);
-    std::erase_if(*changed, [this](const auto& each) { return each->id == id_; });
+    std::erase_if(*changed, [this](const auto& each) {
+        if (each->id != id_)
+            return false;
+        each->active.store(false, std::memory_order_relaxed);  // no further call, even of a publishing under way
+        return true;
+    });
     state->count.store(changed->size(), std::memory_order_relaxed);
     state->listeners = std::move(changed);
 }

@@ -88,7 +88,7 @@ registry::shard& registry::shard_for(std::string_view name) const noexcept
     return shards_[(hash >> 20) % shard_count];
 }
 
-registry::outcome registry::insert(std::string_view name, pid owner)
+registry::outcome registry::insert(std::string_view name, pid owner, const std::function<void(entry&)>& first)
 {
     shard& part = shard_for(name);
     const std::lock_guard lock(part.mutex);
@@ -102,6 +102,8 @@ registry::outcome registry::insert(std::string_view name, pid owner)
         made->destroy();
         throw;
     }
+    if (first)
+        first(*made);
     return {made, owner};
 }
 

@@ -32,6 +32,7 @@ spawned_child::spawned_child(cell& owner, task<> work)
     : child_scope(owner), owner_(owner), work_(std::move(work)), next_(owner.cold_part_made().tasks),
       place_(&owner.cold->tasks)
 {
+    set_apart(true);
     if (next_ != nullptr)
         next_->place_ = &next_;
     *place_ = this;

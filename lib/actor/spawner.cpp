@@ -11,8 +11,8 @@ namespace costar {
 birth_place::birth_place(commons& shared, cell* parent, spawn_options options, bool repeatable)
     : parent_cell_(parent), options_(std::move(options))
 {
-    if (shared.closing.load(std::memory_order_relaxed))
-        throw error(errc::engine_stopped);
+    if (shared.closing.load(std::memory_order_relaxed) || (parent != nullptr && parent->state == life::closing))
+        refuse(shared);
     if (options_.restart.limit != 0 && !repeatable)
         throw std::invalid_argument("an actor that may be restarted needs arguments that can be copied");
     const std::size_t count = shared.stations.size();
@@ -37,10 +37,24 @@ birth_place::birth_place(commons& shared, cell* parent, spawn_options options, b
         parent_ = station::of(*parent).pid_of(*parent);
 }
 
+void birth_place::refuse(const commons& shared)
+{
+    if (shared.closing.load(std::memory_order_relaxed))
+        throw error(errc::engine_stopped);
+    throw error(errc::cancelled);  // the parent's children are being stopped, nobody would stop this one
+}
+
 void birth_place::announce(pid child)
 {
     if (parent_cell_ != nullptr)
         station::of(*parent_cell_).add_distant_child(*parent_cell_, child);
+}
+
+void birth_place::renounce(pid child) noexcept
+{
+    if (parent_cell_ != nullptr)
+        station::of(*parent_cell_).remove_distant_child(*parent_cell_, child);
+    target_->give_back(child);
 }
 
 }  // namespace costar

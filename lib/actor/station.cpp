@@ -44,8 +44,6 @@ bool is_cancellation(const std::exception_ptr& failure) noexcept
 
 }  // namespace
 
-cold_part::~cold_part() = default;
-
 name_in_use::name_in_use(std::string_view name, pid holder)
     : error(errc::name_in_use, fmt::format("'{}' is the name of {}", name, holder)), holder_(holder)
 {
@@ -93,38 +91,66 @@ cell& station::open()
 
 pid station::reserve() noexcept
 {
+    {
+        const std::lock_guard lock(vacancies_mutex_);
+        if (!vacancies_.empty()) {
+            const pid vacant = vacancies_.back();
+            vacancies_.pop_back();
+            return vacant;
+        }
+    }
     const std::uint32_t slot = next_slot_.fetch_add(1, std::memory_order_relaxed);
     return {shared_.node, static_cast<std::uint16_t>(home_.index()), slot, 1};
 }
 
+void station::give_back(pid reserved) noexcept
+{
+    const std::lock_guard lock(vacancies_mutex_);
+    vacancies_.push_back(reserved);
+}
+
 cell& station::open(pid reserved)
 {
-    return construct(reserved.slot());
+    cell& made = construct(reserved.slot());
+    made.from_afar = true;
+    return made;
 }
 
 void station::close(cell& unborn) noexcept
 {
     if (unborn.cold != nullptr && unborn.cold->name != nullptr)
         shared_.names.erase(*unborn.cold->name);
+    retire(unborn);
     release(unborn);
+}
+
+/// From here on the pid is stale.
+void station::retire(cell& ending) noexcept
+{
+    ++chunks_[ending.slot / chunk::cells]->generations[ending.slot % chunk::cells];
 }
 
 void station::release(cell& ended) noexcept
 {
     const std::uint32_t slot = ended.slot;
+    const pid next(node_, strand_, slot, ended.generation + 2);
+    const bool from_afar = ended.from_afar;
     home_.forget(ended);
     static_cast<context&>(ended).~context();
-    ++chunks_[slot / chunk::cells]->generations[slot % chunk::cells];
-    free_slots_.push_back(slot);
+    if (from_afar)
+        give_back(next);
+    else
+        free_slots_.push_back(slot);
 }
 
 void station::link(cell& born, pid parent) noexcept
 {
     born.parent = parent ? parent.slot() : cell::nobody;
     born.parent_strand = parent.strand();
-    born.parent_generation = parent.generation();
-    if (parent && parent.strand() != home_.index())
+    if (parent && parent.strand() != strand_) {
+        born.cold_part_made().parent_generation = parent.generation();
         return;  // the parent keeps a list of its own
+    }
     std::uint32_t& first = parent ? find(parent.slot(), parent.generation())->first_child : first_root_;
     born.next_sibling = first;
     if (first != cell::nobody)
@@ -154,9 +180,10 @@ void station::set_restart(cell& born, const restart_policy& policy, std::unique_
     cold.again = std::move(again);
 }
 
-registry::entry* station::claim_name(std::string_view name, pid owner)
+registry::entry* station::claim_name(std::string_view name, pid owner,
+                                     const std::function<void(registry::entry&)>& first)
 {
-    const registry::outcome outcome = shared_.names.insert(name, owner);
+    const registry::outcome outcome = shared_.names.insert(name, owner, first);
     if (outcome.made != nullptr)
         return outcome.made;
     shared_.events.publish(duplicate_name{outcome.holder, std::string(name)});
@@ -165,10 +192,12 @@ registry::entry* station::claim_name(std::string_view name, pid owner)
 
 void station::add_distant_child(cell& parent, pid child)
 {
-    cold_part& cold = parent.cold_part_made();
-    if (cold.distant_children == nullptr)
-        cold.distant_children = std::make_unique<std::vector<pid>>();
-    cold.distant_children->push_back(child);
+    parent.rare_part_made().distant_children.push_back(child);
+}
+
+void station::remove_distant_child(cell& parent, pid child) noexcept
+{
+    std::erase(parent.rare()->distant_children, child);
 }
 
 std::string station::name_of(const cell& self) const
@@ -182,7 +211,10 @@ pid station::parent_of(const cell& self) noexcept
 {
     if (self.parent == cell::nobody)
         return {};
-    return {shared_.node, self.parent_strand, self.parent, self.parent_generation};
+    const std::uint32_t generation = self.parent_strand != strand_
+                                         ? self.cold->parent_generation
+                                         : chunks_[self.parent / chunk::cells]->generations[self.parent % chunk::cells];
+    return {node_, self.parent_strand, self.parent, generation};
 }
 
 void station::begin(cell& born, pid parent, task<> body, const actor_kind& kind)
@@ -197,6 +229,8 @@ void station::begin(cell& born, pid parent, task<> body, const actor_kind& kind)
     home_.make_fresh(born);
     if (shared_.events.has_subscribers())
         shared_.events.publish(actor_started{pid_of(born), name_of(born)});
+    if (shared_.closing.load(std::memory_order_relaxed)) [[unlikely]]
+        request_stop(born);  // it was under way from another strand when the shutdown began
 }
 
 void station::begin_failed(cell& born, pid parent, const actor_kind& kind, std::exception_ptr failure) noexcept
@@ -217,18 +251,13 @@ void station::send_parcel(std::uint32_t strand, const parcel& packed)
     home_.send(shared_.stations[strand]->home(), packed);
 }
 
-void station::send(pid to, envelope* sent)
+/// To another strand, or to nobody.
+void station::send_away(pid to, envelope* sent)
 {
-    if (to.node() != shared_.node || !is_known(to.strand())) {
-        bury(sent, to, to && to.node() != shared_.node ? errc::not_local : errc::no_such_actor);
-        return;
-    }
-    if (to.strand() != home_.index()) {
+    if (to.node() != node_ || !is_known(to.strand()))
+        bury(sent, to, to && to.node() != node_ ? errc::not_local : errc::no_such_actor);
+    else if (to.strand() != strand_)
         send_parcel(to.strand(), pack(address_on_strand(to), sent));
-        return;
-    }
-    if (cell* receiver = find(to.slot(), to.generation()))
-        deliver(*receiver, sent);
     else
         bury(sent, to, errc::no_such_actor);
 }
@@ -237,7 +266,8 @@ void station::bury(envelope* lost, pid to, errc reason) noexcept
 {
     if (!destroying_) {
         figures_.dead_letters.add(1);
-        if (shared_.events.has_subscribers())
+        // That the news of a dead letter is one itself is not told: its receiver would be told without end.
+        if (shared_.events.has_subscribers() && lost->type != &type_of<dead_letter>)
             shared_.events.publish(dead_letter{to, lost->sender, reason, lost->type->name()});
     }
     if (const std::uint64_t token = std::exchange(lost->reply, 0))
@@ -247,16 +277,16 @@ void station::bury(envelope* lost, pid to, errc reason) noexcept
 
 void station::finish_unanswered(cell& self, envelope* done) noexcept
 {
-    if (done->next != done && !destroying_ && std::uncaught_exceptions() == 0) {
-        bury(done, pid_of(self), errc::not_understood);
+    const bool handled = done->next == done;
+    errc reason = handled ? errc::unanswered : errc::not_understood;
+    if (std::uncaught_exceptions() != 0)
+        reason = self.stop_requested ? errc::actor_stopped : errc::actor_failed;
+    if (!handled && !destroying_) {
+        bury(done, pid_of(self), reason);
         return;
     }
-    if (const std::uint64_t token = std::exchange(done->reply, 0)) [[unlikely]] {
-        if (std::uncaught_exceptions() == 0)
-            fail(token, errc::unanswered);
-        else
-            fail(token, self.stop_requested ? errc::actor_stopped : errc::actor_failed);
-    }
+    if (const std::uint64_t token = std::exchange(done->reply, 0))
+        fail(token, reason);
     done->discard();
 }
 
@@ -297,38 +327,17 @@ void station::discard(parcel& left) noexcept
 
 // Answers -------------------------------------------------------------------------------------------------------
 
-std::uint64_t station::expect(reply_waiter& waiter)
+std::uint64_t station::expect_in_new_place(reply_waiter& waiter)
 {
-    std::uint32_t slot = free_reply_;
-    if (slot == cell::nobody) {
-        slot = static_cast<std::uint32_t>(replies_.size());
-        replies_.emplace_back();
+    free_reply_ = static_cast<std::uint32_t>(replies_.size());
+    try {
+        replies_.emplace_back().next_free = cell::nobody;
     }
-    else {
-        free_reply_ = replies_[slot].next_free;
+    catch (...) {
+        free_reply_ = cell::nobody;
+        throw;
     }
-    awaited_reply& entry = replies_[slot];
-    entry.waiter = &waiter;
-    return reply_flag | std::uint64_t{home_.index()} << (reply_slot_bits + reply_generation_bits) |
-           std::uint64_t{slot} << reply_generation_bits | entry.generation;
-}
-
-reply_waiter* station::claim(std::uint64_t token, bool count_late) noexcept
-{
-    constexpr std::uint32_t generation_mask = (1U << reply_generation_bits) - 1;
-    constexpr std::uint32_t slot_mask = (1U << reply_slot_bits) - 1;
-    const auto slot = static_cast<std::uint32_t>(token >> reply_generation_bits) & slot_mask;
-    const auto generation = static_cast<std::uint32_t>(token) & generation_mask;
-    if (slot >= replies_.size() || replies_[slot].generation != generation) {
-        if (count_late)
-            figures_.late_replies.add(1);
-        return nullptr;
-    }
-    awaited_reply& entry = replies_[slot];
-    entry.generation = entry.generation == generation_mask ? 1 : entry.generation + 1;
-    entry.next_free = free_reply_;
-    free_reply_ = slot;
-    return std::exchange(entry.waiter, nullptr);
+    return expect(waiter);
 }
 
 void station::fail(std::uint64_t token, errc reason) noexcept
@@ -380,10 +389,7 @@ cell* station::find_or_answer(pid target, std::uint64_t token)
         answer(token, std::monostate{});
         return nullptr;
     }
-    cold_part& cold = found->cold_part_made();
-    if (cold.end_waiters == nullptr)
-        cold.end_waiters = std::make_unique<std::vector<std::uint64_t>>();
-    cold.end_waiters->push_back(token);
+    found->rare_part_made().end_waiters.push_back(token);
     return found;
 }
 
@@ -393,9 +399,9 @@ void station::request_stop(cell& target) noexcept
         return;
     target.stop_requested = true;
     if (target.state == life::restarting) {
-        if (target.cold->pause != nullptr)
-            home_.disarm(*target.cold->pause);
-        target.begin_again = false;
+        if (target.rare()->pause != nullptr)
+            home_.disarm(*target.rare()->pause);
+        target.begin_again = true;
         queue_reap(target);
         return;
     }
@@ -414,13 +420,14 @@ void station::task_ended(promise_base& promise) noexcept
             home_.withdraw(self);
         self.wanted = nullptr;
         self.set_receptive(false);
+        self.receive_cancelled = true;  // its receive ends when the node is free again
     }
     queue_reap(self);
 }
 
 void station::queue_reap(cell& self) noexcept
 {
-    if (self.reap_queued)
+    if (self.reap_queued || self.is_receptive())  // the task that holds the node comes here when it ends
         return;
     self.reap_queued = true;
     home_.reap_later(self);
@@ -441,14 +448,19 @@ void station::body_ended(cell& self) noexcept
     std::exception_ptr failure = promise.failure();
     promise.clear_failure();
     std::exchange(self.body, nullptr).destroy();
-    if (self.cold != nullptr && self.cold->failure) [[unlikely]]
-        failure = std::exchange(self.cold->failure, nullptr);
+    if (rare_part* rare = self.rare(); rare != nullptr && rare->failure) [[unlikely]]
+        failure = std::exchange(rare->failure, nullptr);
     self.failed = false;
     self.begin_again = false;
     self.state = life::closing;
     if (failure && !(self.stop_requested && is_cancellation(failure))) [[unlikely]]
         crashed(self, failure);
+    const bool task_receives = self.receive_cancelled;
     close_family(self);
+    if (task_receives) [[unlikely]] {
+        self.set_receptive(true);
+        home_.make_ready(self);
+    }
 }
 
 void station::crashed(cell& self, const std::exception_ptr& failure) noexcept
@@ -459,9 +471,7 @@ void station::crashed(cell& self, const std::exception_ptr& failure) noexcept
     bool may_restart = cold != nullptr && cold->again != nullptr && cold->restart.limit != 0 && !self.stop_requested &&
                        !shared_.closing.load(std::memory_order_relaxed);
     if (may_restart) {
-        if (cold->restarts == nullptr)
-            cold->restarts = std::make_unique<std::vector<std::uint64_t>>();
-        auto& times = *cold->restarts;
+        auto& times = self.rare_part_made().restarts;
         const auto window = static_cast<std::uint64_t>(cold->restart.within.count());
         const std::uint64_t now = home_.now();
         if (window != 0)
@@ -470,24 +480,21 @@ void station::crashed(cell& self, const std::exception_ptr& failure) noexcept
         if (may_restart)
             times.push_back(now);
         else
-            shared_.events.publish(restart_limit_reached{pid_of(self), name_of(self), reason, self.restarts});
+            shared_.events.publish(restart_limit_reached{pid_of(self), name_of(self), reason, self.cold->restart_count});
     }
     self.begin_again = may_restart;
     log(log_level::error, fmt::format("actor {} crashed: {}{}", name_of(self), reason,
                                       may_restart ? "; it is begun anew" : ""));
     if (may_restart)
-        shared_.events.publish(actor_restarted{pid_of(self), name_of(self), reason, self.restarts + 1});
+        shared_.events.publish(actor_restarted{pid_of(self), name_of(self), reason, self.cold->restart_count + 1});
 }
 
 void station::close_family(cell& self) noexcept
 {
-    if (self.cold != nullptr) {
-        for (spawned_child* task = self.cold->tasks; task != nullptr; task = task->next())
-            task->cancel();
-        if (self.cold->distant_children != nullptr)
-            for (const pid child : *self.cold->distant_children)
-                stop(child, 0);
-    }
+    self.cancel();  // the tasks, and those that they begin from now on
+    if (rare_part* rare = self.rare())
+        for (const pid child : rare->distant_children)
+            stop(child, 0);
     for (std::uint32_t slot = self.first_child; slot != cell::nobody;) {
         cell& child = *chunks_[slot / chunk::cells]->at(slot % chunk::cells);
         slot = child.next_sibling;
@@ -502,10 +509,12 @@ void station::advance(cell& self) noexcept
     if (self.cold != nullptr) {
         if (self.cold->tasks != nullptr)
             return;
-        if (self.cold->distant_children != nullptr && !self.cold->distant_children->empty())
+        if (self.cold->rare != nullptr && !self.cold->rare->distant_children.empty())
             return;
     }
     if (!self.begin_again || self.stop_requested) {
+        if (self.begin_again)
+            self.failed = false;  // it would have gone on; the stop ends it
         terminate(self);
         return;
     }
@@ -515,22 +524,23 @@ void station::advance(cell& self) noexcept
         restart(self);
         return;
     }
-    if (self.cold->pause == nullptr) {
-        self.cold->pause = std::make_unique<restart_timer>();
-        self.cold->pause->owner = this;
-        self.cold->pause->target = &self;
-        self.cold->pause->fire = [](timer_node* timer) {
+    auto& pause = self.rare_part_made().pause;
+    if (pause == nullptr) {
+        pause = std::make_unique<restart_timer>();
+        pause->owner = this;
+        pause->target = &self;
+        pause->fire = [](timer_node* timer) {
             auto& pause = *static_cast<restart_timer*>(timer);
             pause.owner->restart(*pause.target);
         };
     }
-    home_.arm(*self.cold->pause, home_.now() + static_cast<std::uint64_t>(self.cold->restart.delay.count()));
+    home_.arm(*pause, home_.now() + static_cast<std::uint64_t>(self.cold->restart.delay.count()));
 }
 
 void station::restart(cell& self) noexcept
 {
     self.reset_cancelled();
-    ++self.restarts;
+    ++self.cold->restart_count;
     figures_.restarts.add(1);
     try {
         task<> body = self.cold->again->begin(static_cast<context&>(self));
@@ -567,23 +577,23 @@ void station::drop_mailbox(cell& self, errc reason) noexcept
 
 void station::terminate(cell& self) noexcept
 {
-    const errc reason = self.failed ? errc::actor_failed : errc::actor_stopped;
+    const pid id = pid_of(self);
+    const bool is_told = shared_.events.has_subscribers();
+    const std::string name = is_told ? name_of(self) : std::string();
+    // Whoever hears of the end, be it by a dead letter, finds neither the pid nor the name any more.
+    retire(self);
+    if (self.cold != nullptr && self.cold->name != nullptr)
+        shared_.names.erase(*std::exchange(self.cold->name, nullptr));
     if (self.first != nullptr)
-        drop_mailbox(self, reason);
-    if (shared_.events.has_subscribers())
-        shared_.events.publish(
-            actor_stopped{pid_of(self), name_of(self), self.failed ? errc::actor_failed : errc::cancelled});
-    if (self.cold != nullptr) {
-        if (self.cold->name != nullptr)
-            shared_.names.erase(*std::exchange(self.cold->name, nullptr));
-        if (self.cold->end_waiters != nullptr)
-            for (const std::uint64_t token : *self.cold->end_waiters)
-                answer(token, std::monostate{});
-    }
+        drop_mailbox(self, self.failed ? errc::actor_failed : errc::actor_stopped);
+    if (is_told)
+        shared_.events.publish(actor_stopped{id, name, self.failed ? errc::actor_failed : errc::cancelled});
+    if (rare_part* rare = self.rare())
+        for (const std::uint64_t token : rare->end_waiters)
+            answer(token, std::monostate{});
     unlink(self);
     const std::uint32_t parent = self.parent;
     const std::uint16_t parent_strand = self.parent_strand;
-    const pid id = pid_of(self);
     release(self);
     figures_.live.subtract(1);
     if (parent != cell::nobody) {
@@ -601,21 +611,23 @@ void station::child_ended(std::uint32_t parent_slot, pid child) noexcept
 {
     cell& parent = *chunks_[parent_slot / chunk::cells]->at(parent_slot % chunk::cells);
     if (child)
-        std::erase(*parent.cold->distant_children, child);
+        std::erase(parent.rare()->distant_children, child);
     if (parent.state == life::closing && parent.first_child == cell::nobody)
         queue_reap(parent);
 }
 
 void station::task_done(cell& owner, std::exception_ptr failure) noexcept
 {
-    if (failure && !(owner.stop_requested && is_cancellation(failure)) && owner.state == life::running) {
-        owner.cold_part_made().failure = std::move(failure);
+    if (failure && owner.state == life::running && !(owner.stop_requested && is_cancellation(failure))) {
+        owner.rare_part_made().failure = std::move(failure);
         owner.cancel();
         if (owner.wanted != nullptr) {  // its receive ends with the cancellation
-            owner.receive_cancelled = true;
             owner.wanted = nullptr;
             home_.make_ready(owner);
         }
+    }
+    else if (failure && owner.state == life::closing && !owner.failed && !is_cancellation(failure)) {
+        crashed(owner, failure);
     }
     if (owner.state == life::closing)
         queue_reap(owner);
@@ -636,7 +648,13 @@ void station::stop_all(std::function<void()> done)
         done();
         return;
     }
-    all_stopped_ = std::move(done);
+    if (all_stopped_)
+        all_stopped_ = [first = std::move(all_stopped_), second = std::move(done)] {
+            first();
+            second();
+        };
+    else
+        all_stopped_ = std::move(done);
     for (std::uint32_t slot = first_root_; slot != cell::nobody;) {
         cell& root = *chunks_[slot / chunk::cells]->at(slot % chunk::cells);
         slot = root.next_sibling;
@@ -667,7 +685,8 @@ std::vector<std::string> station::dump() const
 {
     std::vector<std::string> lines;
     for_each_cell([&](cell& each) {
-        std::string line = fmt::format("{} ({}), {} queued", name_of(each), demangled(*each.kind->info), each.queued());
+        std::string line = fmt::format("{} {} ({}), {} queued", pid_of(each), name_of(each),
+                                       demangled(*each.kind->info), each.queued());
         if (each.state == life::closing)
             line += ", is ending";
         else if (each.state == life::restarting)
@@ -691,8 +710,8 @@ void station::destroy_all() noexcept
     destroying_ = true;
     all_stopped_ = nullptr;
     for_each_cell([&](cell& each) {
-        if (each.cold != nullptr && each.cold->pause != nullptr)
-            home_.disarm(*each.cold->pause);
+        if (rare_part* rare = each.rare(); rare != nullptr && rare->pause != nullptr)
+            home_.disarm(*rare->pause);
         while (each.cold != nullptr && each.cold->tasks != nullptr)
             each.cold->tasks->destroy();
         if (each.body)
@@ -705,6 +724,7 @@ void station::destroy_all() noexcept
         }
         if (each.cold != nullptr && each.cold->name != nullptr)
             shared_.names.erase(*std::exchange(each.cold->name, nullptr));
+        retire(each);
         release(each);
     });
 }

@@ -55,23 +55,46 @@ std::chrono::nanoseconds time_until(std::uint64_t due, std::uint64_t now) noexce
 
 }  // namespace
 
-/// What the kinds of drivers have in common.
+/// What the kinds of drivers have in common: a count of those who hold on to it.
+///
+/// Lifetime: the driver, and the strand's machine with it, goes with the last of the scheduler, the executors that track
+/// work, and its own handlers in a borrowed context. So an operation that is still pending there when the engine ends
+/// finds a strand that refuses it, and not freed memory.
 class scheduler::driver : public strand_driver {
 public:
-    explicit driver(strand_context& context) noexcept : context_(&context) {}
+    explicit driver(std::unique_ptr<strand_context> context) noexcept : context_(std::move(context)) {}
 
     virtual void start() = 0;
     virtual void stop() noexcept = 0;
 
+    /// Destroys what is pending in a context of its own.
+    virtual void clear() noexcept {}
+
+    void work_started() noexcept override { hold(); }
+    void work_finished() noexcept override { let_go(); }
+
+    void hold() noexcept { holds_.fetch_add(1, std::memory_order_relaxed); }
+    void let_go() noexcept
+    {
+        // Release and acquire: the last one sees all that the others did.
+        if (holds_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            delete this;
+    }
+
+    strand_context& machine() const noexcept { return *context_; }
+
 protected:
-    strand_context* context_;
+    std::unique_ptr<strand_context> context_;
+
+private:
+    std::atomic<std::size_t> holds_{1};  // the scheduler's, and any number on any thread
 };
 
 /// A strand with an `io_context` and a thread of its own.
 class scheduler::owned_driver final : public driver {
 public:
-    owned_driver(strand_context& context, const scheduler_options& options, const void* owner)
-        : driver(context), spin_(static_cast<std::uint64_t>(std::max<std::int64_t>(options.spin.count(), 0))),
+    owned_driver(std::unique_ptr<strand_context> context, const scheduler_options& options, const void* owner)
+        : driver(std::move(context)), spin_(static_cast<std::uint64_t>(std::max<std::int64_t>(options.spin.count(), 0))),
           pin_(options.pin_threads), owner_(owner), work_(asio::make_work_guard(io_)), timer_(io_)
     {
     }
@@ -79,8 +102,7 @@ public:
     void kick() noexcept override { asio::post(io_, [] {}); }
     bool may_enter() const noexcept override { return own_thread_of == this; }
     bool may_hold_back() const noexcept override { return own_thread_of == nullptr; }
-    void work_started() noexcept override {}
-    void work_finished() noexcept override {}
+    bool sleeps_seldom() const noexcept override { return true; }
     asio::execution_context& context() const noexcept override { return io_; }
 
     void timer_changed(std::uint64_t due) override
@@ -104,6 +126,8 @@ public:
             thread_.join();
     }
 
+    void clear() noexcept override { io_.shutdown(); }
+
     static bool is_thread_of(const void* owner) noexcept
     {
         return own_thread_of != nullptr && static_cast<const owned_driver*>(own_thread_of)->owner_ == owner;
@@ -117,10 +141,12 @@ private:
             pin_this_thread(context_->index());
         while (!stopping_.load(std::memory_order_acquire)) {
             if (context_->turn()) {
-                io_.poll();
+                poll();
                 continue;
             }
-            if (io_.poll() != 0)
+            if (context_->now() - polled_at_ < poll_interval && wait_briefly())
+                continue;
+            if (poll() != 0)
                 continue;
             if (wait_spinning() || !context_->fall_asleep())
                 continue;
@@ -128,6 +154,24 @@ private:
             context_->stay_awake();
         }
         own_thread_of = nullptr;
+    }
+
+    /// Gives sockets and timers of the same context their share; a system call.
+    std::size_t poll()
+    {
+        polled_at_ = context_->now();
+        return io_.poll();
+    }
+
+    /// Looks for work from other threads for about a microsecond: what answers comes that soon.
+    bool wait_briefly() noexcept
+    {
+        if (spin_ == 0 || vain_spins_ != 0)
+            return false;
+        for (int i = 0; i < 128; ++i)
+            if (context_->awaits_input())
+                return true;
+        return false;
     }
 
     /// Looks for work from other threads for a while. A strand that nobody sends to stops looking, and tries again
@@ -150,7 +194,7 @@ private:
             }
             if (stopping_.load(std::memory_order_relaxed))
                 return true;
-            if (io_.poll() != 0)
+            if (poll() != 0)
                 return true;
         } while (context_->read_clock() < end);
         ++vain_spins_;
@@ -172,15 +216,23 @@ private:
         });
     }
 
+    /// Can destroy what is pending before it is itself destroyed.
+    struct own_context : asio::io_context {
+        own_context() : asio::io_context(1) {}
+        using asio::io_context::shutdown;
+    };
+
     static constexpr int vain_spins_max = 4;
+    static constexpr std::uint64_t poll_interval = 50'000;  // nanoseconds
 
     const std::uint64_t spin_;
     const bool pin_;
     const void* owner_;
-    mutable asio::io_context io_{1};
+    mutable own_context io_;
     asio::executor_work_guard<asio::io_context::executor_type> work_;
     asio::steady_timer timer_;
     std::uint64_t armed_for_ = UINT64_MAX;
+    std::uint64_t polled_at_ = 0;
     int vain_spins_ = 0;
     int skipped_ = 0;
     std::atomic<bool> stopping_{false};
@@ -188,19 +240,21 @@ private:
 };
 
 /// A strand on somebody else's executor. It posts one handler at a time, and none while it is idle.
-class scheduler::borrowed_driver final : public driver, public std::enable_shared_from_this<borrowed_driver> {
+class scheduler::borrowed_driver final : public driver {
 public:
-    borrowed_driver(strand_context& context, asio::any_io_executor executor)
-        : driver(context), base_(std::move(executor)), executor_(asio::make_strand(base_)), timer_(executor_)
+    borrowed_driver(std::unique_ptr<strand_context> context, asio::any_io_executor executor)
+        : driver(std::move(context)), base_(std::move(executor)), executor_(asio::make_strand(base_)), timer_(executor_)
     {
     }
 
     void kick() noexcept override
     {
-        asio::post(executor_, [self = shared_from_this()] { self->pump(); });
+        if (!stopped_)
+            asio::post(executor_, [self = handler_hold(*this)] { self->pump(); });
     }
     bool may_enter() const noexcept override { return executor_.running_in_this_thread(); }
     bool may_hold_back() const noexcept override { return false; }
+    bool sleeps_seldom() const noexcept override { return false; }
     asio::execution_context& context() const noexcept override
     {
         return asio::query(base_, asio::execution::context);
@@ -213,8 +267,8 @@ public:
             return;
         }
         timer_.expires_after(time_until(due, context_->read_clock()));
-        timer_.async_wait([self = shared_from_this()](const boost::system::error_code& code) {
-            if (code)
+        timer_.async_wait([self = handler_hold(*this)](const boost::system::error_code& code) {
+            if (code || self->stopped_)
                 return;
             self->context_->forget_announcement();
             self->pump();
@@ -223,6 +277,7 @@ public:
 
     void work_started() noexcept override
     {
+        hold();
         if (work_count_.fetch_add(1, std::memory_order_acq_rel) == 0)
             update_work();
     }
@@ -230,6 +285,7 @@ public:
     {
         if (work_count_.fetch_sub(1, std::memory_order_acq_rel) == 1)
             update_work();
+        let_go();
     }
 
     void start() override
@@ -247,6 +303,22 @@ public:
     }
 
 private:
+    /// What a handler in the borrowed context holds.
+    class handler_hold {
+    public:
+        explicit handler_hold(borrowed_driver& held) noexcept : held_(&held) { held.hold(); }
+        handler_hold(handler_hold&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+        ~handler_hold()
+        {
+            if (held_ != nullptr)
+                held_->let_go();
+        }
+        borrowed_driver* operator->() const noexcept { return held_; }
+
+    private:
+        borrowed_driver* held_;
+    };
+
     void pump()
     {
         if (stopped_)
@@ -287,14 +359,13 @@ private:
 /// A strand that gets its turns from whoever holds it: a simulation.
 class scheduler::manual_driver final : public driver {
 public:
-    explicit manual_driver(strand_context& context) noexcept : driver(context) {}
+    explicit manual_driver(std::unique_ptr<strand_context> context) noexcept : driver(std::move(context)) {}
 
     void kick() noexcept override {}
     bool may_enter() const noexcept override { return false; }
     bool may_hold_back() const noexcept override { return false; }
+    bool sleeps_seldom() const noexcept override { return false; }
     void timer_changed(std::uint64_t) override {}
-    void work_started() noexcept override {}
-    void work_finished() noexcept override {}
     asio::execution_context& context() const noexcept override { return io_; }
     void start() override {}
     void stop() noexcept override {}
@@ -308,37 +379,48 @@ scheduler::scheduler(const scheduler_options& options)
     std::size_t count = options.strands;
     if (count == 0)
         count = std::max(1U, std::thread::hardware_concurrency());
-    for (std::size_t i = 0; i < count; ++i) {
-        contexts_.push_back(std::make_unique<strand_context>(
-            static_cast<std::uint32_t>(i), options.turn, options.clock != nullptr ? *options.clock : real_clock_));
-        drivers_.push_back(std::make_shared<owned_driver>(*contexts_.back(), options, this));
-    }
+    for (std::size_t i = 0; i < count; ++i)
+        add(std::make_unique<owned_driver>(make_context(options), options, this));
 }
 
 scheduler::scheduler(std::vector<asio::any_io_executor> borrowed, const scheduler_options& options)
 {
-    for (std::size_t i = 0; i < borrowed.size(); ++i) {
-        contexts_.push_back(std::make_unique<strand_context>(
-            static_cast<std::uint32_t>(i), options.turn, options.clock != nullptr ? *options.clock : real_clock_));
-        drivers_.push_back(std::make_shared<borrowed_driver>(*contexts_.back(), std::move(borrowed[i])));
-    }
+    for (asio::any_io_executor& each : borrowed)
+        add(std::make_unique<borrowed_driver>(make_context(options), std::move(each)));
 }
 
 scheduler::scheduler(manual, const scheduler_options& options)
 {
-    for (std::size_t i = 0; i < std::max<std::size_t>(options.strands, 1); ++i) {
-        contexts_.push_back(std::make_unique<strand_context>(
-            static_cast<std::uint32_t>(i), options.turn, options.clock != nullptr ? *options.clock : real_clock_));
-        drivers_.push_back(std::make_shared<manual_driver>(*contexts_.back()));
-    }
+    for (std::size_t i = 0; i < std::max<std::size_t>(options.strands, 1); ++i)
+        add(std::make_unique<manual_driver>(make_context(options)));
 }
 
 scheduler::~scheduler()
 {
     stop();
-    for (auto& context : contexts_)
+    for (strand_context* context : contexts_)
         context->discard_input();
-    contexts_.clear();
+    for (auto& driver : drivers_)
+        driver->clear();
+    for (strand_context* context : contexts_)
+        context->discard_input();
+}
+
+std::unique_ptr<strand_context> scheduler::make_context(const scheduler_options& options)
+{
+    return std::make_unique<strand_context>(static_cast<std::uint32_t>(contexts_.size()), options.turn,
+                                            options.clock != nullptr ? *options.clock : real_clock_);
+}
+
+void scheduler::add(std::unique_ptr<driver> made)
+{
+    contexts_.push_back(&made->machine());
+    drivers_.emplace_back(made.release());
+}
+
+void scheduler::release::operator()(driver* held) const noexcept
+{
+    held->let_go();
 }
 
 bool scheduler::is_owned() const noexcept
@@ -353,11 +435,8 @@ bool scheduler::is_own_thread() const noexcept
 
 void scheduler::start(const std::vector<parcel_receiver*>& receivers)
 {
-    std::vector<strand_context*> siblings;
-    for (auto& context : contexts_)
-        siblings.push_back(context.get());
-    for (std::size_t i = 0; i < siblings.size(); ++i)
-        siblings[i]->connect(*drivers_[i], siblings, *receivers[i]);
+    for (std::size_t i = 0; i < contexts_.size(); ++i)
+        contexts_[i]->connect(*drivers_[i], contexts_, *receivers[i]);
     for (auto& driver : drivers_)
         driver->start();
 }
@@ -366,6 +445,8 @@ void scheduler::stop() noexcept
 {
     for (auto& driver : drivers_)
         driver->stop();
+    for (strand_context* context : contexts_)
+        context->refuse_posts();
 }
 
 }  // namespace costar

@@ -41,11 +41,16 @@ public:
             leave(*known.queue);
     }
 
-    chute& to(strand_context& target)
+    chute* find(const strand_context& target) noexcept
     {
         for (entry& known : entries_)
             if (known.serial == target.serial())
-                return *known.queue;
+                return known.queue;
+        return nullptr;
+    }
+
+    chute& add(const strand_context& target)
+    {
         std::erase_if(entries_, [](entry& known) {
             const bool gone = known.queue->closed();
             if (gone)
@@ -56,12 +61,6 @@ public:
         chute* made = chute::make();
         entries_.push_back({target.serial(), made});
         return *made;
-    }
-
-    bool knows(const strand_context& target) const noexcept
-    {
-        return std::any_of(entries_.begin(), entries_.end(),
-                           [&](const entry& known) { return known.serial == target.serial(); });
     }
 
 private:
@@ -78,14 +77,19 @@ outside_sender& this_thread_sender()
     return sender;
 }
 
-/// Registers a foreign thread's queue with its strand; closes it if the strand never gets to it.
+/// Registers a foreign thread's queue with its strand. If the strand ends before it gets to it, the queue is closed; one
+/// with parcels inside is still registered, so that they are discarded.
 class adoption {
 public:
     adoption(std::vector<chute*>& known, chute& queue) noexcept : known_(&known), queue_(&queue) {}
     adoption(adoption&& other) noexcept : known_(other.known_), queue_(std::exchange(other.queue_, nullptr)) {}
     ~adoption()
     {
-        if (queue_ != nullptr)
+        if (queue_ == nullptr)
+            return;
+        if (queue_->snapshot() != 0)
+            (*this)();
+        else
             leave(*queue_);
     }
 
@@ -96,12 +100,15 @@ private:
     chute* queue_;
 };
 
-/// Waits until the strand has made room, or has made no progress for about ten milliseconds.
+/// Waits until the strand has made room, or has made no progress for about ten milliseconds. Room is made every few
+/// microseconds while the strand runs, so it is worth a look before the thread sleeps.
 void hold_back(chute& queue)
 {
-    for (int attempt = 0; attempt < 64; ++attempt)
+    for (int attempt = 0; attempt < 256; ++attempt) {
         if (!queue.full())
             return;
+        std::this_thread::yield();
+    }
     for (int attempt = 0; attempt < 200 && queue.full(); ++attempt)
         std::this_thread::sleep_for(std::chrono::microseconds(50));
 }
@@ -115,12 +122,16 @@ strand_context::strand_context(std::uint32_t index, const turn_options& options,
 {
 }
 
-strand_context::~strand_context() = default;
+strand_context::~strand_context()
+{
+    discard_jobs();
+}
 
 void strand_context::connect(strand_driver& driver, const std::vector<strand_context*>& siblings,
                              parcel_receiver& receiver)
 {
     driver_ = &driver;
+    sleeps_seldom_ = driver.sleeps_seldom();
     receiver_ = &receiver;
     if (peers_.empty())
         peers_.resize(siblings.size());
@@ -160,8 +171,10 @@ void strand_context::forget(root_scope& root) noexcept
     if (root.counted_)
         backlog_ -= root.queued_;
     root.queued_ = 0;
-    if (root.parked_)
+    if (root.parked_) {
         std::erase(parked_, &root);
+        root.parked_ = false;
+    }
     if (running_ == &root)
         running_ = nullptr;
 }
@@ -174,13 +187,22 @@ void strand_context::post(job& work) noexcept
     }
     if (inbox_.push(&work))
         wake();
+    // Sequentially consistent, as the push is: either this sees that the strand has ended, or whoever ended it sees
+    // the job.
+    if (refusing_.load(std::memory_order_seq_cst)) [[unlikely]]
+        for (job* left = inbox_.take(); left != nullptr;) {
+            job* first = std::exchange(left, left->next);
+            first->run(first, true);
+        }
 }
 
 void strand_context::send(strand_context& to, const parcel& message)
 {
-    peer& target = peers_[to.index_];
-    if (target.overflow.size() == target.overflow_begin && target.out->push(message)) [[likely]]
-        return;
+    send_filled(to.index_, [&](parcel& slot) { std::memcpy(&slot, &message, sizeof(parcel)); });
+}
+
+void strand_context::send_over(peer& target, const parcel& message)
+{
     target.overflow.push_back(message);
     ++overflowed_;
     if (running_ != nullptr && !running_->parked_) {
@@ -191,17 +213,20 @@ void strand_context::send(strand_context& to, const parcel& message)
 
 bool strand_context::send_from_outside(const parcel& message)
 {
+    return send_filled_from_outside([&](parcel& slot) { std::memcpy(&slot, &message, sizeof(parcel)); });
+}
+
+/// The calling thread's queue to this strand; waits a little for room in it.
+chute& strand_context::way_from_outside()
+{
     outside_sender& sender = this_thread_sender();
-    const bool known = sender.knows(*this);
-    chute& queue = sender.to(*this);
-    if (!known)
+    chute* known = sender.find(*this);
+    chute& queue = known != nullptr ? *known : sender.add(*this);
+    if (known == nullptr) [[unlikely]]
         post(adoption(chutes_, queue));
-    else if (queue.full() && driver_->may_hold_back())
+    else if (queue.full() && queue.is_largest() && driver_->may_hold_back())
         hold_back(queue);
-    if (!queue.push(message))
-        return false;
-    wake();
-    return true;
+    return queue;
 }
 
 void strand_context::post_in_line(job& work)
@@ -220,7 +245,7 @@ void strand_context::post_in_line(job& work)
 
 bool strand_context::has_input() const noexcept
 {
-    if (!inbox_.empty())
+    if (!inbox_.empty() || !posted_.empty())
         return true;
     for (const peer& other : peers_)
         if (other.in != nullptr && !other.in->empty_hint())
@@ -310,9 +335,8 @@ void strand_context::drain()
 }
 
 template <class Queue>
-std::size_t strand_context::take_from(Queue& queue)
+void strand_context::take_from(Queue& queue, std::size_t& taken)
 {
-    std::size_t taken = 0;
     while (backlog_ < backlog_max_ || (ready_ == nullptr && fresh_ == nullptr)) {
         parcel* arrived = queue.front();
         if (arrived == nullptr)
@@ -330,7 +354,6 @@ std::size_t strand_context::take_from(Queue& queue)
         }
     }
     queue.release();
-    return taken;
 }
 
 void strand_context::take_parcels()
@@ -338,15 +361,16 @@ void strand_context::take_parcels()
     for (peer& other : peers_) {
         if (other.in == nullptr)
             continue;
-        other.taken += take_from(*other.in);
-        if (other.taken >= ring_slots_ / 4) {  // the peer may sleep until there is room
+        take_from(*other.in, other.taken);
+        if (other.taken != 0 && other.taken >= ring_slots_ / 4) {  // the peer may sleep until there is room
             other.taken = 0;
             other.context->wake();
         }
     }
     bool ended = false;
+    std::size_t taken = 0;
     for (std::size_t i = 0; i < chutes_.size(); ++i) {
-        take_from(*chutes_[i]);
+        take_from(*chutes_[i], taken);
         ended = ended || chutes_[i]->closed();
     }
     if (ended) {
@@ -376,10 +400,12 @@ run_node* strand_context::pop_ready() noexcept
     if (chooser_ != nullptr) [[unlikely]]
         return pop_chosen();
     run_node* node = fresh_;
-    if (node != nullptr) {
+    if (node != nullptr && (ready_ == nullptr || !fresh_ran_)) {
+        fresh_ran_ = true;
         fresh_ = node->next;
         return node;
     }
+    fresh_ran_ = false;
     node = ready_;
     if (node != nullptr) {
         ready_ = node->next;
@@ -477,7 +503,7 @@ void strand_context::flush()
         if (peers_[i].out->publish())
             peers_[i].context->wake();
     }
-    if (!parked_.empty() && overflowed_ == 0)
+    if (overflowed_ == 0 && (!parked_.empty() || !waiting_room_.empty()))
         release_parked();
 }
 
@@ -504,13 +530,19 @@ void strand_context::release_parked() noexcept
     waiting_room_.clear();
 }
 
+void strand_context::discard_jobs() noexcept
+{
+    do {
+        posted_.append(inbox_.take());
+        posted_.append(std::move(jobs_));
+        while (job* work = posted_.pop())
+            work->run(work, true);
+    } while (!jobs_.empty() || !inbox_.empty());  // what a job owned may post in its destructor
+}
+
 void strand_context::discard_input() noexcept
 {
-    posted_.append(inbox_.take());
-    while (job* work = posted_.pop())
-        work->run(work, true);
-    while (job* work = jobs_.pop())
-        work->run(work, true);
+    discard_jobs();
     const auto discard = [this](parcel& left) {
         if (left.kind == &job_parcel) {
             job* work = nullptr;
@@ -528,8 +560,7 @@ void strand_context::discard_input() noexcept
         other.overflow_begin = 0;
         if (other.in == nullptr)
             continue;
-        if (other.out != nullptr)
-            other.out->publish();
+        other.in->publish();  // the producer has ended, perhaps in the middle of a turn
         other.in->snapshot();
         while (parcel* left = other.in->front()) {
             parcel copy = *left;
@@ -551,6 +582,7 @@ void strand_context::discard_input() noexcept
     chutes_.clear();
     while (strays_ != nullptr)
         strays_->destroy_(*strays_);
+    discard_jobs();
 }
 
 }  // namespace costar

@@ -112,9 +112,9 @@ void simulation::run_until(const std::function<bool()>& done)
 
 void simulation::stop(pid target)
 {
-    bool ended = false;
-    engine_->stop(target, [&](error_code) { ended = true; });
-    run_until([&] { return ended; });
+    const auto ended = std::make_shared<bool>(false);
+    engine_->stop(target, [ended](error_code) { *ended = true; });
+    run_until([&] { return *ended; });
 }
 
 probe simulation::make_probe()
@@ -153,7 +153,7 @@ task<> probe::body(context& self, std::shared_ptr<mailbox> box)
 
 envelope* probe::next(const message_type& wanted)
 {
-    while (box_->arrived.empty() && sim_->step()) {
+    for (std::uint64_t steps = 0; box_->arrived.empty() && steps < sim_->options_.step_limit && sim_->step(); ++steps) {
     }
     if (box_->arrived.empty())
         fail("expected a " + wanted.name() + ", and nothing came");

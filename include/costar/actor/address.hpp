@@ -50,10 +50,6 @@ private:
     pid pid_;
 };
 
-/// Where messages can be sent: a pid, which takes everything, or an address.
-template <class Destination, class Message>
-inline constexpr bool accepts = true;
-
 template <class... Understood, class Message>
 inline constexpr bool accepts<address<Understood...>, Message> =
     address<Understood...>::template accepts<Message>;

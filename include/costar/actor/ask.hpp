@@ -56,7 +56,7 @@ public:
         waiter = &caller.promise();
         station& post = station::of(self_);
         std::uint64_t due = deadline_after(home().now(), timeout_);
-        if (self_.current != nullptr && self_.current->deadline != 0)
+        if (self_.current != nullptr && self_.current->deadline != 0 && !scope.is_apart())
             due = std::min(due, self_.current->deadline);  // whoever asked us waits no longer than that
         token_ = post.expect(*this);
         scope.attach(*this);

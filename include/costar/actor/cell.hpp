@@ -46,7 +46,16 @@ struct restart_timer : timer_node {
     class cell* target = nullptr;
 };
 
-/// What most actors never need, allocated on first use.
+/// What hardly any actor needs, allocated on first use.
+struct rare_part {
+    std::vector<std::uint64_t> restarts;     // when, within the window
+    std::vector<pid> distant_children;       // on other strands
+    std::vector<std::uint64_t> end_waiters;  // reply tokens
+    std::unique_ptr<restart_timer> pause;
+    std::exception_ptr failure;  // of a spawned task
+};
+
+/// What most actors never need, allocated on first use. Actors with a name and a recipe have it.
 struct cold_part {
     cold_part() = default;
     ~cold_part();
@@ -57,13 +66,11 @@ struct cold_part {
     registry::entry* name = nullptr;
     std::unique_ptr<recipe> again;
     restart_policy restart;
-    std::unique_ptr<std::vector<std::uint64_t>> restarts;       // when, within the window
-    std::unique_ptr<std::vector<pid>> distant_children;         // on other strands
-    std::unique_ptr<std::vector<std::uint64_t>> end_waiters;    // reply tokens
-    std::unique_ptr<restart_timer> pause;
+    std::uint32_t restart_count = 0;
+    std::uint32_t parent_generation = 0;  // of a parent on another strand
     spawned_child* tasks = nullptr;
     cancel_hook* receiving = nullptr;  // of a receive in a scope that can be cancelled alone
-    std::exception_ptr failure;        // of a spawned task
+    std::unique_ptr<rare_part> rare;
 };
 
 /// Where an actor is in its life.
@@ -75,7 +82,7 @@ enum class life : std::uint8_t {
 
 /// What a station keeps for one actor: its scope, its mailbox, its place in the family, its counters.
 ///
-/// Written by its own strand only.
+/// Written by its own strand only. There may be millions, so what few need lies in the cold part.
 class cell : public run_node, public root_scope {
 public:
     static constexpr std::uint32_t nobody = UINT32_MAX;
@@ -86,37 +93,37 @@ public:
     }
     ~cell() { delete cold; }
 
-    cold_part& cold_part_made()
-    {
-        if (cold == nullptr)
-            cold = new cold_part;
-        return *cold;
-    }
+    cold_part& cold_part_made();
+    rare_part& rare_part_made();
+
+    /// Null when it was never needed.
+    rare_part* rare() const noexcept { return cold != nullptr ? cold->rare.get() : nullptr; }
     using root_scope::reset_cancelled;
 
-    bool stop_requested = false;
-    bool failed = false;   // the last end of the body was a crash
-    bool begin_again = false;
+    bool stop_requested : 1 = false;
+    bool failed : 1 = false;  // the last end of the body was a crash
+    bool begin_again : 1 = false;
+    bool receive_cancelled : 1 = false;
+    bool reap_queued : 1 = false;
+    bool from_afar : 1 = false;  // born for another strand or thread
     life state = life::running;
-    bool receive_cancelled = false;
-    bool reap_queued = false;
     std::uint16_t parent_strand = 0;
     std::uint32_t slot;
     std::uint32_t generation;
     std::uint32_t parent = nobody;
-    std::uint32_t parent_generation = 0;
     std::uint32_t first_child = nobody;
     std::uint32_t next_sibling = nobody;
     std::uint32_t previous_sibling = nobody;
-    std::uint32_t restarts = 0;
+    std::uint32_t handled = 0;  // messages, modulo 2^32
     envelope* first = nullptr;
     envelope* last = nullptr;
     const message_type* wanted = nullptr;  // what a waiting receive takes; null when none waits
     envelope* current = nullptr;           // the message received last, while it lives
-    std::uint64_t handled = 0;
     std::coroutine_handle<promise_base> body;
     cold_part* cold = nullptr;
     const actor_kind* kind = nullptr;
 };
+
+static_assert(sizeof(void*) != 8 || sizeof(cell) == 128, "a cell fills two cache lines");
 
 }  // namespace costar

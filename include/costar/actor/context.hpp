@@ -24,16 +24,18 @@ class receive_awaiter {
 public:
     explicit receive_awaiter(cell& self) noexcept : self_(self) {}
 
-    bool await_ready() const noexcept { return self_.first != nullptr && self_.home().spend(); }
+    // Whether a branch may take a message is only known once it is known which branch asks.
+    bool await_ready() const noexcept
+    {
+        return self_.first != nullptr && !self_.had_branches() && self_.home().spend();
+    }
 
     template <std::derived_from<promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller)
     {
-        if (self_.stop_requested) [[unlikely]]
-            return false;
         promise_base& promise = caller.promise();
-        if (&promise.scope() != &static_cast<scope&>(self_)) [[unlikely]]
-            attach_to(promise.scope());
+        if (!must_wait(promise.scope(), self_.first != nullptr)) [[unlikely]]
+            return false;
         self_.waiter = &promise;
         self_.set_receptive(true);
         if (self_.first == nullptr)
@@ -46,7 +48,7 @@ public:
     message await_resume()
     {
         self_.set_receptive(false);
-        if (self_.stop_requested || self_.receive_cancelled || self_.first == nullptr) [[unlikely]]
+        if (self_.is_cancelled() || self_.receive_cancelled || self_.first == nullptr) [[unlikely]]
             return take_nothing();
         envelope* taken = self_.first;
         self_.first = taken->next;
@@ -57,10 +59,15 @@ protected:
     message hand_over(envelope* taken)
     {
         self_.home().message_taken(self_);
-        if (self_.cold != nullptr && self_.cold->receiving != nullptr) [[unlikely]]
-            detach();
-        if (taken->type == &type_of<poison_pill>) [[unlikely]]
-            return swallow(taken);
+        if (taken->type == &type_of<poison_pill> || (self_.cold != nullptr && self_.cold->receiving != nullptr))
+            [[unlikely]] {
+            return hand_over_in_branch(taken);
+        }
+        return hold(taken);
+    }
+
+    message hold(envelope* taken) noexcept
+    {
         ++self_.handled;
         self_.current = taken;
         taken->next = nullptr;
@@ -69,7 +76,18 @@ protected:
 
     /// Ends a receive to which no message was given: a stop, or the cancellation of its branch.
     message take_nothing();
+    message hand_over_in_branch(envelope* taken);
     message swallow(envelope* pill) noexcept;
+
+    /// False when the receive ends without a wait, by a stop or with the message that is there. Throws in a branch that
+    /// was cancelled.
+    bool must_wait(scope& where, bool there)
+    {
+        if (&where == &static_cast<scope&>(self_) && !self_.is_cancelled() && !self_.had_branches()) [[likely]]
+            return true;
+        return must_wait_in(where, there);
+    }
+    bool must_wait_in(scope& where, bool there);
     void attach_to(scope& branch);
     void detach() noexcept;
 
@@ -81,30 +99,47 @@ class selective_awaiter : protected receive_awaiter {
 public:
     selective_awaiter(cell& self, const message_type& wanted) noexcept : receive_awaiter(self), wanted_(&wanted) {}
 
-    bool await_ready() const noexcept { return !self_.stop_requested && find() != nullptr && self_.home().spend(); }
+    bool await_ready() const noexcept { return !self_.had_branches() && find() != nullptr && self_.home().spend(); }
 
     template <std::derived_from<promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller)
     {
-        if (self_.stop_requested)
-            return false;
         promise_base& promise = caller.promise();
-        if (&promise.scope() != &static_cast<scope&>(self_))
-            attach_to(promise.scope());
+        const bool there = find() != nullptr;
+        if (!must_wait(promise.scope(), there))
+            return false;
         self_.waiter = &promise;
         self_.set_receptive(true);
-        if (find() == nullptr)
+        if (!there)
             self_.wanted = wanted_;
         else
             self_.home().make_ready(self_);
         return true;
     }
 
-    message await_resume();
+    message await_resume()
+    {
+        if (self_.first != nullptr && suits(*self_.first)) [[likely]]
+            return receive_awaiter::await_resume();
+        return take_from_behind();
+    }
 
 protected:
+    message take_from_behind();
+
+    bool suits(const envelope& waiting) const noexcept
+    {
+        return waiting.type == wanted_ || waiting.type == &type_of<poison_pill>;
+    }
+
     /// The link that leads to the first envelope of the wanted type, or to a poison pill before it.
-    envelope** find() const noexcept;
+    envelope** find() const noexcept
+    {
+        if (self_.first == nullptr)
+            return nullptr;
+        return suits(*self_.first) ? &self_.first : find_behind();
+    }
+    envelope** find_behind() const noexcept;
 
     const message_type* wanted_;
 };
@@ -199,7 +234,7 @@ public:
     bool stopping() const noexcept { return stop_requested; }
 
     /// How often it was begun anew.
-    std::uint32_t restart_count() const noexcept { return restarts; }
+    std::uint32_t restart_count() const noexcept { return cold != nullptr ? cold->restart_count : 0; }
 
     /// How many messages wait in the mailbox.
     std::size_t mailbox_size() const noexcept { return queued(); }
@@ -252,6 +287,7 @@ public:
     ///
     /// Order: as sent, for each receiver. Cost: 10-20 ns on the same strand, nothing allocated in steady state.
     template <class Destination, class Message>
+        requires accepts<Destination, std::remove_cvref_t<Message>>
     void send(const Destination& to, Message&& message);
 
     /// Asks `to`, and gives what it answers: `co_await self.ask(to, greet{"you"}, 200ms)` is a `greet::reply`.
@@ -261,7 +297,7 @@ public:
     /// `not_understood`, `wrong_reply`, `cancelled`; `as_result` gives them as a value.
     /// Cost: 20-30 ns on the same strand, nothing allocated in steady state.
     template <class Destination, class Message>
-        requires request<std::remove_cvref_t<Message>>
+        requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
     auto ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout = default_timeout);
 
     /// Hands a received message on as it is: the first sender stays its sender, and gets the answer.
@@ -275,9 +311,13 @@ public:
     template <class Reply>
     void respond(Reply&& value)
     {
-        if (current == nullptr || current->reply == 0)
+        if (current == nullptr)
             return;
-        post().answer(std::exchange(current->reply, 0), std::forward<Reply>(value));
+        current->next = current;  // handled
+        if (current->reply == 0)
+            return;
+        post().answer(current->reply, std::forward<Reply>(value));
+        current->reply = 0;
     }
 
     // Family ----------------------------------------------------------------------------------------------------

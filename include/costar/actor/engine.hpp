@@ -79,6 +79,7 @@ public:
     /// Order: messages of one thread to one receiver arrive as sent. A foreign thread that runs ahead of an owned
     /// strand is held back for a moment.
     template <class Destination, class Message>
+        requires accepts<Destination, std::remove_cvref_t<Message>>
     void send(const Destination& to, Message&& message);
 
     /// Asks an actor, with any completion token; the signature is `void(error_code, M::reply)`, without the reply
@@ -87,11 +88,10 @@ public:
     /// The handler is called on its associated executor, else on the strand of the actor.
     /// Errors: as `context::ask`. Cancellation: the token's slot gives the request up, `errc::cancelled`.
     template <class Destination, class Message, class Token>
-        requires request<std::remove_cvref_t<Message>>
+        requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
     auto ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout, Token&& token)
     {
         using value = std::remove_cvref_t<Message>;
-        static_assert(accepts<Destination, value>, "the address does not accept this message");
         using reply = typename value::reply;
         return asio::async_initiate<Token, typename request_signature<reply>::type>(
             [this](auto handler, pid to, value message, std::chrono::nanoseconds timeout) {
@@ -104,7 +104,7 @@ public:
 
     /// As above, with the engine's `ask_timeout`.
     template <class Destination, class Message, class Token>
-        requires request<std::remove_cvref_t<Message>> &&
+        requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>> &&
                  (!std::convertible_to<Token, std::chrono::nanoseconds>)
     auto ask(const Destination& to, Message&& message, Token&& token)
     {
@@ -199,7 +199,6 @@ private:
     }
 
     void send_from_outside(pid to, envelope* sent);
-    void send_from_outside(pid to, const parcel& packed);
     void begin_shutdown(std::chrono::nanoseconds deadline,
                         std::function<void(boost::system::error_code, shutdown_report)> done);
 
@@ -223,35 +222,39 @@ private:
 };
 
 template <class Destination, class Message>
+    requires accepts<Destination, std::remove_cvref_t<Message>>
 void engine::send(const Destination& to, Message&& message)
 {
     using value = std::remove_cvref_t<Message>;
-    static_assert(accepts<Destination, value>, "the address does not accept this message");
     static_assert(any_message<value>, "a message must be movable and aligned to 16 bytes at most");
     const pid target = to;
     if (station* post = here()) {
         post->send(target, std::forward<Message>(message), pid());
         return;
     }
-    if constexpr (type_of<value>.is_inline)
-        send_from_outside(target, pack_inline<value>(address_on_strand(target), message, {}, 0, 0));
-    else
-        send_from_outside(target, envelope::make(std::forward<Message>(message)));
+    if constexpr (type_of<value>.is_inline) {
+        if (target.node() == shared_.node && target.strand() < shared_.stations.size()) [[likely]] {
+            shared_.stations[target.strand()]->home().send_filled_from_outside([&](parcel& slot) {
+                pack_inline<value>(slot, address_on_strand(target), message, {}, 0, 0);
+            });
+            return;
+        }
+    }
+    send_from_outside(target, envelope::make(std::forward<Message>(message)));
 }
 
 template <class Destination, class Message>
+    requires accepts<Destination, std::remove_cvref_t<Message>>
 void context::send(const Destination& to, Message&& message)
 {
-    static_assert(accepts<Destination, std::remove_cvref_t<Message>>, "the address does not accept this message");
     post().send(static_cast<costar::pid>(to), std::forward<Message>(message), pid());
 }
 
 template <class Destination, class Message>
-    requires request<std::remove_cvref_t<Message>>
+    requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
 auto context::ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout)
 {
     using value = std::remove_cvref_t<Message>;
-    static_assert(accepts<Destination, value>, "the address does not accept this message");
     return ask_request<typename value::reply>(*this, to, envelope::make(std::forward<Message>(message)),
                                               timeout < std::chrono::nanoseconds(0) ? post().shared().ask_timeout
                                                                                     : timeout);

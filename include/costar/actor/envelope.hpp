@@ -111,19 +111,28 @@ struct alignas(16) envelope {
     {
         using value = std::remove_cvref_t<Message>;
         static_assert(any_message<value>, "a message must be movable and aligned to 16 bytes at most");
-        envelope* made = allocate(sizeof(value));
+        void* memory = arena::current().allocate(sizeof(envelope) + sizeof(value));
         if constexpr (std::is_nothrow_constructible_v<value, Message>) {
-            ::new (made->body()) value(std::forward<Message>(message));
+            return make_at(memory, std::forward<Message>(message), sender, reply, deadline);
         }
         else {
             try {
-                ::new (made->body()) value(std::forward<Message>(message));
+                return make_at(memory, std::forward<Message>(message), sender, reply, deadline);
             }
             catch (...) {
-                arena::deallocate(made, sizeof(envelope) + sizeof(value));
+                arena::deallocate(memory, sizeof(envelope) + sizeof(value));
                 throw;
             }
         }
+    }
+
+    /// Moves a message into an envelope in memory of the right size.
+    template <class Message>
+    static envelope* make_at(void* memory, Message&& message, pid sender, std::uint64_t reply, std::uint64_t deadline)
+    {
+        using value = std::remove_cvref_t<Message>;
+        auto* made = static_cast<envelope*>(memory);
+        ::new (made->body()) value(std::forward<Message>(message));
         made->type = &type_of<value>;
         made->sender = sender;
         made->reply = reply;
@@ -155,18 +164,16 @@ static_assert(sizeof(inline_body) == sizeof(parcel::body));
 /// Packs an envelope for the way to another strand; small messages are copied and their envelope freed.
 parcel pack(std::uint64_t to, envelope* sent) noexcept;
 
-/// Packs a small message without an envelope.
+/// Packs a small message without an envelope, into the slot in which it travels.
 template <class Message>
-parcel pack_inline(std::uint64_t to, const Message& message, pid sender, std::uint64_t reply,
-                   std::uint64_t deadline) noexcept
+void pack_inline(parcel& slot, std::uint64_t to, const Message& message, pid sender, std::uint64_t reply,
+                 std::uint64_t deadline) noexcept
 {
     static_assert(type_of<Message>.is_inline);
-    parcel packed;
-    packed.to = to;
-    packed.kind = &type_of<Message>;
-    auto* body = ::new (packed.body) inline_body{sender, reply, deadline, {}};
+    slot.to = to;
+    slot.kind = &type_of<Message>;
+    auto* body = ::new (slot.body) inline_body{sender, reply, deadline, {}};
     ::new (body->value) Message(message);
-    return packed;
 }
 
 /// Turns an arrived parcel into an envelope of the receiving strand.

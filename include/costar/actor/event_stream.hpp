@@ -64,6 +64,7 @@ struct dead_letter {
 ///
 /// Thread safety: from any thread. Subscribers are called in the publisher's thread, or turn, one after another, and
 /// must not block; an actor subscribes with `engine.subscribe<E>(pid)` and gets events as messages.
+/// Errors: what a subscriber throws is logged, and the others are called.
 /// Order: by subscription, for each publisher.
 /// Cost: one atomic load where nobody subscribes to the type.
 class event_stream {

@@ -115,8 +115,10 @@ public:
     void respond(Reply&& value)
     {
         mark_handled();
-        if (const std::uint64_t token = std::exchange(envelope_->reply, 0))
-            station::of(*self_).answer(token, std::forward<Reply>(value));
+        if (envelope_->reply == 0)
+            return;
+        station::of(*self_).answer(envelope_->reply, std::forward<Reply>(value));
+        envelope_->reply = 0;  // after it: who could not answer still owes one
     }
 
     /// Who sent it, nobody for a sender that is no actor.
@@ -125,7 +127,8 @@ public:
     /// Does somebody wait for an answer?
     bool is_request() const noexcept { return envelope_->reply != 0; }
 
-    std::string type_name() const { return envelope_->type->name(); }
+    /// Readable name of the message's type.
+    std::string type_name() const;
 
     /// Gives the envelope away, unanswered.
     envelope* release() noexcept

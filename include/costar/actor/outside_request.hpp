@@ -57,6 +57,7 @@ public:
             post_.forget(token_);
             end(errc::cancelled);
         }
+        cancelled_ = true;  // it may not have begun yet
     }
 
 private:
@@ -122,6 +123,10 @@ private:
     {
         strand_context& home = post_.home();
         home.keep(*this);
+        if (cancelled_) {
+            end(errc::cancelled);
+            return;
+        }
         token_ = post_.expect(*this);
         if (timeout_.count() >= 0)
             home.arm(*this, deadline_after(home.now(), timeout_));
@@ -168,16 +173,23 @@ private:
     void complete()
     {
         auto completion = std::move(completion_);
-        const error_code code = failure_ == errc{} ? error_code() : make_error_code(failure_);
+        error_code code = failure_ == errc{} ? error_code() : make_error_code(failure_);
         if constexpr (std::is_void_v<Reply>) {
             destroy();
             completion(code);
         }
         else {
             using value = typename request_signature<Reply>::value;
-            value result = value_ ? value(std::move(*value_)) : value();
+            std::optional<value> result;
+            try {
+                if (value_)
+                    result.emplace(std::move(*value_));
+            }
+            catch (...) {
+                code = make_error_code(errc::wrong_reply);
+            }
             destroy();
-            completion(code, std::move(result));
+            completion(code, result ? std::move(*result) : value());
         }
     }
 
@@ -188,6 +200,7 @@ private:
     std::uint64_t token_ = 0;
     errc failure_{};
     purpose wanted_;
+    bool cancelled_ = false;
     std::optional<stored_reply<Reply>> value_;
     costar::completion<Handler> completion_;
 };

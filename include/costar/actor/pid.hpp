@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace costar {
 
@@ -53,6 +54,10 @@ private:
 };
 
 static_assert(sizeof(pid) == 16);
+
+/// May a message be sent to a destination? A pid takes everything, an `address` what its actor understands.
+template <class Destination, class Message>
+inline constexpr bool accepts = std::is_convertible_v<Destination, pid>;
 
 }  // namespace costar
 

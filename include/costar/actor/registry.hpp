@@ -5,6 +5,7 @@
 #include <costar/actor/pid.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -30,8 +31,9 @@ public:
         pid holder;
     };
 
-    /// Gives `name` to `owner` unless somebody has it.
-    outcome insert(std::string_view name, pid owner);
+    /// Gives `name` to `owner` unless somebody has it. `first` is called before anybody else can find the name; it must
+    /// not throw and not use the registry.
+    outcome insert(std::string_view name, pid owner, const std::function<void(entry&)>& first = {});
 
     /// Frees the name. The entry is gone then.
     void erase(entry& ended) noexcept;

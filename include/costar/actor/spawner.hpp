@@ -85,14 +85,15 @@ private:
         launcher original_;
     };
 
-    Function function_;
-    std::tuple<Args...> args_;
+    [[no_unique_address]] Function function_;
+    [[no_unique_address]] std::tuple<Args...> args_;
 };
 
 /// Where an actor is going to be born, and under which name.
 class birth_place {
 public:
-    /// Chooses the strand. Errors: throws `std::invalid_argument`, or `error` with `errc::engine_stopped`.
+    /// Chooses the strand. Errors: throws `std::invalid_argument`, or `error` with `errc::engine_stopped`, or with
+    /// `errc::cancelled` when the parent is ending.
     birth_place(commons& shared, cell* parent, spawn_options options, bool repeatable);
 
     /// Lets the actor be born, now when its strand is the caller's, else soon.
@@ -117,18 +118,39 @@ public:
         return id;
     }
 
+    /// The plain form for children: without options, beside the parent, in its turn.
+    template <class Launcher>
+    static pid bear_beside(cell& parent, Launcher& launch)
+    {
+        station& here = station::of(parent);
+        if (here.shared().closing.load(std::memory_order_relaxed) || parent.state == life::closing) [[unlikely]]
+            refuse(here.shared());
+        cell& born = here.open();
+        try {
+            here.begin(born, here.pid_of(parent), launch.begin(context_of(born)), Launcher::kind);
+        }
+        catch (...) {
+            here.close(born);
+            throw;
+        }
+        return here.pid_of(born);
+    }
+
 private:
+    [[noreturn]] static void refuse(const commons& shared);
+
     /// Defined in context.hpp, behind the class.
     static context& context_of(cell& born) noexcept;
 
+    /// What is sent to the strand where the actor is going to be born; it stays where it is, so that arguments whose
+    /// move throws do so here, at the spawner, or at the birth.
     template <class Launcher>
-    pid send_for(Launcher launch)
-    {
-        const pid id = target_->reserve();
-        registry::entry* name = options_.name.empty() ? nullptr : target_->claim_name(options_.name, id);
-        announce(id);
-        target_->home().post([target = target_, id, parent = parent_, name, policy = options_.restart,
-                              launch = std::move(launch)]() mutable {
+    struct delivery {
+        static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
+        static void operator delete(void* memory, std::size_t bytes) noexcept { arena::deallocate(memory, bytes); }
+
+        void operator()()
+        {
             cell& born = target->open(id);
             try {
                 if (name != nullptr)
@@ -140,12 +162,48 @@ private:
             catch (...) {
                 target->begin_failed(born, parent, Launcher::kind, std::current_exception());
             }
-        });
+        }
+
+        Launcher launch;
+        station* target;
+        pid id;
+        pid parent;
+        restart_policy policy;
+        registry::entry* name = nullptr;
+    };
+
+    template <class Launcher>
+    pid send_for(Launcher launch)
+    {
+        std::unique_ptr<delivery<Launcher>> made(
+            new delivery<Launcher>{std::move(launch), target_, target_->reserve(), parent_, options_.restart});
+        delivery<Launcher>& sent = *made;
+        const pid id = sent.id;
+        job& birth = make_job([made = std::move(made)] { (*made)(); });
+        announce(id);
+        try {
+            // It is sent off before others can find the name, so what they send arrives after the birth.
+            if (options_.name.empty())
+                target_->home().post(birth);
+            else
+                target_->claim_name(options_.name, id, [&](registry::entry& name) {
+                    sent.name = &name;
+                    target_->home().post(birth);
+                });
+        }
+        catch (...) {
+            birth.run(&birth, true);
+            renounce(id);
+            throw;
+        }
         return id;
     }
 
     /// Tells the parent of a child on another strand.
     void announce(pid child);
+
+    /// Takes it back.
+    void renounce(pid child) noexcept;
 
     station* target_;
     cell* parent_cell_;
@@ -161,8 +219,9 @@ private:
 /// named as template argument and constructed from `args`: `spawn<counter>()`, `spawn<counter>("name", {...}, args...)`.
 /// The functions give the pid at once, a class's as `address<counter>`.
 ///
-/// Errors: `name_in_use`; `errc::engine_stopped` when the engine is shutting down; `std::invalid_argument` for a strand
-/// that does not exist, and for a restart whose arguments cannot be copied; what copying the arguments throws.
+/// Errors: `name_in_use`; `errc::engine_stopped` when the engine is shutting down; `errc::cancelled` in a task of an
+/// actor whose body has ended; `std::invalid_argument` for a strand that does not exist, and for a restart whose arguments
+/// cannot be copied; what copying the arguments throws.
 /// Cost: one coroutine frame and a cell, together about 256 bytes; around 100 ns on the same strand.
 template <class Derived>
 class spawner {
@@ -171,7 +230,8 @@ public:
         requires actor_function<Function, Args...>
     pid spawn(Function body, Args&&... args)
     {
-        return spawn(spawn_options{}, std::move(body), std::forward<Args>(args)...);
+        check<Function>();
+        return launch(launcher<Function, std::decay_t<Args>...>(std::move(body), std::forward<Args>(args)...));
     }
 
     template <class Function, class... Args>
@@ -193,11 +253,7 @@ public:
         requires actor_function<Function, Args...>
     pid spawn(spawn_options options, Function body, Args&&... args)
     {
-        static_assert(std::is_pointer_v<Function> || std::is_empty_v<Function>,
-                      "an actor's lambda may not capture: its captures would be gone when it runs; pass them as "
-                      "arguments");
-        static_assert(actor_parameters<Function>::are_values,
-                      "an actor's parameters must be values: what a reference names may be gone when the actor runs");
+        check<Function>();
         return launch(std::move(options), launcher<Function, std::decay_t<Args>...>(std::move(body),
                                                                                     std::forward<Args>(args)...));
     }
@@ -205,7 +261,8 @@ public:
     template <class Actor>
     address<Actor> spawn()
     {
-        return spawn<Actor>(spawn_options{});
+        static_assert(std::is_constructible_v<Actor>, "no such constructor");
+        return address<Actor>(launch(class_launcher<Actor>(class_body<Actor>())));
     }
 
     template <class Actor, class... Args>
@@ -221,18 +278,46 @@ public:
     address<Actor> spawn(spawn_options options, Args&&... args)
     {
         static_assert(std::is_constructible_v<Actor, std::decay_t<Args>...>, "no such constructor");
-        const auto body = &class_actor<Actor>::template run<std::decay_t<Args>...>;
         return address<Actor>(launch(std::move(options), class_launcher<Actor, std::decay_t<Args>...>(
-                                                             body, std::forward<Args>(args)...)));
+                                                             class_body<Actor>(), std::forward<Args>(args)...)));
     }
 
 private:
+    template <class Function>
+    static constexpr void check()
+    {
+        static_assert(std::is_pointer_v<Function> || std::is_empty_v<Function>,
+                      "an actor's lambda may not capture: its captures would be gone when it runs; pass them as "
+                      "arguments");
+        static_assert(actor_parameters<Function>::are_values,
+                      "an actor's parameters must be values: what a reference names may be gone when the actor runs");
+    }
+
+    /// The coroutine that runs an actor class; without state, so that a recipe need not keep any.
+    template <class Actor>
+    struct class_body {
+        template <class... Args>
+        task<> operator()(context& self, Args... args) const
+        {
+            return class_actor<Actor>::template run<Args...>(self, std::move(args)...);
+        }
+    };
+
     template <class Actor, class... Args>
-    class class_launcher : public launcher<task<> (*)(context&, Args...), Args...> {
+    class class_launcher : public launcher<class_body<Actor>, Args...> {
     public:
-        using launcher<task<> (*)(context&, Args...), Args...>::launcher;
+        using launcher<class_body<Actor>, Args...>::launcher;
         static constexpr actor_kind kind{&typeid(Actor)};
     };
+
+    template <class Launcher>
+    pid launch(Launcher made)
+    {
+        auto& self = static_cast<Derived&>(*this);
+        if (cell* parent = self.spawn_parent())
+            return birth_place::bear_beside(*parent, made);
+        return launch(spawn_options{}, std::move(made));
+    }
 
     template <class Launcher>
     pid launch(spawn_options options, Launcher made)

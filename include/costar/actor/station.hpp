@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,7 +84,7 @@ struct station_figures {
 
 /// The actors of one strand: their cells, their post, and the answers that are awaited here.
 ///
-/// Thread safety: `reserve` from any thread; all else inside the strand's turn.
+/// Thread safety: all inside the strand's turn, unless said otherwise.
 class station final : public parcel_receiver, public task_owner {
 public:
     station(commons& shared, strand_context& home);
@@ -102,7 +103,7 @@ public:
     /// The living actor with this pid, null when it is stale.
     cell* find(pid id) noexcept
     {
-        return id.node() == shared_.node && id.strand() == home_.index() ? find(id.slot(), id.generation()) : nullptr;
+        return id.node() == node_ && id.strand() == strand_ ? find(id.slot(), id.generation()) : nullptr;
     }
 
     cell* find(std::uint32_t slot, std::uint32_t generation) noexcept
@@ -111,21 +112,24 @@ public:
         if (index >= chunks_.size() || chunks_[index] == nullptr)
             return nullptr;
         chunk& part = *chunks_[index];
-        if (part.generations[slot % chunk::cells] != generation)
+        if (part.generations[slot % chunk::cells] != generation || generation % 2 == 0)
             return nullptr;
         return part.at(slot % chunk::cells);
     }
 
     pid pid_of(const cell& self) const noexcept
     {
-        return {shared_.node, static_cast<std::uint16_t>(home_.index()), self.slot, self.generation};
+        return {node_, strand_, self.slot, self.generation};
     }
 
     /// A new cell for an actor of this strand.
     cell& open();
 
-    /// A pid for an actor that another thread or strand will have born here.
+    /// A pid for an actor that another thread or strand will have born here. Thread safety: from any thread.
     pid reserve() noexcept;
+
+    /// Gives a reserved pid back of which nothing came. Thread safety: from any thread.
+    void give_back(pid reserved) noexcept;
 
     /// The cell of a reserved pid.
     cell& open(pid reserved);
@@ -142,11 +146,15 @@ public:
     void set_restart(cell& born, const restart_policy& policy, std::unique_ptr<recipe> again);
     void set_name(cell& born, registry::entry* name) { born.cold_part_made().name = name; }
 
-    /// Enters a name; throws `name_in_use`.
-    registry::entry* claim_name(std::string_view name, pid owner);
+    /// Enters a name, as `registry::insert`; throws `name_in_use`. Thread safety: from any thread.
+    registry::entry* claim_name(std::string_view name, pid owner,
+                                const std::function<void(registry::entry&)>& first = {});
 
     /// An actor of this strand has a child on another one.
     void add_distant_child(cell& parent, pid child);
+
+    /// Nothing came of that child.
+    void remove_distant_child(cell& parent, pid child) noexcept;
 
     std::string name_of(const cell& self) const;
     pid parent_of(const cell& self) noexcept;
@@ -158,7 +166,13 @@ public:
     void send(pid to, Message&& message, pid sender);
 
     /// Sends an envelope from this strand to wherever `to` lives.
-    void send(pid to, envelope* sent);
+    void send(pid to, envelope* sent)
+    {
+        if (cell* receiver = find(to)) [[likely]]
+            deliver(*receiver, sent);
+        else
+            send_away(to, sent);
+    }
 
     /// Puts an envelope into a mailbox of this strand.
     void deliver(cell& to, envelope* sent) noexcept
@@ -179,12 +193,30 @@ public:
     void bury(envelope* lost, pid to, errc reason) noexcept;
 
     /// A received message is let go of.
-    void finish(cell& self, envelope* done) noexcept;
+    void finish(cell& self, envelope* done) noexcept
+    {
+        if (self.current == done)
+            self.current = nullptr;
+        if (done->next == done && done->reply == 0) [[likely]]
+            done->discard();
+        else
+            finish_unanswered(self, done);
+    }
 
     // Answers ---------------------------------------------------------------------------------------------------
 
     /// A token under which `waiter` is answered once.
-    std::uint64_t expect(reply_waiter& waiter);
+    std::uint64_t expect(reply_waiter& waiter)
+    {
+        const std::uint32_t slot = free_reply_;
+        if (slot == cell::nobody) [[unlikely]]
+            return expect_in_new_place(waiter);
+        awaited_reply& entry = replies_[slot];
+        free_reply_ = entry.next_free;
+        entry.waiter = &waiter;
+        return reply_flag | std::uint64_t{strand_} << (reply_slot_bits + reply_generation_bits) |
+               std::uint64_t{slot} << reply_generation_bits | entry.generation;
+    }
 
     /// Whoever holds `token` waits no more; an answer that still comes is counted and dropped.
     void forget(std::uint64_t token) noexcept { static_cast<void>(claim(token, false)); }
@@ -241,7 +273,7 @@ private:
         }
 
         std::uint32_t generations[cells] = {};  // odd while the cell lives
-        alignas(16) std::byte memory[cells * sizeof(cell)];
+        alignas(128) std::byte memory[cells * sizeof(cell)];
     };
 
     struct awaited_reply {
@@ -258,11 +290,35 @@ private:
     {
         return static_cast<std::uint32_t>((token & ~reply_flag) >> (reply_generation_bits + reply_slot_bits));
     }
-    reply_waiter* claim(std::uint64_t token, bool count_late = true) noexcept;
+    reply_waiter* claim(std::uint64_t token, bool count_late = true) noexcept
+    {
+        constexpr std::uint32_t generation_mask = (1U << reply_generation_bits) - 1;
+        constexpr std::uint32_t slot_mask = (1U << reply_slot_bits) - 1;
+        const auto slot = static_cast<std::uint32_t>(token >> reply_generation_bits) & slot_mask;
+        const auto generation = static_cast<std::uint32_t>(token) & generation_mask;
+        if (slot >= replies_.size() || replies_[slot].generation != generation) [[unlikely]] {
+            if (count_late)
+                figures_.late_replies.add(1);
+            return nullptr;
+        }
+        awaited_reply& entry = replies_[slot];
+        entry.generation = generation == generation_mask ? 1 : generation + 1;
+        entry.next_free = free_reply_;
+        free_reply_ = slot;
+        return std::exchange(entry.waiter, nullptr);
+    }
+    std::uint64_t expect_in_new_place(reply_waiter& waiter);
+    void finish_unanswered(cell& self, envelope* done) noexcept;
+    void send_away(pid to, envelope* sent);
+
+    /// Sends a message in every other case. Kept out of the way of what stays on the strand.
+    template <class Message>
+    [[gnu::noinline]] void send_away(pid to, Message&& message, pid sender);
     bool is_known(std::uint32_t strand) const noexcept { return strand < shared_.stations.size(); }
     void send_parcel(std::uint32_t strand, const parcel& packed);
 
     cell& construct(std::uint32_t slot);
+    void retire(cell& ending) noexcept;
     void release(cell& ended) noexcept;
     cell* find_or_answer(pid target, std::uint64_t token);
     void queue_reap(cell& self) noexcept;
@@ -281,6 +337,8 @@ private:
 
     commons& shared_;
     strand_context& home_;
+    const std::uint32_t node_;
+    const std::uint16_t strand_;
     std::vector<chunk*> chunks_;
     std::vector<std::uint32_t> free_slots_;
     std::uint32_t fresh_slot_ = 0;
@@ -293,6 +351,8 @@ private:
     } figures_;
     std::function<void()> all_stopped_;
     bool destroying_ = false;
+    std::mutex vacancies_mutex_;
+    std::vector<pid> vacancies_;  // for the next who are born for another strand or thread
     alignas(128) std::atomic<std::uint32_t> next_slot_{0};  // any thread takes blocks
 };
 
@@ -301,22 +361,37 @@ inline std::uint64_t address_on_strand(pid to) noexcept
     return std::uint64_t{to.generation()} << 32 | to.slot();
 }
 
+inline station& station::of(const cell& self) noexcept
+{
+    return static_cast<station&>(self.home().receiver());
+}
+
 template <class Message>
 void station::send(pid to, Message&& message, pid sender)
 {
     using value = std::remove_cvref_t<Message>;
     home_.spend();
-    if (to.node() == shared_.node && to.strand() == home_.index()) [[likely]] {
-        envelope* sent = envelope::make(std::forward<Message>(message), sender);
-        if (cell* receiver = find(to.slot(), to.generation())) [[likely]]
-            deliver(*receiver, sent);
-        else
-            bury(sent, to, errc::no_such_actor);
-        return;
+    // The common way calls nothing, so that it keeps all it needs in registers.
+    if constexpr (std::is_nothrow_constructible_v<value, Message>) {
+        if (cell* receiver = find(to)) [[likely]] {
+            if (void* memory = home_.arena().allocate_if_ready(sizeof(envelope) + sizeof(value))) [[likely]] {
+                deliver(*receiver, envelope::make_at(memory, std::forward<Message>(message), sender, 0, 0));
+                return;
+            }
+        }
     }
+    send_away(to, std::forward<Message>(message), sender);
+}
+
+template <class Message>
+void station::send_away(pid to, Message&& message, pid sender)
+{
+    using value = std::remove_cvref_t<Message>;
     if constexpr (type_of<value>.is_inline) {
-        if (to.node() == shared_.node && is_known(to.strand())) {
-            send_parcel(to.strand(), pack_inline<value>(address_on_strand(to), message, sender, 0, 0));
+        if (to.node() == node_ && to.strand() != strand_ && is_known(to.strand())) {
+            home_.send_filled(to.strand(), [&](parcel& slot) {
+                pack_inline<value>(slot, address_on_strand(to), message, sender, 0, 0);
+            });
             return;
         }
     }
@@ -328,14 +403,13 @@ void station::answer(std::uint64_t token, Reply&& value)
 {
     using stored = std::remove_cvref_t<Reply>;
     if (strand_of(token) == home_.index()) [[likely]] {
-        if (reply_waiter* waiter = claim(token)) {
-            stored local(std::forward<Reply>(value));
+        stored local(std::forward<Reply>(value));  // may throw, and then it is no answer
+        if (reply_waiter* waiter = claim(token))
             waiter->take(&type_of<stored>, &local);
-        }
         return;
     }
     if constexpr (type_of<stored>.is_inline)
-        send_parcel(strand_of(token), pack_inline<stored>(token, value, {}, 0, 0));
+        home_.send_filled(strand_of(token), [&](parcel& slot) { pack_inline<stored>(slot, token, value, {}, 0, 0); });
     else
         send_parcel(strand_of(token), pack(token, envelope::make(std::forward<Reply>(value))));
 }

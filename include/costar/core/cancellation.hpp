@@ -93,6 +93,9 @@ public:
     /// The outermost scope around this one.
     root_scope& root() noexcept;
 
+    /// True in work that runs beside an actor's body, not for the message that the body handles.
+    bool is_apart() const noexcept { return apart_; }
+
     /// Calls `visit` with each operation that waits here, newest first.
     template <class Visitor>
     void for_each_waiting(Visitor&& visit) const
@@ -110,12 +113,14 @@ protected:
     }
 
     void reset_cancelled() noexcept { cancelled_ = false; }
+    void set_apart(bool apart) noexcept { apart_ = apart; }
 
 private:
     cancel_hook* first_ = nullptr;
     strand_context* home_;
     bool cancelled_ = false;
     bool is_root_;
+    bool apart_ = false;
 };
 
 /// Outermost scope of a tree of coroutines: an actor or a task spawned on its own.
@@ -132,13 +137,18 @@ public:
 
     std::uint32_t queued() const noexcept { return queued_; }
 
+    /// True once there was a scope inside this one.
+    bool had_branches() const noexcept { return had_branches_; }
+
 private:
     friend class strand_context;
+    friend class child_scope;
 
+    bool receptive_ : 1 = false;
+    bool counted_ : 1 = true;   // queued_ is part of the strand's runnable backlog
+    bool parked_ : 1 = false;   // sent into a full ring; runs again when there is room
+    bool had_branches_ : 1 = false;
     std::uint32_t queued_ = 0;  // messages in the mailbox
-    bool receptive_ = false;
-    bool counted_ = true;  // queued_ is part of the strand's runnable backlog
-    bool parked_ = false;  // sent into a full ring; runs again when there is room
 };
 
 /// Scope inside another one: a branch that can be cancelled alone and is cancelled with its parent.
@@ -148,6 +158,8 @@ public:
     explicit child_scope(scope& parent, bool shielded = false) noexcept
         : scope(parent.home(), false), cancel_hook(actions), root_(&parent.root())
     {
+        root_->had_branches_ = true;
+        set_apart(parent.is_apart());
         if (shielded)
             return;
         if (parent.is_cancelled())

@@ -47,6 +47,9 @@ public:
         return tail_own_ - head_seen_ == filling_->slots;
     }
 
+    /// Producer: whether new memory would not be larger than what is being filled.
+    bool is_largest() const noexcept { return filling_->slots >= slots_max; }
+
     /// Producer: adds a parcel that is visible at once; false when the chute is closed, then the parcel is
     /// still the caller's. True does not promise that it is taken: what the consumer left behind goes to
     /// `drop()`.
@@ -54,16 +57,36 @@ public:
     /// Errors: throws `std::bad_alloc` when it has to grow and cannot; nothing was added then.
     bool push(const parcel& sent)
     {
-        if (closed_.load(std::memory_order_relaxed)) [[unlikely]] {
+        parcel* slot = reserve();
+        if (slot == nullptr) {
             return false;
+        }
+        std::memcpy(slot, &sent, sizeof(parcel));
+        commit();
+        return true;
+    }
+
+    /// Producer: as `push`, but the parcel is written in place: a slot to fill before `commit()`, nullptr when the chute
+    /// is closed.
+    ///
+    /// A parcel that is put together elsewhere and copied makes the processor wait until all earlier stores are out,
+    /// the ones to lines that the consumer has just read among them.
+    parcel* reserve()
+    {
+        if (closed_.load(std::memory_order_relaxed)) [[unlikely]] {
+            return nullptr;
         }
         if (full()) [[unlikely]] {
             grow();
         }
-        std::memcpy(filling_->at(tail_own_), &sent, sizeof(parcel));
+        return filling_->at(tail_own_);
+    }
+
+    /// Producer: adds the slot that `reserve()` gave out last; it is visible at once.
+    void commit() noexcept
+    {
         // Release: the slot is written before the consumer may read it.
         filling_->tail.store(++tail_own_, std::memory_order_release);
-        return true;
     }
 
     /// Consumer: looks what was pushed, and answers how many parcels `front()` will give out. More may lie
@@ -162,7 +185,8 @@ private:
         // Producer's. `next` is set once, after the last change of `tail`.
         alignas(128) std::atomic<std::uint64_t> tail{0};
         std::atomic<segment*> next{nullptr};
-        std::size_t slots = 0;
+        // Never written while it is in use, so it lies apart from what is.
+        alignas(128) std::size_t slots = 0;
 
         static segment* make(std::size_t slots)
         {

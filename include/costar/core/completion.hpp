@@ -10,9 +10,13 @@
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
 
+#include <atomic>
 #include <memory>
 #include <tuple>
 #include <type_traits>
@@ -23,7 +27,9 @@ namespace costar {
 /// A completion handler on its way through a strand: it is called once, on its associated executor, which has work to
 /// do until then.
 ///
-/// Its associated allocator carries it there. Without an associated executor the strand calls it.
+/// Its associated allocator carries it there. Without an associated executor the strand calls it, in the same turn;
+/// other executors get it by a dispatch, or by a post when they lie on the context that runs the strand: then a foreign
+/// handler would run inside the turn, where it could not even end the engine.
 /// Thread safety: `connect_cancellation` from the initiating thread before the operation can end; all else from the
 /// strand.
 template <class Handler>
@@ -43,11 +49,14 @@ public:
         target_.reset();
         auto allocator = asio::get_associated_allocator(handler_);
         auto executor = std::move(executor_);
-        asio::dispatch(executor,
-                       asio::bind_allocator(allocator, [handler = std::move(handler_),
-                                                        values = std::tuple<Values...>(std::move(values)...)]() mutable {
-                           std::apply([&](Values&... value) { std::move(handler)(std::move(value)...); }, values);
-                       }));
+        auto call = asio::bind_allocator(
+            allocator, [handler = std::move(handler_), values = std::tuple<Values...>(std::move(values)...)]() mutable {
+                std::apply([&](Values&... value) { std::move(handler)(std::move(value)...); }, values);
+            });
+        if (would_run_inside(executor))
+            asio::post(executor, std::move(call));
+        else
+            asio::dispatch(executor, std::move(call));
     }
 
     /// Lets the handler's cancellation slot call `operation.cancel()` in a turn of `home`, as long as `operation` has
@@ -58,12 +67,14 @@ public:
         auto slot = asio::get_associated_cancellation_slot(handler_);
         if (!slot.is_connected())
             return;
-        auto target = std::make_shared<void*>(&operation);
+        auto target = std::make_shared<std::atomic<void*>>(&operation);
         target_ = disarm{target};
         slot.assign([&home, target](asio::cancellation_type) {
+            if (target->load(std::memory_order_relaxed) == nullptr)
+                return;  // the strand may be gone by now
             home.post([target] {
-                if (*target != nullptr)
-                    static_cast<Operation*>(*target)->cancel();
+                if (void* still = target->load(std::memory_order_relaxed))
+                    static_cast<Operation*>(still)->cancel();
             });
         });
     }
@@ -73,21 +84,40 @@ private:
     class disarm {
     public:
         disarm() = default;
-        explicit disarm(std::shared_ptr<void*> target) noexcept : target_(std::move(target)) {}
+        explicit disarm(std::shared_ptr<std::atomic<void*>> target) noexcept : target_(std::move(target)) {}
+        disarm(disarm&&) noexcept = default;
+        disarm& operator=(disarm&&) noexcept = default;
+        ~disarm() { reset(); }
         void reset() noexcept
         {
             if (target_)
-                *target_ = nullptr;
+                target_->store(nullptr, std::memory_order_relaxed);
             target_.reset();
         }
 
     private:
-        std::shared_ptr<void*> target_;
+        // Written by the strand only; the emitting thread reads it to spare a post in vain.
+        std::shared_ptr<std::atomic<void*>> target_;
     };
 
     // Decayed: an executor that cannot track work comes back as a reference.
     using executor_type = std::decay_t<decltype(asio::prefer(
         std::declval<asio::associated_executor_t<Handler, strand>>(), asio::execution::outstanding_work.tracked))>;
+
+    /// True when a dispatch might call a foreign handler right here: its executor lies on the context that runs the
+    /// strand.
+    static bool would_run_inside(const executor_type& executor) noexcept
+    {
+        if constexpr (std::is_same_v<executor_type, strand> ||
+                      !asio::can_query_v<executor_type, asio::execution::context_t>) {
+            return false;
+        }
+        else {
+            const strand_context* home = strand_context::current();
+            const asio::execution_context* foreign = &asio::query(executor, asio::execution::context);
+            return home != nullptr && foreign == &home->driver().context();
+        }
+    }
 
     Handler handler_;
     executor_type executor_;

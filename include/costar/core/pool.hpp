@@ -63,6 +63,21 @@ public:
         return allocate_slowly(bytes);
     }
 
+    /// As `allocate`, but null when no block of that size lies ready; for those who have another way then.
+    void* allocate_if_ready(std::size_t bytes) noexcept
+    {
+        if (!is_pooling || bytes > block_bytes_max) {
+            return nullptr;
+        }
+        block*& free = free_[class_of(bytes)];
+        block* taken = free;
+        if (taken != nullptr) [[likely]] {
+            free = taken->next;
+            ++live_;
+        }
+        return taken;
+    }
+
     /// Frees a block that any arena gave out; `bytes` is what was asked for.
     ///
     /// Thread safety: from any thread.

@@ -15,8 +15,10 @@ namespace costar {
 
 /// One message on its way between strands: for whom, of what kind, and up to 48 bytes of it.
 ///
-/// Rings and chutes copy it byte by byte and never look inside; what `body` owns moves along.
-struct alignas(64) parcel {
+/// Rings and chutes copy it byte by byte and never look inside; what `body` owns moves along. It fills a cache line, and
+/// in a ring it lies on one; by itself it may lie anywhere, since the frame of a coroutine that holds one is aligned to
+/// 16 bytes only.
+struct alignas(16) parcel {
     /// Who it is for, as the sender and the receiving strand agreed.
     std::uint64_t to;
     /// The record that knows how to take the body out.
@@ -45,7 +47,7 @@ public:
 
     ring(const ring&) = delete;
     ring& operator=(const ring&) = delete;
-    ~ring() { ::operator delete(slots_, std::align_val_t{alignof(parcel)}); }
+    ~ring() { ::operator delete(slots_, slot_alignment); }
 
     std::size_t capacity() const noexcept { return mask_ + 1; }
 
@@ -117,6 +119,15 @@ public:
         return tail_seen_ - head_own_;
     }
 
+    /// Consumer: fetches the slot of the next parcel while waiting for it, so that it does not have to come after the news
+    /// that it is there.
+    void prefetch() const noexcept
+    {
+        if (slots_seen_ != nullptr) {
+            __builtin_prefetch(slots_seen_ + (head_own_ & mask_));
+        }
+    }
+
     /// Consumer: the next parcel of the snapshot, nullptr when there is none left. It may be changed in
     /// place.
     parcel* front() noexcept { return head_own_ == tail_seen_ ? nullptr : slots_seen_ + (head_own_ & mask_); }
@@ -144,10 +155,12 @@ public:
     }
 
 private:
+    static constexpr std::align_val_t slot_alignment{64};
+
     void make_slots() noexcept
     {
         slots_ = static_cast<parcel*>(
-            ::operator new(capacity() * sizeof(parcel), std::align_val_t{alignof(parcel)}, std::nothrow));
+            ::operator new(capacity() * sizeof(parcel), slot_alignment, std::nothrow));
     }
 
     // Never written after construction.

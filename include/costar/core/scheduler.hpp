@@ -73,9 +73,17 @@ private:
     class borrowed_driver;
     class manual_driver;
 
+    /// Lets go of a driver, which others may still hold.
+    struct release {
+        void operator()(driver* held) const noexcept;
+    };
+
+    std::unique_ptr<strand_context> make_context(const scheduler_options& options);
+    void add(std::unique_ptr<driver> made);
+
     real_clock real_clock_;
-    std::vector<std::unique_ptr<strand_context>> contexts_;
-    std::vector<std::shared_ptr<driver>> drivers_;
+    std::vector<strand_context*> contexts_;  // each belongs to its driver
+    std::vector<std::unique_ptr<driver, release>> drivers_;
 };
 
 }  // namespace costar

@@ -6,23 +6,32 @@
 #include <costar/core/strand.hpp>
 #include <costar/core/task.hpp>
 
+#include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/async_result.hpp>
 
 #include <exception>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
 namespace costar {
 
-/// A task that runs on its own on a strand, with a completion handler that waits for it.
+/// A task that runs on its own on a strand, with a completion handler that waits for it. Its memory comes from the
+/// handler's associated allocator, else from the pool.
 template <class T, class Handler>
 class spawned_task final : private root_scope, private run_node, private task_owner, private stray {
 public:
     static void start(strand_context& home, task<T> body, Handler handler)
     {
-        void* memory = arena::current().allocate(sizeof(spawned_task));
-        auto* made = ::new (memory) spawned_task(home, std::move(body), std::move(handler));
-        made->completion_.connect_cancellation(home, *made);
+        allocator memory = asio::get_associated_allocator(handler, pool_allocator<void>());
+        auto* made = std::allocator_traits<allocator>::allocate(memory, 1);
+        try {
+            ::new (static_cast<void*>(made)) spawned_task(home, std::move(body), std::move(handler), memory);
+        }
+        catch (...) {
+            std::allocator_traits<allocator>::deallocate(memory, made, 1);
+            throw;
+        }
         if (strand_context::current() == &home)
             made->begin();
         else
@@ -32,6 +41,9 @@ public:
     void cancel() noexcept { root_scope::cancel(); }
 
 private:
+    using allocator = typename std::allocator_traits<
+        asio::associated_allocator_t<Handler, pool_allocator<void>>>::template rebind_alloc<spawned_task>;
+
     /// Makes the task ready in a turn, or destroys it with the strand.
     class launch {
     public:
@@ -64,13 +76,15 @@ private:
         spawned_task* ended_;
     };
 
-    spawned_task(strand_context& home, task<T> body, Handler handler)
+    spawned_task(strand_context& home, task<T> body, Handler handler, const allocator& memory)
         : root_scope(home), stray([](stray& self) noexcept { static_cast<spawned_task&>(self).destroy(); }),
-          body_(std::move(body)), completion_(home, std::move(handler))
+          memory_(memory), body_(std::move(body)), completion_(home, std::move(handler))
     {
         body_.promise().start_under(*this, *this);
         waiter = &body_.promise();
+        completion_.connect_cancellation(home, *this);
     }
+    ~spawned_task() = default;
 
     void begin() noexcept
     {
@@ -80,8 +94,9 @@ private:
 
     void destroy() noexcept
     {
+        allocator memory(std::move(memory_));
         this->~spawned_task();
-        arena::deallocate(this, sizeof(spawned_task));
+        std::allocator_traits<allocator>::deallocate(memory, this, 1);
     }
 
     void task_ended(promise_base&) noexcept override { home().post(ending(*this)); }
@@ -96,12 +111,27 @@ private:
             completion(std::move(failure));
         }
         else {
-            T value = failure ? T() : body_.promise().take();
+            T value = take(failure);
             destroy();
             completion(std::move(failure), std::move(value));
         }
     }
 
+    /// The value, or an empty one and why.
+    T take(std::exception_ptr& failure)
+    {
+        if (!failure) {
+            try {
+                return body_.promise().take();
+            }
+            catch (...) {
+                failure = std::current_exception();
+            }
+        }
+        return T();
+    }
+
+    [[no_unique_address]] allocator memory_;
     task<T> body_;
     costar::completion<Handler> completion_;
 };

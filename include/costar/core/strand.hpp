@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <costar/core/asymmetric_fence.hpp>
 #include <costar/core/cancellation.hpp>
 #include <costar/core/chute.hpp>
 #include <costar/core/clock.hpp>
@@ -69,13 +70,17 @@ public:
     stray& operator=(const stray&) = delete;
 
 protected:
-    ~stray()
+    ~stray() { forget(); }
+
+    /// Has an owner from now on.
+    void forget() noexcept
     {
         if (place_ == nullptr)
             return;
         *place_ = next_;
         if (next_ != nullptr)
             next_->place_ = place_;
+        place_ = nullptr;
     }
 
 private:
@@ -101,6 +106,10 @@ public:
 
     /// True when a foreign thread that sends faster than the strand works may be held back for a moment.
     virtual bool may_hold_back() const noexcept = 0;
+
+    /// True when the strand falls asleep so seldom, or so slowly anyway, that it may take a costly fence then to spare
+    /// all who send to it a locked instruction.
+    virtual bool sleeps_seldom() const noexcept = 0;
 
     /// The earliest timer is due at `due` (strand time, nanoseconds; UINT64_MAX for none).
     virtual void timer_changed(std::uint64_t due) = 0;
@@ -187,7 +196,8 @@ public:
         ready_tail_ = &node.next;
     }
 
-    /// Puts a newly born coroutine before all others, newest first, so that trees of them stay shallow in memory.
+    /// Queues a newly born coroutine, newest first, so that trees of them stay shallow in memory. What is born and what
+    /// is ready run in turns.
     void make_fresh(run_node& node) noexcept
     {
         node.next = fresh_;
@@ -241,10 +251,40 @@ public:
     /// until there is room.
     void send(strand_context& to, const parcel& message);
 
+    /// As `send`, to the sibling with this index; `fill` writes the parcel where the sibling will read it.
+    template <class Fill>
+    void send_filled(std::size_t to, Fill&& fill)
+    {
+        peer& target = peers_[to];
+        parcel* slot = target.overflow.size() == target.overflow_begin ? target.out->reserve() : nullptr;
+        if (slot != nullptr) [[likely]] {
+            fill(*slot);
+            target.out->commit();
+            return;
+        }
+        parcel apart;
+        fill(apart);
+        send_over(target, apart);
+    }
+
     /// Sends from a thread that is in no strand's turn. Blocks for some milliseconds at most, and only where a strand
     /// with its own thread lags behind.
     /// False when the strand has ended; the parcel is still the caller's then.
     bool send_from_outside(const parcel& message);
+
+    /// As above; `fill` writes the parcel where the strand will read it, and is not called when the strand has ended.
+    template <class Fill>
+    bool send_filled_from_outside(Fill&& fill)
+    {
+        chute& queue = way_from_outside();
+        parcel* slot = queue.reserve();
+        if (slot == nullptr)
+            return false;
+        fill(*slot);
+        queue.commit();
+        wake();
+        return true;
+    }
 
     /// Sends a job in line with the parcels of the caller, be it a strand or a foreign thread.
     void post_in_line(job& work);
@@ -252,7 +292,13 @@ public:
     /// Gives the strand a turn if it is idle.
     void wake() noexcept
     {
-        // The exchange orders what the caller published before the owner's own exchange in `fall_asleep`.
+        // What the caller published comes before the look at `idle_`: here by the light half of the fence whose heavy
+        // half is in `fall_asleep`, else by an exchange that meets the one there.
+        if (sleeps_seldom_) {
+            asymmetric_fence::light();
+            if (idle_.load(std::memory_order_relaxed) == 0)
+                return;
+        }
         if (idle_.exchange(0, std::memory_order_acq_rel) != 0)
             driver_->kick();
     }
@@ -286,10 +332,21 @@ public:
     bool has_ready() const noexcept { return ready_ != nullptr || fresh_ != nullptr || !jobs_.empty(); }
     bool has_input() const noexcept;
 
+    /// As `has_input`, for those who ask again and again.
+    bool awaits_input() const noexcept
+    {
+        for (const peer& other : peers_)
+            if (other.in != nullptr)
+                other.in->prefetch();
+        return has_input();
+    }
+
     /// Marks the strand idle: from now on whoever sends something kicks. False when something came meanwhile.
     bool fall_asleep() noexcept
     {
         idle_.exchange(1, std::memory_order_acq_rel);
+        if (sleeps_seldom_)
+            asymmetric_fence::heavy();
         if (!has_work())
             return true;
         idle_.store(0, std::memory_order_relaxed);
@@ -312,13 +369,17 @@ public:
     /// ends.
     void discard_input() noexcept;
 
+    /// From now on what is posted from outside is destroyed at once: nobody would run it. After the last turn.
+    void refuse_posts() noexcept { refusing_.store(true, std::memory_order_seq_cst); }
+
 private:
     class turn_guard;
 
     void drain();
     void take_parcels();
     template <class Queue>
-    std::size_t take_from(Queue& queue);
+    void take_from(Queue& queue, std::size_t& taken);
+    void discard_jobs() noexcept;
     void run_jobs(int limit);
     void run_ready(int limit);
     void run_one(run_node& node);
@@ -328,6 +389,7 @@ private:
     void fire_timers();
     void flush();
     void flush_overflow(std::size_t peer);
+    chute& way_from_outside();
     void release_parked() noexcept;
     void leave_turn();
 
@@ -337,6 +399,7 @@ private:
     run_node* ready_ = nullptr;
     run_node** ready_tail_ = &ready_;
     run_node* fresh_ = nullptr;
+    bool fresh_ran_ = false;  // last, so what is ready comes next
     run_node* ended_ = nullptr;
     root_scope* running_ = nullptr;
     int slice_ = 0;
@@ -368,16 +431,20 @@ private:
         std::size_t overflow_begin = 0;
         std::size_t taken = 0;  // from `in` since the peer was last told
     };
+    void send_over(peer& target, const parcel& message);
+
     std::vector<peer> peers_;
     std::size_t overflowed_ = 0;            // parcels in all overflows
     std::vector<root_scope*> parked_;       // roots that sent into a full ring
     std::vector<run_node*> waiting_room_;   // ready nodes of parked roots
     stray* strays_ = nullptr;
     std::vector<chute*> chutes_;            // foreign threads that sent here
+    std::atomic<bool> refusing_{false};     // false until the last turn is over
 
     // Written by others.
     alignas(128) inbox inbox_;
     alignas(128) std::atomic<std::uint32_t> idle_{0};
+    bool sleeps_seldom_ = false;  // never written after the first turn
 };
 
 /// Function object in a job, allocated from the pool of the thread that posts it.
@@ -451,10 +518,20 @@ private:
 template <class Function>
 void strand_context::enter(Function&& function)
 {
+    struct kick_on_throw {
+        strand_context& self;
+        bool done = false;
+        ~kick_on_throw()
+        {
+            if (!done)
+                self.wake();  // what it had made ready still gets a turn
+        }
+    } kicking{*this};
     turn_guard guard(*this);
     read_clock();
     std::forward<Function>(function)();
     leave_turn();
+    kicking.done = true;
 }
 
 template <class Function>
@@ -472,7 +549,8 @@ void strand_context::tear_down(Function&& last)
 /// when the caller is in the turn, or on the strand's thread between turns.
 ///
 /// Thread safety: as any executor, copies may be used from every thread.
-/// Lifetime: it must not be used after its engine is gone.
+/// Lifetime: it must not be used after its engine is gone, except that copies which track work may still be destroyed,
+/// and destroy at once what is posted to them: an operation that is pending in somebody else's context does that.
 /// Cost: one pointer and some property bits; `post` about 30 ns on the strand itself.
 class strand {
 public:

@@ -152,7 +152,7 @@ public:
 
     task<T> get_return_object() noexcept;
 
-    template <std::convertible_to<T> U>
+    template <std::convertible_to<T> U = T>
     void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>)
     {
         std::construct_at(&value_, std::forward<U>(value));

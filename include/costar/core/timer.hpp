@@ -21,9 +21,28 @@ inline std::uint64_t deadline_after(std::uint64_t now, std::chrono::nanoseconds 
     return span > UINT64_MAX - 1 - now ? UINT64_MAX - 1 : now + span;
 }
 
+/// A duration in nanoseconds; the longest of coarser units, which do not fit, become the longest there is.
+template <class Rep, class Period>
+constexpr std::chrono::nanoseconds as_nanoseconds(std::chrono::duration<Rep, Period> length) noexcept
+{
+    using std::chrono::nanoseconds;
+    using seconds = std::chrono::duration<double>;  // has room for all of them
+    if (seconds(length) >= seconds(nanoseconds::max()))
+        return nanoseconds::max();
+    return std::chrono::duration_cast<nanoseconds>(length);
+}
+
 /// Waits on the strand's timer wheel; made by `sleep_for`.
 class sleep_awaiter : private run_node, private timer_node, private cancel_hook {
 public:
+    sleep_awaiter(const sleep_awaiter&) = delete;
+    sleep_awaiter& operator=(const sleep_awaiter&) = delete;
+    ~sleep_awaiter()
+    {
+        if (armed())  // the frame is destroyed where it waits
+            home_->disarm(*this);
+    }
+
     explicit sleep_awaiter(std::chrono::nanoseconds delay) noexcept : cancel_hook(actions), delay_(delay)
     {
         timer_node::fire = [](timer_node* timer) { static_cast<sleep_awaiter*>(timer)->end(false); };
@@ -40,8 +59,13 @@ public:
             return false;
         waiter = &caller.promise();
         home_ = &scope.home();
+        if (delay_.count() <= 0) {
+            home_->make_ready(*this);
+            return true;
+        }
         scope.attach(*this);
-        home_->arm(*this, deadline_after(home_->now(), delay_));
+        // The time of the turn may lie as far back as this coroutine has run, and the sleep would end too early.
+        home_->arm(*this, deadline_after(home_->read_clock(), delay_));
         return true;
     }
 
@@ -81,7 +105,7 @@ private:
     std::chrono::nanoseconds delay_;
 };
 
-/// Suspends for at least `delay`, measured from the time of the turn; zero or less gives others a turn.
+/// Suspends for at least `delay`; zero or less gives others a turn.
 ///
 /// Resumes on the awaiting strand. Accuracy: not early; late by the rest of a turn or a timer tick.
 /// Cancellation: ends with `errc::cancelled`.
@@ -89,7 +113,7 @@ private:
 template <class Rep, class Period>
 sleeping sleep_for(std::chrono::duration<Rep, Period> delay) noexcept
 {
-    return sleeping(std::chrono::duration_cast<std::chrono::nanoseconds>(delay));
+    return sleeping(as_nanoseconds(delay));
 }
 
 /// Gives the other ready coroutines of the strand a turn; made by `yield`.

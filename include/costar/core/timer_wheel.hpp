@@ -199,6 +199,10 @@ private:
     void place(timer_node& timer) noexcept
     {
         const std::uint64_t tick = tick_of(timer.due);
+        if (tick == placed_tick_) {
+            placed_in_->push_back(timer);
+            return;
+        }
         if (tick <= tick_) [[unlikely]] {
             arrived_.push_back(timer);
             return;
@@ -207,6 +211,8 @@ private:
         const std::size_t slot = digit_of(tick, level);
         slots_[level][slot].push_back(timer);
         occupied_[level] |= std::uint64_t{1} << slot;
+        placed_tick_ = tick;
+        placed_in_ = &slots_[level][slot];
     }
 
     // The first slot with timers, in the order of time. The lowest level that has any holds it, since a
@@ -221,6 +227,7 @@ private:
                     return true;
                 }
                 occupied_[level] &= occupied_[level] - 1;
+                placed_tick_ = UINT64_MAX;
             }
         }
         return false;
@@ -254,6 +261,7 @@ private:
     // Moves the tick to the next slot with timers, and these down; or to `target` when none lies before it.
     void step_towards(std::uint64_t target) noexcept
     {
+        placed_tick_ = UINT64_MAX;
         std::size_t level = 0;
         std::size_t slot = 0;
         if (!find_slot(level, slot) || start_of(level, slot) > target) {
@@ -322,6 +330,9 @@ private:
     list ready_;    // sorted
     list arrived_;  // to be sorted in, as armed
     list late_;     // armed by a callback for a time that had passed
+    // Where the last timer went: many are due in the same tick. No tick while that slot is not marked.
+    mutable std::uint64_t placed_tick_ = UINT64_MAX;
+    list* placed_in_ = nullptr;
     mutable std::uint64_t occupied_[level_count] = {};
     list slots_[level_count][slot_count];
 };

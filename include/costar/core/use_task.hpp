@@ -14,9 +14,11 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 
+#include <atomic>
 #include <concepts>
 #include <coroutine>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -32,7 +34,9 @@ namespace costar {
 /// values are returned and nothing is thrown.
 ///
 /// Resumes on the awaiting strand. The handler's associated executor is the strand, its allocator the strand's pool.
-/// Cancellation: the operation's cancellation slot follows the awaiting scope (terminal cancellation).
+/// Cancellation: the operation's cancellation slot follows the awaiting scope (terminal cancellation). In a scope that is
+/// cancelled already nothing is started, and `errc::cancelled` is thrown whatever the token.
+/// Errors: `errc::cancelled` when the operation's handler is destroyed without a call.
 /// Lifetime: the operation starts when awaited.
 /// Cost: one pooled block for each operation.
 struct use_task_t {
@@ -54,6 +58,13 @@ struct use_task_t {
     template <class T>
     using as_default_on_t = typename T::template rebind_executor<
         executor_with_default<typename T::executor_type>>::other;
+
+    /// Moves an I/O object into one that has `use_task` as its default token.
+    template <class T>
+    static as_default_on_t<std::decay_t<T>> as_default_on(T&& object)
+    {
+        return as_default_on_t<std::decay_t<T>>(std::forward<T>(object));
+    }
 };
 
 inline constexpr use_task_t use_task;
@@ -116,8 +127,11 @@ struct operation_values<std::exception_ptr, Values...> : operation_result<Values
 
 /// Where an Asio handler and the coroutine that waits for it meet. It outlives both, so a handler that is called or
 /// destroyed after its coroutine finds nobody and does no harm.
+///
+/// Thread safety: `complete`, `abandon` and `release` from any thread, all else from the strand. An outcome that comes
+/// from elsewhere goes to the strand as a job; the job is the state itself.
 template <class... Values>
-class operation_state {
+class operation_state : private job {
 public:
     using traits = operation_values<std::decay_t<Values>...>;
 
@@ -128,26 +142,31 @@ public:
 
     void release() noexcept
     {
-        if (--references_ == 0) {
+        // Acquire: the last one sees what the other did. It is alone then, and spares the exchange.
+        if (references_.load(std::memory_order_acquire) == 1 || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
             this->~operation_state();
             arena::deallocate(this, sizeof(operation_state));
         }
     }
 
+    /// The handler was called. Ends the handler's hold.
     template <class... Args>
-    void complete(Args&&... args)
+    void complete(Args&&... args) noexcept
     {
-        if (node_ != nullptr)
+        try {
             values_.emplace(traits::store(failure_, std::forward<Args>(args)...));
-        wake();
+        }
+        catch (...) {
+            failure_ = std::current_exception();
+        }
+        arrive();
     }
 
-    /// The handler was destroyed without a call: its context is gone or dropped it.
+    /// The handler was destroyed without a call: its context is gone or dropped it. Ends the handler's hold.
     void abandon() noexcept
     {
-        if (!values_ && !failure_)
-            failure_ = std::make_exception_ptr(error(errc::cancelled));
-        wake();
+        failure_ = std::make_exception_ptr(error(errc::cancelled));
+        arrive();
     }
 
     typename traits::type take()
@@ -157,29 +176,58 @@ public:
         return traits::take(*values_);
     }
 
-    void wait(run_node& node) noexcept { node_ = &node; }
+    /// Makes `node` ready when the outcome is here, which it may be already.
+    void wait(run_node& node) noexcept
+    {
+        if (has_arrived_)
+            home_->make_ready(node);
+        else
+            node_ = &node;
+    }
     void forget() noexcept { node_ = nullptr; }
+    bool has_arrived() const noexcept { return has_arrived_; }
     strand_context& home() const noexcept { return *home_; }
 
     asio::cancellation_signal signal;
 
 private:
-    explicit operation_state(strand_context& home) noexcept : home_(&home) {}
+    explicit operation_state(strand_context& home) noexcept : job{nullptr, &run_job}, home_(&home) {}
+
+    void arrive() noexcept
+    {
+        if (strand_context::current() != home_) {
+            home_->post(static_cast<job&>(*this));
+            return;
+        }
+        wake();
+        release();
+    }
+
+    static void run_job(job* base, bool destroy_only)
+    {
+        auto* self = static_cast<operation_state*>(base);
+        if (!destroy_only)
+            self->wake();
+        self->release();
+    }
 
     void wake() noexcept
     {
+        has_arrived_ = true;
         if (run_node* node = std::exchange(node_, nullptr))
             home_->make_ready(*node);
     }
 
     strand_context* home_;
     run_node* node_ = nullptr;
+    bool has_arrived_ = false;
     std::exception_ptr failure_;
     std::optional<typename traits::stored> values_;
-    int references_ = 2;
+    std::atomic<int> references_{2};  // handler and coroutine; from 2 to 0, by either
 };
 
-/// Completion handler of an operation awaited with `use_task`. Runs on the strand.
+/// Completion handler of an operation awaited with `use_task`. Meant to be called on the strand, as its associated
+/// executor says; an operation that calls or drops it elsewhere does no harm.
 template <class... Values>
 class operation_handler {
 public:
@@ -187,23 +235,24 @@ public:
     using allocator_type = pool_allocator<void>;
     using cancellation_slot_type = asio::cancellation_slot;
 
-    explicit operation_handler(operation_state<Values...>& state) noexcept : state_(&state) {}
-    operation_handler(operation_handler&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    explicit operation_handler(operation_state<Values...>& state) noexcept
+        : work_(state.home().get_executor().require(asio::execution::outstanding_work.tracked)), state_(&state)
+    {
+    }
+    operation_handler(operation_handler&& other) noexcept
+        : work_(std::move(other.work_)), state_(std::exchange(other.state_, nullptr))
+    {
+    }
     ~operation_handler()
     {
-        if (state_ != nullptr) {
-            if (strand_context::current() == &state_->home())
-                state_->abandon();
-            state_->release();
-        }
+        if (state_ != nullptr)
+            state_->abandon();
     }
 
     template <class... Args>
     void operator()(Args&&... args)
     {
-        operation_state<Values...>* state = std::exchange(state_, nullptr);
-        state->complete(std::forward<Args>(args)...);
-        state->release();
+        std::exchange(state_, nullptr)->complete(std::forward<Args>(args)...);
     }
 
     executor_type get_executor() const noexcept { return state_->home().get_executor(); }
@@ -211,6 +260,7 @@ public:
     cancellation_slot_type get_cancellation_slot() const noexcept { return state_->signal.slot(); }
 
 private:
+    strand work_;  // keeps the strand's machine in memory until the handler has ended
     operation_state<Values...>* state_;
 };
 
@@ -219,6 +269,8 @@ template <class Initiate, class... Values>
 class operation_awaiter : private run_node, private cancel_hook {
 public:
     explicit operation_awaiter(Initiate initiate) : cancel_hook(actions), initiate_(std::move(initiate)) {}
+    operation_awaiter(const operation_awaiter&) = delete;
+    operation_awaiter& operator=(const operation_awaiter&) = delete;
     ~operation_awaiter()
     {
         if (state_ != nullptr) {
@@ -237,9 +289,9 @@ public:
             return false;
         waiter = &caller.promise();
         state_ = operation_state<Values...>::make(scope.home());
-        state_->wait(*this);
         scope.attach(*this);
-        std::move(initiate_)(operation_handler<Values...>(*state_));
+        std::move(initiate_)(operation_handler<Values...>(*state_));  // what it throws passes to the coroutine
+        state_->wait(*this);
         return true;
     }
 
@@ -263,9 +315,40 @@ inline const hook_actions operation_awaiter<Initiate, Values...>::actions{
     .cancel =
         [](cancel_hook& hook) noexcept {
             auto& self = static_cast<operation_awaiter&>(hook);
-            self.state_->signal.emit(asio::cancellation_type::terminal);
+            if (!self.state_->has_arrived())
+                self.state_->signal.emit(asio::cancellation_type::terminal);
         },
     .describe = [](const cancel_hook&) { return std::string("an Asio operation"); }};
+
+/// An initiation whose type is forgotten: `asio::redirect_error` of Boost 1.81 has to name what it returns before it
+/// knows the operation. Costs one allocation.
+template <class... Values>
+class erased_initiation {
+public:
+    template <class Initiate>
+        requires(!std::same_as<std::decay_t<Initiate>, erased_initiation>)
+    explicit erased_initiation(Initiate&& initiate)
+        : held_(std::make_unique<holder<std::decay_t<Initiate>>>(std::forward<Initiate>(initiate)))
+    {
+    }
+
+    void operator()(operation_handler<Values...> handler) && { held_->begin(std::move(handler)); }
+
+private:
+    struct base {
+        virtual ~base() = default;
+        virtual void begin(operation_handler<Values...> handler) = 0;
+    };
+
+    template <class Initiate>
+    struct holder final : base {
+        explicit holder(Initiate initiate) : initiate(std::move(initiate)) {}
+        void begin(operation_handler<Values...> handler) override { std::move(initiate)(std::move(handler)); }
+        Initiate initiate;
+    };
+
+    std::unique_ptr<base> held_;
+};
 
 /// An Asio operation that has not begun; awaited once, in a task.
 template <class Initiate, class... Values>
@@ -273,12 +356,22 @@ class [[nodiscard]] operation {
 public:
     explicit operation(Initiate initiate) : initiate_(std::move(initiate)) {}
 
+    /// Forgets the type of the initiation.
+    template <class Other>
+        requires(!std::same_as<Other, Initiate> && std::same_as<Initiate, erased_initiation<Values...>>)
+    operation(operation<Other, Values...>&& other) : initiate_(std::move(other.initiate_))
+    {
+    }
+
     operation_awaiter<Initiate, Values...> operator co_await() &&
     {
         return operation_awaiter<Initiate, Values...>(std::move(initiate_));
     }
 
 private:
+    template <class, class...>
+    friend class operation;
+
     Initiate initiate_;
 };
 
@@ -310,6 +403,8 @@ struct await_as<T> {
 template <class Return, class... Values>
 class boost::asio::async_result<costar::use_task_t, Return(Values...)> {
 public:
+    using return_type = costar::operation<costar::erased_initiation<Values...>, Values...>;
+
     template <class Initiation, class... Args>
     static auto initiate(Initiation&& initiation, costar::use_task_t, Args&&... args)
     {

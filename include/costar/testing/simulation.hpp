@@ -86,19 +86,22 @@ public:
     auto ask(const Destination& to, Message&& message)
     {
         using reply = typename std::remove_cvref_t<Message>::reply;
-        std::optional<error_code> code;
-        std::optional<stored_reply<reply>> value;
+        struct outcome {
+            std::optional<error_code> code;
+            std::optional<stored_reply<reply>> value;
+        };
+        const auto seen = std::make_shared<outcome>();  // outlives this call when the test is stuck
         engine_->ask(to, std::forward<Message>(message), std::chrono::nanoseconds(-1),
-                     [&](error_code ended, auto... answer) {
-                         code = ended;
+                     [seen](error_code ended, auto... answer) {
+                         seen->code = ended;
                          if constexpr (sizeof...(answer) == 1)
-                             (value.emplace(std::move(answer)), ...);
+                             (take(seen->value, std::move(answer)), ...);
                      });
-        run_until([&] { return code.has_value(); });
-        if (*code)
-            throw error(*code);
+        run_until([&] { return seen->code.has_value(); });
+        if (*seen->code)
+            throw error(*seen->code);
         if constexpr (!std::is_void_v<reply>)
-            return std::move(*value);
+            return std::move(*seen->value);
     }
 
     /// Runs a task on the first strand and gives its value; time passes as far as needed.
@@ -107,20 +110,23 @@ public:
     template <class T>
     T run(task<T> work)
     {
-        bool ended = false;
-        std::exception_ptr failure;
-        std::optional<stored_reply<T>> value;
-        async_spawn(engine_->get_executor(0), std::move(work), [&](std::exception_ptr thrown, auto... result) {
-            failure = thrown;
+        struct outcome {
+            bool ended = false;
+            std::exception_ptr failure;
+            std::optional<stored_reply<T>> value;
+        };
+        const auto seen = std::make_shared<outcome>();  // outlives this call when the test is stuck
+        async_spawn(engine_->get_executor(0), std::move(work), [seen](std::exception_ptr thrown, auto... result) {
+            seen->failure = thrown;
             if constexpr (sizeof...(result) == 1)
-                (value.emplace(std::move(result)), ...);
-            ended = true;
+                (seen->value.emplace(std::move(result)), ...);
+            seen->ended = true;
         });
-        run_until([&] { return ended; });
-        if (failure)
-            std::rethrow_exception(failure);
+        run_until([&] { return seen->ended; });
+        if (seen->failure)
+            std::rethrow_exception(seen->failure);
         if constexpr (!std::is_void_v<T>)
-            return std::move(*value);
+            return std::move(*seen->value);
     }
 
     /// Sends a message as from outside of all actors.
@@ -144,6 +150,19 @@ public:
 
 private:
     friend class probe;
+
+    template <class T>
+    static void take(std::optional<T>& place, T answer)
+    {
+        place.emplace(std::move(answer));
+    }
+
+    /// A reply that cannot be made out of nothing comes in an optional of its own.
+    template <class T>
+    static void take(std::optional<T>& place, std::optional<T> answer)
+    {
+        place = std::move(answer);
+    }
 
     void run_until(const std::function<bool()>& done);
     bool step();

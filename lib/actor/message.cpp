@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/message.hpp>
+
+namespace costar {
+
+std::string message::type_name() const
+{
+    return envelope_->type->name();
+}
+
+}  // namespace costar
