@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/context.hpp>
+
+#include <costar/core/result.hpp>
+#include <costar/core/when.hpp>
+#include <costar/testing/simulation.hpp>
+
+#include <rapidcheck.h>
+
+#include <deque>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <support/actors.hpp>
+#include <support/catch.hpp>
+
+using namespace costar;
+using namespace costar::testing;
+using namespace std::chrono_literals;
+using namespace support;
+
+namespace {
+
+using log_lines = std::vector<std::string>;
+
+task<> tells(context& self, log_lines* seen)
+{
+    while (auto message = co_await self.receive())
+        message.match([&](number& m) { seen->push_back("number " + std::to_string(m.value)); },
+                      [&](words& m) { seen->push_back("words " + m.text); });
+    seen->push_back("end");
+}
+
+task<> numbers_first(context& self, int count, log_lines* seen)
+{
+    for (int i = 0; i < count; ++i) {
+        auto message = co_await self.receive<number>();
+        if (!message)
+            break;
+        seen->push_back("number " + std::to_string(message.get<number>().value));
+    }
+    while (auto message = co_await self.receive())
+        message.match([&](number& m) { seen->push_back("number " + std::to_string(m.value)); },
+                      [&](words& m) { seen->push_back("words " + m.text); });
+    seen->push_back("end");
+}
+
+task<> with_deadline(context& self, log_lines* seen)
+{
+    for (;;) {
+        auto message = co_await self.receive(100ms);
+        if (message.timed_out()) {
+            seen->push_back("late at " + std::to_string(self.now().count() / 1'000'000 % 1000));
+            CHECK_FALSE(message);
+            continue;
+        }
+        if (!message)
+            break;
+        message.match([&](number& m) { seen->push_back("number " + std::to_string(m.value)); });
+    }
+    seen->push_back("end");
+}
+
+task<> number_with_deadline(context& self, log_lines* seen)
+{
+    for (;;) {
+        auto message = co_await self.receive<number>(100ms);
+        if (message.timed_out()) {
+            seen->push_back("late, " + std::to_string(self.mailbox_size()) + " waiting");
+            continue;
+        }
+        if (!message)
+            break;
+        seen->push_back("number " + std::to_string(message.get<number>().value));
+    }
+}
+
+task<> introduces_itself(context& self, pid parent, log_lines* seen)
+{
+    CHECK(self.parent() == parent);
+    CHECK_FALSE(self.sender());
+    CHECK_FALSE(self.stopping());
+    CHECK(self.restart_count() == 0);
+    CHECK(self.get_executor().running_in_this_thread());
+    seen->push_back(self.name());
+    while (auto message = co_await self.receive()) {
+        CHECK(message.sender() == self.sender());
+        self.respond(self.mailbox_size() == 0 ? 1 : 2);
+    }
+    CHECK_FALSE(self.sender());
+    CHECK(self.stopping());
+}
+
+task<> passes_on(context& self, pid to)
+{
+    while (auto message = co_await self.receive()) {
+        self.forward(to, std::move(message));
+        CHECK_FALSE(message);
+        CHECK_FALSE(self.sender());
+    }
+}
+
+task<> tells_senders(context& self, std::vector<pid>* senders)
+{
+    while (auto message = co_await self.receive()) {
+        senders->push_back(message.sender());
+        message.match([](twice& m) { return 2 * m.value; }, [](number&) {});
+    }
+}
+
+task<> receives_or_wakes(context& self, std::chrono::nanoseconds pause, log_lines* seen)
+{
+    for (;;) {
+        auto first = co_await when_any(self.receive(), sleep_for(pause));
+        if (first.index() == 1) {
+            seen->push_back("woke");
+            continue;
+        }
+        auto message = std::get<0>(std::move(first));
+        if (!message)
+            break;
+        message.match([&](number& m) { seen->push_back("number " + std::to_string(m.value)); });
+    }
+}
+
+task<> at_once()
+{
+    co_return;
+}
+
+/// Loses the race on purpose: what is ready at the same time as the message wins, or does not.
+task<> races(context& self, std::vector<int>* seen)
+{
+    while (seen->size() < 20) {
+        auto first = co_await when_any(self.receive(), at_once());
+        if (first.index() == 1)
+            continue;
+        seen->push_back(std::get<0>(first).get<number>().value);
+    }
+}
+
+task<> stops_itself(context& self, log_lines* seen)
+{
+    self.stop();
+    CHECK(self.stopping());
+    co_await self.stop(self.pid());  // does not wait for itself
+    seen->push_back("stopped itself");
+    const auto outcome = co_await as_result(sleep_for(1s));
+    CHECK(outcome.error() == errc::cancelled);
+    auto message = co_await self.receive();
+    CHECK_FALSE(message);
+    CHECK_FALSE(message.timed_out());
+    seen->push_back("end");
+}
+
+task<> one_number(context& self, int* taken, std::chrono::nanoseconds pause)
+{
+    co_await sleep_for(pause);
+    auto message = co_await self.receive<number>();
+    if (message)
+        *taken = message.get<number>().value;
+}
+
+}  // namespace
+
+TEST_CASE("context: receive gives messages in the order sent, and nothing when it is time to stop", "[actor][context]")
+{
+    simulation sim(GENERATE(1U, 2U, 3U));
+    log_lines seen;
+    const pid actor = sim.engine().spawn(tells, &seen);
+
+    sim.send(actor, number{1});
+    sim.send(actor, words{"two"});
+    sim.send(actor, number{3});
+    sim.run_until_idle();
+    CHECK(seen == log_lines{"number 1", "words two", "number 3"});
+    sim.stop(actor);
+
+    CHECK(seen.back() == "end");
+}
+
+TEST_CASE("context: receive of a type leaves the rest in its order", "[actor][context]")
+{
+    simulation sim;
+    log_lines seen;
+    const pid actor = sim.engine().spawn(numbers_first, 2, &seen);
+
+    for (int i = 1; i <= 4; ++i) {
+        sim.send(actor, words{std::to_string(i)});
+        sim.send(actor, number{i});
+    }
+    sim.run_until_idle();
+
+    CHECK(seen == log_lines{"number 1", "number 2", "words 1", "words 2", "words 3", "number 3", "words 4",
+                            "number 4"});
+}
+
+TEST_CASE("context: receive of a type ends at a stop and at a poison pill", "[actor][context]")
+{
+    simulation sim;
+    event_log events(sim.engine());
+    log_lines seen;
+    const pid actor = sim.engine().spawn(numbers_first, 3, &seen);
+    sim.send(actor, words{"unwanted"});
+    sim.send(actor, number{1});
+
+    SECTION("stop overtakes")
+    {
+        sim.engine().stop(actor);
+        sim.run_until_idle();
+        CHECK(events.dead.size() == 2);  // in the mailbox, or still on the way
+        CHECK(seen == log_lines{"end"});
+    }
+    SECTION("poison stands in line")
+    {
+        sim.engine().poison(actor);
+        sim.send(actor, number{2});
+        sim.run_until_idle();
+        CHECK(seen == log_lines{"number 1", "end"});
+        CHECK(events.dead_of(actor, errc::actor_stopped) == 2);
+    }
+    CHECK(events.ends_of(actor) == 1);
+}
+
+TEST_CASE("context: receive with a deadline says when nothing came in time", "[actor][context]")
+{
+    simulation sim;
+    log_lines seen;
+    const pid actor = sim.engine().spawn(with_deadline, &seen);
+
+    sim.advance(250ms);
+    sim.send(actor, number{1});
+    sim.advance(100ms);
+    sim.stop(actor);
+
+    CHECK(seen == log_lines{"late at 100", "late at 200", "number 1", "late at 350", "end"});
+}
+
+TEST_CASE("context: receive of a type has a deadline of its own", "[actor][context]")
+{
+    simulation sim;
+    log_lines seen;
+    const pid actor = sim.engine().spawn(number_with_deadline, &seen);
+
+    sim.send(actor, words{"unwanted"});
+    sim.advance(100ms);
+    sim.send(actor, number{1});
+    sim.run_until_idle();
+    sim.advance(99ms);
+
+    CHECK(seen == log_lines{"late, 1 waiting", "number 1"});
+}
+
+TEST_CASE("context: a message and a deadline at the same moment lose neither", "[actor][context]")
+{
+    for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+        simulation sim(seed);
+        log_lines seen;
+        const pid actor = sim.engine().spawn(on(0), with_deadline, &seen);
+        struct sender {
+            static task<> body(context& self, pid to)
+            {
+                for (int i = 1; i <= 5; ++i) {
+                    co_await sleep_for(100ms);
+                    self.send(to, number{i});
+                }
+            }
+        };
+        sim.engine().spawn(on(static_cast<std::uint32_t>(seed % 2)), &sender::body, actor);
+        sim.advance(1s);
+
+        log_lines numbers;
+        for (const auto& line : seen)
+            if (line.starts_with("number"))
+                numbers.push_back(line);
+        CHECK(numbers == log_lines{"number 1", "number 2", "number 3", "number 4", "number 5"});
+    }
+}
+
+TEST_CASE("context: an actor knows who it is and who wrote", "[actor][context]")
+{
+    simulation sim;
+    log_lines seen;
+    const pid actor = sim.engine().spawn("ada", introduces_itself, pid(), &seen);
+
+    CHECK(sim.ask(actor, twice{1}) == 1);
+    CHECK(seen == log_lines{"ada"});
+    CHECK(sim.engine().figures().dead_letters == 0);
+    sim.stop(actor);
+}
+
+TEST_CASE("context: forward keeps the first sender and asker", "[actor][context]")
+{
+    simulation sim;
+    std::vector<pid> senders;
+    const pid last = sim.engine().spawn(on(0), tells_senders, &senders);
+    const auto strand = GENERATE(0U, 1U);
+    const pid middle = sim.engine().spawn(on(strand), passes_on, last);
+    const pid first = sim.engine().spawn(on(strand), passes_on, middle);
+    probe origin = sim.make_probe();
+
+    origin.send(first, number{1});
+    sim.run_until_idle();
+    CHECK(sim.ask(first, twice{21}) == 42);
+
+    CHECK(senders == std::vector<pid>{origin.pid(), pid()});
+}
+
+TEST_CASE("context: forward to nobody tells the asker", "[actor][context]")
+{
+    simulation sim;
+    const pid gone = sim.engine().spawn(helper);
+    sim.stop(gone);
+    const pid first = sim.engine().spawn(passes_on, gone);
+
+    CHECK_THROWS_MATCHES(sim.ask(first, twice{1}), error,
+                         Catch::Matchers::Message(error(errc::no_such_actor).what()));
+}
+
+TEST_CASE("context: a receive that loses a race takes no message", "[actor][context]")
+{
+    SECTION("against time")
+    {
+        simulation sim;
+        log_lines seen;
+        const pid actor = sim.engine().spawn(receives_or_wakes, 10ms, &seen);
+        sim.advance(25ms);
+        sim.send(actor, number{1});
+        sim.advance(10ms);
+        sim.stop(actor);
+        CHECK(seen == log_lines{"woke", "woke", "number 1", "woke"});
+    }
+    SECTION("against what is ready at once, in any order")
+    {
+        for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+            simulation sim(seed);
+            event_log events(sim.engine());
+            std::vector<int> seen;
+            const pid actor = sim.engine().spawn(on(0), races, &seen);
+            std::vector<int> expected;
+            for (int i = 0; i < 20; ++i) {
+                sim.send(actor, number{i});
+                expected.push_back(i);
+            }
+            sim.run_until_idle();
+            CHECK(seen == expected);
+            CHECK(events.dead.empty());
+        }
+    }
+}
+
+TEST_CASE("context: a stopped actor wakes from a race and ends", "[actor][context]")
+{
+    simulation sim;
+    event_log events(sim.engine());
+    log_lines seen;
+    const pid actor = sim.engine().spawn(receives_or_wakes, 1h, &seen);
+    sim.run_until_idle();
+
+    sim.stop(actor);
+
+    CHECK(events.ends_of(actor) == 1);
+    CHECK(events.stopped[0].reason == errc::cancelled);
+}
+
+TEST_CASE("context: an actor can stop itself", "[actor][context]")
+{
+    simulation sim;
+    event_log events(sim.engine());
+    log_lines seen;
+    const pid actor = sim.engine().spawn(stops_itself, &seen);
+
+    sim.run_until_idle();
+
+    CHECK(seen == log_lines{"stopped itself", "end"});
+    CHECK(events.ends_of(actor) == 1);
+    CHECK(sim.now() == 0s);
+}
+
+TEST_CASE("context: a task that receives while the body ends is woken, and the actor ends", "[actor][context]")
+{
+    simulation sim;
+    event_log events(sim.engine());
+    int taken = 0;
+    struct parent {
+        static task<> body(context& self, int* taken, bool waits)
+        {
+            self.spawn_task(one_number(self, taken, 0s));
+            if (waits)
+                co_await sleep_for(1s);
+        }
+    };
+    const bool waits = GENERATE(false, true);
+    const pid actor = sim.engine().spawn(&parent::body, &taken, waits);
+
+    SECTION("nothing came")
+    {
+        sim.advance(2s);
+        CHECK(taken == 0);
+    }
+    SECTION("something came")
+    {
+        sim.send(actor, number{3});
+        sim.advance(2s);
+        CHECK((taken == 3 || !waits));
+    }
+    CHECK(events.ends_of(actor) == 1);
+}
+
+TEST_CASE("context: messages of one sender stay in order, whatever the interleaving", "[actor][context]")
+{
+    struct stream {
+        static task<> sender(context& self, pid to, int from, int count)
+        {
+            for (int i = 0; i < count; ++i) {
+                self.send(to, number{from * 1000 + i});
+                if (i % 7 == from % 7)
+                    co_await yield();
+            }
+        }
+    };
+    for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+        simulation sim(seed);
+        std::vector<int> seen;
+        const pid receiver = sim.engine().spawn(on(0), recorder, &seen);
+        for (int from = 0; from < 4; ++from)
+            sim.engine().spawn(on(static_cast<std::uint32_t>(from % 2)), &stream::sender, receiver, from, 20);
+        for (int i = 0; i < 20; ++i) {
+            sim.send(receiver, number{4000 + i});
+            if (i % 5 == 0)
+                sim.run_until_idle();
+        }
+        sim.run_until_idle();
+
+        REQUIRE(seen.size() == 100);
+        int next[5] = {};
+        for (const int value : seen)
+            REQUIRE(value % 1000 == next[value / 1000]++);
+    }
+}
+
+namespace {
+
+struct step {
+    enum class kind { send_number, send_words, take_any, take_number, take_words } what;
+    int value;
+};
+
+/// Takes messages as it is told and writes down what it got.
+task<> obedient(context& self, std::deque<step>* orders, log_lines* seen)
+{
+    while (!orders->empty()) {
+        const step next = orders->front();
+        orders->pop_front();
+        message got;
+        if (next.what == step::kind::take_any)
+            got = co_await self.receive(0s);
+        else if (next.what == step::kind::take_number)
+            got = co_await self.receive<number>(0s);
+        else if (next.what == step::kind::take_words)
+            got = co_await self.receive<words>(0s);
+        else if (next.what == step::kind::send_number)
+            self.send(self.pid(), number{next.value});
+        else
+            self.send(self.pid(), words{std::to_string(next.value)});
+        if (got.timed_out())
+            seen->push_back("none");
+        else if (got)
+            got.match([&](number& m) { seen->push_back("number " + std::to_string(m.value)); },
+                      [&](words& m) { seen->push_back("words " + m.text); });
+    }
+    while (auto message = co_await self.receive())
+        message.match([](number&) {}, [](words&) {});
+}
+
+/// The same with a list.
+log_lines model(const std::deque<step>& orders)
+{
+    log_lines seen;
+    std::deque<std::string> box;
+    const auto take = [&](std::string_view wanted) {
+        for (auto it = box.begin(); it != box.end(); ++it) {
+            if (it->starts_with(wanted)) {
+                seen.push_back(*it);
+                box.erase(it);
+                return;
+            }
+        }
+        seen.push_back("none");
+    };
+    for (const step& each : orders) {
+        switch (each.what) {
+        case step::kind::send_number: box.push_back("number " + std::to_string(each.value)); break;
+        case step::kind::send_words: box.push_back("words " + std::to_string(each.value)); break;
+        case step::kind::take_any: take(""); break;
+        case step::kind::take_number: take("number"); break;
+        case step::kind::take_words: take("words"); break;
+        }
+    }
+    return seen;
+}
+
+}  // namespace
+
+TEST_CASE("context: selective receive behaves as taking from a list", "[actor][context]")
+{
+    CHECK(rc::check("any sequence of sends and receives", [](std::uint64_t seed) {
+        const auto choices = *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 5));
+        std::deque<step> orders;
+        for (std::size_t i = 0; i < choices.size(); ++i)
+            orders.push_back({static_cast<step::kind>(choices[i]), static_cast<int>(i)});
+        const log_lines expected = model(orders);
+        simulation sim(seed);
+        log_lines seen;
+
+        sim.engine().spawn(obedient, &orders, &seen);
+        sim.advance(1s);
+
+        RC_ASSERT(seen == expected);
+    }));
+}

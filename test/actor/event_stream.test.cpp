@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/event_stream.hpp>
+
+#include <costar/testing/simulation.hpp>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <support/actors.hpp>
+#include <support/catch.hpp>
+
+using namespace costar;
+using namespace costar::testing;
+using namespace support;
+
+TEST_CASE("event_stream: calls those who subscribed to the type, in order", "[actor][event_stream]")
+{
+    event_stream events;
+    std::vector<std::string> seen;
+    const auto first = events.subscribe<int>([&](int value) { seen.push_back("first " + std::to_string(value)); });
+    const auto second = events.subscribe<int>([&](int value) { seen.push_back("second " + std::to_string(value)); });
+    const auto other = events.subscribe<std::string>([&](const std::string& text) { seen.push_back(text); });
+
+    events.publish(1);
+    events.publish(std::string("text"));
+    events.publish(2.5);
+
+    CHECK(seen == std::vector<std::string>{"first 1", "second 1", "text"});
+}
+
+TEST_CASE("event_stream: a subscription ends with its object", "[actor][event_stream]")
+{
+    event_stream events;
+    int calls = 0;
+    CHECK_FALSE(events.has_subscribers());
+    {
+        auto first = events.subscribe<int>([&](int) { ++calls; });
+        event_stream::subscription moved = std::move(first);
+        events.publish(1);
+        CHECK(events.has_subscribers());
+        first = events.subscribe<int>([&](int) { calls += 10; });
+        events.publish(1);
+        moved = std::move(first);  // ends the one it held
+        events.publish(1);
+    }
+    events.publish(1);
+
+    CHECK(calls == 1 + 11 + 10);
+    CHECK_FALSE(events.has_subscribers());
+}
+
+TEST_CASE("event_stream: a subscription can end and begin inside a call", "[actor][event_stream]")
+{
+    event_stream events;
+    std::vector<std::string> seen;
+    std::optional<event_stream::subscription> first;
+    std::optional<event_stream::subscription> second;
+    std::optional<event_stream::subscription> third;
+    first = events.subscribe<int>([&](int) {
+        seen.push_back("first");
+        first.reset();
+        second.reset();  // is not called any more, not even for this event
+        third = events.subscribe<int>([&](int) { seen.push_back("third"); });
+    });
+    second = events.subscribe<int>([&](int) { seen.push_back("second"); });
+
+    events.publish(1);
+    CHECK(seen == std::vector<std::string>{"first"});
+    events.publish(2);
+
+    CHECK(seen == std::vector<std::string>{"first", "third"});
+}
+
+TEST_CASE("event_stream: a subscription may outlive the stream", "[actor][event_stream]")
+{
+    event_stream::subscription kept;
+    {
+        event_stream events;
+        kept = events.subscribe<int>([](int) {});
+    }
+    kept.cancel();
+    CHECK_NOTHROW(kept.cancel());
+}
+
+TEST_CASE("event_stream: what a subscriber throws is logged, and the others are called", "[actor][event_stream]")
+{
+    std::vector<std::string> lines;
+    set_log_sink([&](log_level level, std::string_view line) {
+        CHECK(level == log_level::error);
+        lines.emplace_back(line);
+    });
+    event_stream events;
+    int calls = 0;
+    const auto first = events.subscribe<int>([](int) { throw std::runtime_error("clumsy"); });
+    const auto second = events.subscribe<int>([](int) { throw 7; });
+    const auto third = events.subscribe<int>([&](int) { ++calls; });
+
+    events.publish(1);
+    set_log_sink({});
+
+    CHECK(calls == 1);
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0].find("clumsy") != std::string::npos);
+}
+
+TEST_CASE("event_stream: a subscriber that throws harms no actor", "[actor][event_stream]")
+{
+    quiet_log quiet;
+    simulation sim;
+    const auto fail = [](const auto&) { throw std::runtime_error("clumsy"); };
+    const auto started = sim.engine().events().subscribe<actor_started>(fail);
+    const auto stopped = sim.engine().events().subscribe<actor_stopped>(fail);
+    const auto restarted = sim.engine().events().subscribe<actor_restarted>(fail);
+    const auto limits = sim.engine().events().subscribe<restart_limit_reached>(fail);
+    const auto dead = sim.engine().events().subscribe<dead_letter>(fail);
+    const auto duplicates = sim.engine().events().subscribe<duplicate_name>(fail);
+
+    for (const std::uint32_t strand : {0U, 1U}) {
+        spawn_options options = on(strand);
+        options.restart.limit = 1;
+        options.name = "actor";
+        const pid actor = sim.engine().spawn(options, helper);
+        CHECK(sim.ask(actor, twice{1}) == 2);
+        CHECK_THROWS_AS(sim.engine().spawn("actor", helper), name_in_use);
+        sim.send(actor, words{"unknown"});
+        sim.send(actor, crash{});
+        sim.send(actor, crash{});
+        sim.run_until_idle();
+        CHECK(sim.engine().figures().live == 0);
+    }
+    CHECK(sim.engine().figures().dead_letters == 2);
+}
+
+TEST_CASE("event_stream: an actor gets events as messages", "[actor][event_stream]")
+{
+    simulation sim;
+    probe listener = sim.make_probe();
+    auto subscription = sim.engine().subscribe<actor_stopped>(listener.pid());
+    const pid actor = sim.engine().spawn("ada", helper);
+
+    sim.stop(actor);
+    const auto event = listener.expect<actor_stopped>();
+    CHECK(event.who == actor);
+    CHECK(event.name == "ada");
+    CHECK(event.reason == errc::cancelled);
+    subscription.cancel();
+    sim.stop(sim.engine().spawn(helper));
+
+    listener.expect_none();
+}

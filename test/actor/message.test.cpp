@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/message.hpp>
+
+#include <costar/core/result.hpp>
+#include <costar/testing/simulation.hpp>
+
+#include <array>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <support/actors.hpp>
+#include <support/catch.hpp>
+
+using namespace costar;
+using namespace costar::testing;
+using namespace std::chrono_literals;
+using namespace support;
+
+namespace {
+
+struct owned {
+    std::unique_ptr<int> value;
+};
+struct empty {};
+struct sixteen {
+    std::uint64_t a = 0;
+    std::uint64_t b = 0;
+};
+struct alignas(16) wide {
+    float lanes[4] = {};
+};
+struct kilobyte {
+    std::array<char, 1500> bytes{};
+};
+struct page {
+    std::array<char, 5000> bytes{};
+};
+
+/// Throws when it is moved for the n-th time.
+struct fragile {
+    explicit fragile(int moves) : moves(moves) {}
+    fragile(fragile&& other) : moves(other.moves - 1)
+    {
+        if (moves == 0)
+            throw std::runtime_error("moved once too often");
+    }
+    int moves;
+};
+
+/// Asks for an answer whose move throws.
+struct ask_fragile {
+    using reply = fragile;
+    int moves;
+};
+
+task<> answers_fragile(context& self)
+{
+    while (auto message = co_await self.receive())
+        message.match([](ask_fragile& m) { return fragile(m.moves); });
+}
+
+task<> collects(context& self, std::vector<std::string>* seen)
+{
+    while (auto message = co_await self.receive())
+        message.match([&](owned m) { seen->push_back("owned " + std::to_string(*m.value)); },
+                      [&](const words& m) { seen->push_back("words " + m.text); },
+                      [&](number&& m) { seen->push_back("number " + std::to_string(m.value)); },
+                      [&](empty) { seen->push_back("empty"); },
+                      [&](sixteen& m) { seen->push_back("sixteen " + std::to_string(m.a + m.b)); },
+                      [&](wide& m) {
+                          const bool aligned = reinterpret_cast<std::uintptr_t>(&m) % 16 == 0;
+                          seen->push_back("wide " + std::to_string(m.lanes[3]) + (aligned ? "" : " astray"));
+                      },
+                      [&](kilobyte& m) { seen->push_back("kilobyte " + std::string(1, m.bytes[1499])); },
+                      [&](page& m) { seen->push_back("page " + std::string(1, m.bytes[4999])); });
+}
+
+task<> sends_all(context& self, pid to)
+{
+    self.send(to, owned{std::make_unique<int>(5)});
+    const words lasting{"lasting"};
+    self.send(to, lasting);
+    self.send(to, number{3});
+    self.send(to, empty{});
+    self.send(to, sixteen{4, 5});
+    self.send(to, wide{{1, 2, 3, 4}});
+    kilobyte big;
+    big.bytes[1499] = 'k';
+    self.send(to, big);
+    page bigger;
+    bigger.bytes[4999] = 'p';
+    self.send(to, bigger);
+    co_return;
+}
+
+task<> one_by_one(context& self, std::vector<std::string>* seen)
+{
+    while (auto message = co_await self.receive()) {
+        seen->push_back(message.type_name() + (message.is<number>() ? " is a number" : " is none"));
+        if (message.is<number>())
+            seen->push_back(std::to_string(message.get<number>().value));
+    }
+}
+
+task<> lets_go(context& self)
+{
+    while (auto message = co_await self.receive()) {
+        if (message.is<twice>())
+            static_cast<void>(message.get<twice>());  // looked at, never answered
+    }
+}
+
+task<> answers_wrongly(context& self)
+{
+    while (auto message = co_await self.receive())
+        message.respond(std::string("no number"));
+}
+
+task<> answers_twice(context& self, std::vector<bool>* awaited)
+{
+    while (auto message = co_await self.receive()) {
+        awaited->push_back(message.is_request());
+        message.respond(1);
+        awaited->push_back(message.is_request());
+        message.respond(2);
+    }
+}
+
+task<> holds_then_crashes(context& self)
+{
+    auto message = co_await self.receive();
+    co_await sleep_for(1s);
+    throw std::runtime_error("with a message in hand");
+}
+
+}  // namespace
+
+TEST_CASE("message: every kind of type arrives as it was sent", "[actor][message]")
+{
+    simulation sim;
+    std::vector<std::string> seen;
+    const auto sender_strand = GENERATE(0U, 1U);
+    const pid receiver = sim.engine().spawn(on(1), collects, &seen);
+    const std::vector<std::string> all{"owned 5",  "words lasting", "number 3",   "empty",
+                                       "sixteen 9", "wide 4.000000", "kilobyte k", "page p"};
+
+    SECTION("from an actor")
+    {
+        sim.engine().spawn(on(sender_strand), sends_all, receiver);
+        sim.run_until_idle();
+
+        CHECK(seen == all);
+    }
+    SECTION("from outside")
+    {
+        sim.send(receiver, owned{std::make_unique<int>(5)});
+        sim.send(receiver, words{"lasting"});
+        sim.send(receiver, number{3});
+        sim.send(receiver, empty{});
+        sim.run_until_idle();
+
+        CHECK(seen == std::vector<std::string>(all.begin(), all.begin() + 4));
+    }
+}
+
+TEST_CASE("message: one that no handler takes becomes a dead letter, and its asker is told", "[actor][message]")
+{
+    simulation sim;
+    event_log events(sim.engine());
+    std::vector<int> seen;
+    const pid receiver = sim.engine().spawn(recorder, &seen);
+
+    sim.send(receiver, words{"what"});
+    sim.send(receiver, number{1});
+    CHECK_THROWS_MATCHES(sim.ask(receiver, twice{2}), error,
+                         Catch::Matchers::Message(error(errc::not_understood).what()));
+
+    CHECK(seen == std::vector{1});
+    REQUIRE(events.dead.size() == 2);
+    CHECK(events.dead[0].to == receiver);
+    CHECK(events.dead[0].reason == errc::not_understood);
+    CHECK(events.dead[0].type == "support::words");
+    CHECK(sim.engine().figures().dead_letters == 2);
+}
+
+TEST_CASE("message: can be looked at without match", "[actor][message]")
+{
+    simulation sim;
+    event_log events(sim.engine());
+    std::vector<std::string> seen;
+    const pid receiver = sim.engine().spawn(one_by_one, &seen);
+
+    sim.send(receiver, number{7});
+    sim.send(receiver, words{"w"});
+    sim.run_until_idle();
+
+    CHECK(seen == std::vector<std::string>{"support::number is a number", "7", "support::words is none"});
+    CHECK(events.dead_of(receiver, errc::not_understood) == 1);
+}
+
+TEST_CASE("message: a request that is let go of ends as unanswered", "[actor][message]")
+{
+    simulation sim;
+    const pid receiver = sim.engine().spawn(lets_go);
+
+    CHECK_THROWS_MATCHES(sim.ask(receiver, twice{2}), error,
+                         Catch::Matchers::Message(error(errc::unanswered).what()));
+    CHECK(sim.now() == 0s);
+    CHECK(sim.engine().figures().dead_letters == 0);
+}
+
+TEST_CASE("message: an answer of another type ends the request as wrong", "[actor][message]")
+{
+    simulation sim;
+    const pid receiver = sim.engine().spawn(answers_wrongly);
+
+    CHECK_THROWS_MATCHES(sim.ask(receiver, twice{2}), error,
+                         Catch::Matchers::Message(error(errc::wrong_reply).what()));
+    CHECK(sim.ask(receiver, greet{"you"}) == "no number");
+}
+
+TEST_CASE("message: only the first answer counts", "[actor][message]")
+{
+    simulation sim;
+    std::vector<bool> awaited;
+    const pid receiver = sim.engine().spawn(answers_twice, &awaited);
+
+    CHECK(sim.ask(receiver, twice{2}) == 1);
+    sim.send(receiver, number{1});
+    sim.run_until_idle();
+
+    CHECK(awaited == std::vector<bool>{true, false, false, false});
+    CHECK(sim.engine().figures().late_replies == 0);
+}
+
+TEST_CASE("message: one in hand when the actor crashes or stops is no lost one", "[actor][message]")
+{
+    quiet_log quiet;
+    simulation sim;
+    event_log events(sim.engine());
+    const pid receiver = sim.engine().spawn(holds_then_crashes);
+    std::optional<error_code> outcome;
+    sim.engine().ask(receiver, twice{2}, 5s, [&](error_code code, int) { outcome = code; });
+    sim.run_until_idle();
+
+    SECTION("crash")
+    {
+        sim.advance(1s);
+        CHECK(outcome == errc::actor_failed);
+        CHECK(events.dead_of(receiver, errc::actor_failed) == 1);
+    }
+    SECTION("stop")
+    {
+        sim.stop(receiver);
+        CHECK(outcome == errc::actor_stopped);
+        CHECK(events.dead_of(receiver, errc::actor_stopped) == 1);
+    }
+}
+
+TEST_CASE("message: an answer whose move throws ends the request, whoever moved it", "[actor][message]")
+{
+    // The answer is moved a few times on its way; each of these moves fails in turn, until none does.
+    quiet_log quiet;
+    const auto moves = GENERATE(range(1, 12));
+    const auto strand = GENERATE(0U, 1U);
+    simulation sim;
+    const pid receiver = sim.engine().spawn(on(1), answers_fragile);
+    bool ended = false;
+
+    struct asker {
+        static task<> body(context& self, pid to, int moves, bool* ended)
+        {
+            try {
+                static_cast<void>(co_await self.ask(to, ask_fragile{moves}, 5s));
+            }
+            catch (const error& thrown) {
+                CHECK((thrown.code() == errc::actor_failed || thrown.code() == errc::wrong_reply));
+            }
+            catch (const std::runtime_error&) {
+            }
+            *ended = true;
+        }
+    };
+    sim.engine().spawn(on(strand), &asker::body, receiver, moves, &ended);
+    sim.run_until_idle();
+
+    CHECK(ended);
+    CHECK(sim.now() == 0s);
+}
+
+TEST_CASE("message: one whose move throws on sending stays with the sender", "[actor][message]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    const pid receiver = sim.engine().spawn(recorder, &seen);
+
+    CHECK_THROWS_AS(sim.send(receiver, fragile(1)), std::runtime_error);
+    sim.run_until_idle();
+
+    CHECK(sim.engine().figures().dead_letters == 0);
+}

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/core/spawn.hpp>
+
+#include <costar/core/timer.hpp>
+
+#include <support/catch.hpp>
+#include <support/manual_strand.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <future>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <tuple>
+
+namespace {
+
+namespace asio = boost::asio;
+using costar::async_spawn;
+using costar::errc;
+using costar::task;
+using support::manual_strands;
+using support::tracked;
+using namespace std::chrono_literals;
+
+task<std::string> answer(std::string text)
+{
+    co_await costar::sleep_for(1ms);
+    co_return text;
+}
+
+task<int> failing()
+{
+    co_await costar::yield();
+    throw std::runtime_error("broken");
+}
+
+/// Counts the blocks that are out.
+template <class Value>
+struct counting_allocator {
+    using value_type = Value;
+
+    counting_allocator(int& live, int& total) noexcept : live(&live), total(&total) {}
+    template <class Other>
+    counting_allocator(const counting_allocator<Other>& other) noexcept : live(other.live), total(other.total)
+    {}
+    Value* allocate(std::size_t count)
+    {
+        ++*live;
+        ++*total;
+        return std::allocator<Value>().allocate(count);
+    }
+    void deallocate(Value* values, std::size_t count) noexcept
+    {
+        --*live;
+        std::allocator<Value>().deallocate(values, count);
+    }
+    template <class Other>
+    bool operator==(const counting_allocator<Other>& other) const noexcept
+    {
+        return live == other.live;
+    }
+
+    int* live;
+    int* total;
+};
+
+struct throws_on_move {
+    throws_on_move() = default;
+    throws_on_move(throws_on_move&& other) : armed(other.armed)
+    {
+        if (armed)
+            throw std::runtime_error("cannot move");
+    }
+    bool armed = false;
+};
+
+}  // namespace
+
+TEST_CASE("spawn: a callback gets the value on the strand, and never inside the initiation", "[core][spawn]")
+{
+    manual_strands strands;
+    std::string got;
+    costar::strand_context* where = nullptr;
+
+    async_spawn(strands[0].get_executor(), answer("hello"), [&](std::exception_ptr failure, std::string value) {
+        CHECK_FALSE(failure);
+        got = std::move(value);
+        where = costar::strand_context::current();
+    });
+    CHECK(got.empty());
+    strands.advance(1ms);
+
+    CHECK(got == "hello");
+    CHECK(where == &strands[0]);
+}
+
+TEST_CASE("spawn: a callback gets the exception and an empty value", "[core][spawn]")
+{
+    manual_strands strands;
+    bool called = false;
+
+    async_spawn(strands[0].get_executor(), failing(), [&](std::exception_ptr failure, int value) {
+        called = true;
+        CHECK(value == 0);
+        CHECK_THROWS_AS(std::rethrow_exception(failure), std::runtime_error);
+    });
+    strands.run();
+
+    CHECK(called);
+}
+
+TEST_CASE("spawn: a value that throws when it is moved becomes the exception", "[core][spawn]")
+{
+    manual_strands strands;
+    std::exception_ptr got;
+    const auto make = []() -> task<throws_on_move> {
+        throws_on_move made;
+        made.armed = true;
+        co_return made;
+    };
+
+    async_spawn(strands[0].get_executor(), make(),
+        [&](std::exception_ptr failure, throws_on_move) { got = std::move(failure); });
+    strands.run();
+
+    REQUIRE(got);
+    CHECK_THROWS_AS(std::rethrow_exception(got), std::runtime_error);
+}
+
+TEST_CASE("spawn: futures, tuples, deferred and detached completions", "[core][spawn]")
+{
+    manual_strands strands;
+    const costar::strand where = strands[0].get_executor();
+
+    SECTION("use_future with a value, an exception and nothing")
+    {
+        auto value = async_spawn(where, answer("future"), asio::use_future);
+        auto failure = async_spawn(where, failing(), asio::use_future);
+        auto none = async_spawn(where, []() -> task<> { co_return; }(), asio::use_future);
+        strands.advance(1ms);
+        CHECK(value.get() == "future");
+        CHECK_THROWS_AS(failure.get(), std::runtime_error);
+        CHECK_NOTHROW(none.get());
+    }
+    SECTION("as_tuple")
+    {
+        std::string got;
+        async_spawn(where, answer("tuple"),
+            asio::as_tuple([&](std::tuple<std::exception_ptr, std::string> all) { got = std::get<1>(all); }));
+        strands.advance(1ms);
+        CHECK(got == "tuple");
+    }
+    SECTION("deferred: nothing runs until it is called")
+    {
+        bool ran = false;
+        const auto body = [](bool& ran) -> task<> {
+            ran = true;
+            co_return;
+        };
+        auto later = async_spawn(where, body(ran), asio::deferred);
+        strands.run();
+        CHECK_FALSE(ran);
+        bool called = false;
+        std::move(later)([&](std::exception_ptr) { called = true; });
+        strands.run();
+        CHECK(ran);
+        CHECK(called);
+    }
+    SECTION("detached, with an exception that nobody sees")
+    {
+        int alive = 0;
+        async_spawn(where, [](tracked) -> task<> {
+            co_await costar::yield();
+            throw std::runtime_error("unseen");
+        }(tracked(alive)), asio::detached);
+        strands.run();
+        CHECK(alive == 0);
+    }
+    SECTION("a value that can only be moved, for a handler that can only be moved")
+    {
+        std::unique_ptr<int> got;
+        const auto make = []() -> task<std::unique_ptr<int>> { co_return std::make_unique<int>(9); };
+        async_spawn(where, make(),
+            [&, only = std::make_unique<int>(1)](std::exception_ptr, std::unique_ptr<int> value) { got = std::move(value); });
+        strands.run();
+        CHECK(*got == 9);
+    }
+}
+
+TEST_CASE("spawn: an asio coroutine awaits a task in its own context", "[core][spawn]")
+{
+    manual_strands strands;
+    asio::io_context io;
+    std::string got;
+    bool threw = false;
+
+    asio::co_spawn(io, [&]() -> asio::awaitable<void> {
+        got = co_await async_spawn(strands[0].get_executor(), answer("awaited"), asio::use_awaitable);
+        CHECK(costar::strand_context::current() == nullptr);
+        try {
+            co_await async_spawn(strands[0].get_executor(), failing(), asio::use_awaitable);
+        }
+        catch (const std::runtime_error&) {
+            threw = true;
+        }
+    }, asio::detached);
+    while (!threw && (io.poll() != 0 || !io.stopped())) {
+        strands.advance(1ms);
+        io.poll();
+    }
+
+    CHECK(got == "awaited");
+    CHECK(threw);
+}
+
+TEST_CASE("spawn: the handler's executor calls it, outside of the strand's turn", "[core][spawn]")
+{
+    manual_strands strands;
+    asio::io_context io;
+    bool called = false;
+
+    async_spawn(strands[0].get_executor(), answer("there"),
+        asio::bind_executor(io, [&](std::exception_ptr, std::string) {
+            called = true;
+            CHECK(io.get_executor().running_in_this_thread());
+            CHECK(costar::strand_context::current() == nullptr);
+        }));
+    strands.advance(1ms);
+    CHECK_FALSE(called);
+    io.run();
+
+    CHECK(called);
+}
+
+TEST_CASE("spawn: the handler's executor has work until the handler is called", "[core][spawn]")
+{
+    manual_strands strands;
+    asio::io_context io;
+    async_spawn(strands[0].get_executor(), answer("work"), asio::bind_executor(io, [](std::exception_ptr, std::string) {}));
+
+    CHECK(io.poll() == 0);
+    CHECK_FALSE(io.stopped());
+    strands.advance(1ms);
+    CHECK(io.poll() == 1);
+
+    CHECK(io.stopped());
+}
+
+TEST_CASE("spawn: the handler's allocator gives the memory and has it back before the handler is called", "[core][spawn]")
+{
+    int live = 0;
+    int total = 0;
+    manual_strands strands;
+    asio::io_context io;
+    const counting_allocator<void> allocator(live, total);
+    bool called = false;
+    const auto handler = [&](std::exception_ptr, std::string) {
+        called = true;
+        CHECK(live == 0);
+    };
+
+    SECTION("on the strand")
+    {
+        async_spawn(strands[0].get_executor(), answer("memory"), asio::bind_allocator(allocator, handler));
+        CHECK(live == 1);
+        strands.advance(1ms);
+    }
+    SECTION("on another executor")
+    {
+        async_spawn(strands[0].get_executor(), answer("memory"),
+            asio::bind_allocator(allocator, asio::bind_executor(io, handler)));
+        strands.advance(1ms);
+        CHECK(live == 1);
+        io.run();
+    }
+
+    CHECK(called);
+    CHECK(live == 0);
+    CHECK(total > 0);
+}
+
+TEST_CASE("spawn: a cancellation slot cancels the task before, during and after", "[core][spawn]")
+{
+    manual_strands strands;
+    int steps = 0;
+    auto started = strands.start([](int& steps) -> task<> {
+        ++steps;
+        co_await costar::sleep_for(1s);
+        ++steps;
+    }(steps));
+
+    SECTION("before it has begun")
+    {
+        started->cancel();
+        strands.run();
+        CHECK(started->code() == errc::cancelled);
+        CHECK(steps == 1);
+    }
+    SECTION("while it waits")
+    {
+        strands.run();
+        started->cancel();
+        started->cancel();
+        strands.run();
+        CHECK(started->code() == errc::cancelled);
+        CHECK(steps == 1);
+    }
+    SECTION("when it has ended, but its handler was not called")
+    {
+        strands.run();
+        strands.clock().advance(1s);
+        started->cancel();
+        strands.run();
+        CHECK(started->has_ended());
+    }
+    SECTION("after its handler was called")
+    {
+        strands.advance(1s);
+        started->cancel();
+        strands.run();
+        CHECK_FALSE(started->code());
+        CHECK(steps == 2);
+    }
+}
+
+TEST_CASE("spawn: a signal may be emitted after the strand has ended", "[core][spawn]")
+{
+    std::shared_ptr<support::outcome<void>> started;
+    {
+        manual_strands strands;
+        started = strands.start([]() -> task<> { co_await costar::sleep_for(1h); }());
+        strands.run();
+    }
+
+    CHECK_NOTHROW(started->cancel());
+    CHECK_FALSE(started->has_ended());
+}
+
+TEST_CASE("spawn: a task that never begins or never ends is destroyed with its strand", "[core][spawn]")
+{
+    int alive = 0;
+    std::future<void> broken;
+    const auto body = [](tracked) -> task<> { co_await costar::sleep_for(1h); };
+    {
+        manual_strands strands;
+        const bool begins = GENERATE(false, true);
+        broken = async_spawn(strands[0].get_executor(), body(tracked(alive)), asio::use_future);
+        if (begins)
+            strands.run();
+        CHECK(alive == 1);
+    }
+
+    CHECK(alive == 0);
+    CHECK_THROWS_AS(broken.get(), std::future_error);
+}
+
+TEST_CASE("spawn: a task can be spawned from inside the strand and from another thread", "[core][spawn]")
+{
+    manual_strands strands;
+    std::string inside;
+    std::future<std::string> outside;
+
+    strands.start([](manual_strands& strands, std::string& inside) -> task<> {
+        async_spawn(strands[0].get_executor(), answer("inside"),
+            [&inside](std::exception_ptr, std::string text) { inside = std::move(text); });
+        co_return;
+    }(strands, inside));
+    std::thread([&] {
+        outside = async_spawn(strands[0].get_executor(), answer("outside"), asio::use_future);
+    }).join();
+    strands.advance(1ms);
+
+    CHECK(inside == "inside");
+    CHECK(outside.get() == "outside");
+}

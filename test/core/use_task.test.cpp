@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/core/use_task.hpp>
+
+#include <costar/core/when.hpp>
+
+#include <support/catch.hpp>
+#include <support/manual_strand.hpp>
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/compose.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <tuple>
+
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using costar::errc;
+using costar::task;
+using costar::use_task;
+using support::manual_strands;
+using support::tracked;
+using namespace std::chrono_literals;
+
+const error_code refused = asio::error::connection_refused;
+
+/// Completes with `values` as an Asio operation does: later, through the handler's executor.
+template <class Signature, class Token, class... Values>
+auto async_give(Token&& token, Values... values)
+{
+    return asio::async_initiate<Token, Signature>(
+        [](auto handler, Values... values) {
+            const auto executor = asio::get_associated_executor(handler);
+            asio::post(executor,
+                [handler = std::move(handler), values = std::tuple<Values...>(std::move(values)...)]() mutable {
+                    std::apply([&](Values&... each) { std::move(handler)(std::move(each)...); }, values);
+                });
+        },
+        token, std::move(values)...);
+}
+
+/// Keeps its handler until the test completes, drops or cancels it.
+template <class... Values>
+class held_operation {
+public:
+    template <class Token>
+    auto async_wait(Token&& token)
+    {
+        return asio::async_initiate<Token, void(Values...)>(
+            [this](auto handler) {
+                handler_.emplace(std::move(handler));
+                asio::get_associated_cancellation_slot(*handler_).assign([this](asio::cancellation_type type) {
+                    ++cancelled;
+                    CHECK(type == asio::cancellation_type::terminal);
+                    if (on_cancel)
+                        on_cancel();
+                });
+                ++started;
+            },
+            token);
+    }
+
+    bool has_handler() const { return handler_.has_value(); }
+    void complete(Values... values)
+    {
+        auto handler = std::move(*handler_);
+        handler_.reset();
+        std::move(handler)(std::move(values)...);
+    }
+    void drop() { handler_.reset(); }
+
+    int started = 0;
+    int cancelled = 0;
+    std::function<void()> on_cancel;
+
+private:
+    std::optional<asio::any_completion_handler<void(Values...)>> handler_;
+};
+
+}  // namespace
+
+TEST_CASE("use_task: every form of signature becomes a result", "[core][use_task]")
+{
+    manual_strands strands;
+    const auto body = []() -> task<> {
+        co_await async_give<void()>(use_task);
+        co_await async_give<void(error_code)>(use_task, error_code());
+        co_await async_give<void(std::exception_ptr)>(use_task, std::exception_ptr());
+        CHECK(co_await async_give<void(int)>(use_task, 1) == 1);
+        CHECK(co_await async_give<void(error_code, int)>(use_task, error_code(), 2) == 2);
+        CHECK(co_await async_give<void(std::exception_ptr, int)>(use_task, std::exception_ptr(), 3) == 3);
+        auto [number, text] = co_await async_give<void(int, std::string)>(use_task, 4, std::string("four"));
+        CHECK(number == 4);
+        CHECK(text == "four");
+        auto [size, only] =
+            co_await async_give<void(error_code, int, std::unique_ptr<int>)>(use_task, error_code(), 5, std::make_unique<int>(6));
+        CHECK(size == 5);
+        CHECK(*only == 6);
+        const std::unique_ptr<int> alone =
+            co_await async_give<void(error_code, std::unique_ptr<int>)>(use_task, error_code(), std::make_unique<int>(7));
+        CHECK(*alone == 7);
+    };
+
+    strands.run(body());
+}
+
+TEST_CASE("use_task: a leading error is thrown", "[core][use_task]")
+{
+    manual_strands strands;
+    const auto with_code = []() -> task<> { co_await async_give<void(error_code)>(use_task, refused); };
+    const auto with_value = []() -> task<int> { co_return co_await async_give<void(error_code, int)>(use_task, refused, 1); };
+    const auto with_exception = []() -> task<> {
+        co_await async_give<void(std::exception_ptr)>(use_task, std::make_exception_ptr(std::runtime_error("thrown")));
+    };
+
+    auto code = strands.start(with_code());
+    auto value = strands.start(with_value());
+    strands.run();
+
+    CHECK(code->code() == refused);
+    CHECK(value->code() == refused);
+    CHECK_THROWS_AS(strands.run(with_exception()), std::runtime_error);
+}
+
+TEST_CASE("use_task: as_tuple and redirect_error return the error", "[core][use_task]")
+{
+    manual_strands strands;
+    const auto body = []() -> task<> {
+        auto [code, number] = co_await async_give<void(error_code, int)>(asio::as_tuple(use_task), refused, 8);
+        CHECK(code == refused);
+        CHECK(number == 8);
+        auto [alone] = co_await async_give<void(error_code)>(asio::as_tuple(use_task), refused);
+        CHECK(alone == refused);
+        error_code redirected;
+        CHECK(co_await async_give<void(error_code, int)>(asio::redirect_error(use_task, redirected), refused, 9) == 9);
+        CHECK(redirected == refused);
+    };
+
+    strands.run(body());
+}
+
+TEST_CASE("use_task: it can be an object's default token", "[core][use_task]")
+{
+    asio::io_context io;
+    costar::scheduler strands({io.get_executor()}, {});
+    support::recording_receiver receiver;
+    strands.start({&receiver});
+    using timer = costar::use_task_t::as_default_on_t<asio::steady_timer>;
+    const auto body = [](asio::io_context& io) -> task<int> {
+        timer first(io, 0ms);
+        co_await first.async_wait();
+        auto second = costar::use_task_t::as_default_on(asio::steady_timer(io, 0ms));
+        co_await second.async_wait();
+        auto third = use_task.as_default_on(asio::steady_timer(io, 0ms));
+        auto [code] = co_await third.async_wait(asio::as_tuple(use_task));
+        CHECK_FALSE(code);
+        co_return 3;
+    };
+
+    auto started = support::start(strands.at(0), body(io));
+    io.run();
+
+    CHECK(started->get() == 3);
+}
+
+TEST_CASE("use_task: deferred operations and asio coroutines can be awaited", "[core][use_task]")
+{
+    asio::io_context io;
+    costar::scheduler strands({io.get_executor()}, {});
+    support::recording_receiver receiver;
+    strands.start({&receiver});
+    const auto coroutine = [](costar::strand_context& home, std::string text) -> asio::awaitable<std::string> {
+        CHECK(costar::strand_context::current() == &home);
+        asio::steady_timer timer(co_await asio::this_coro::executor, 0ms);
+        co_await timer.async_wait(asio::use_awaitable);
+        CHECK(costar::strand_context::current() == &home);
+        co_return text;
+    };
+    const auto failing = []() -> asio::awaitable<void> {
+        throw std::runtime_error("in asio");
+        co_return;
+    };
+    const auto body = [](auto coroutine, auto failing, costar::strand_context& home) -> task<> {
+        CHECK(co_await coroutine(home, "bridged") == "bridged");
+        CHECK_THROWS_AS(co_await failing(), std::runtime_error);
+        CHECK(co_await async_give<void(error_code, int)>(asio::deferred, error_code(), 4) == 4);
+        auto both = co_await costar::when_all(coroutine(home, "one"), async_give<void(int)>(asio::deferred, 2));
+        CHECK(std::get<0>(both) == "one");
+        CHECK(std::get<1>(both) == 2);
+    };
+
+    auto started = support::start(strands.at(0), body(coroutine, failing, strands.at(0)));
+    io.run();
+
+    started->get();
+}
+
+TEST_CASE("use_task: an asio coroutine that is awaited is cancelled with its task", "[core][use_task]")
+{
+    asio::io_context io;
+    costar::scheduler strands({io.get_executor()}, {});
+    support::recording_receiver receiver;
+    strands.start({&receiver});
+    int alive = 0;
+    const auto coroutine = [](tracked) -> asio::awaitable<void> {
+        asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+        co_await timer.async_wait(asio::use_awaitable);
+    };
+    const auto body = [](auto coroutine, int& alive) -> task<> { co_await coroutine(tracked(alive)); };
+
+    auto started = support::start(strands.at(0), body(coroutine, alive));
+    io.poll();
+    CHECK(alive != 0);
+    started->cancel();
+    io.run();
+
+    CHECK(started->code() == std::errc::operation_canceled);
+    CHECK(alive == 0);
+}
+
+TEST_CASE("use_task: composed operations run on the strand", "[core][use_task]")
+{
+    manual_strands strands;
+    const auto compose = [](auto&& token) {
+        return asio::async_compose<decltype(token), void(error_code, int)>(
+            [rounds = 0](auto& self, error_code = {}) mutable {
+                CHECK(costar::strand_context::current() != nullptr);
+                if (++rounds == 4)
+                    self.complete({}, rounds);
+                else
+                    async_give<void(error_code)>(std::move(self), error_code());
+            },
+            token);
+    };
+
+    CHECK(strands.run([](auto compose) -> task<int> { co_return co_await compose(use_task); }(compose)) == 4);
+}
+
+TEST_CASE("use_task: what an initiation throws passes to the coroutine", "[core][use_task]")
+{
+    manual_strands strands;
+    const auto body = [](bool moves) -> task<std::string> {
+        try {
+            co_await asio::async_initiate<const costar::use_task_t, void(int)>(
+                [](auto handler, bool moves) {
+                    const auto taken = moves ? std::optional(std::move(handler)) : std::nullopt;
+                    throw std::runtime_error("not begun");
+                },
+                use_task, moves);
+        }
+        catch (const std::runtime_error& thrown) {
+            co_return thrown.what();
+        }
+        co_return "nothing";
+    };
+
+    CHECK(strands.run(body(false)) == "not begun");
+    CHECK(strands.run(body(true)) == "not begun");
+}
+
+TEST_CASE("use_task: an operation may complete inside its initiation", "[core][use_task]")
+{
+    manual_strands strands;
+    const auto body = []() -> task<int> {
+        int sum = 0;
+        for (int i = 0; i < 1000; ++i)
+            sum += co_await asio::async_initiate<const costar::use_task_t, void(int)>(
+                [](auto handler, int value) { std::move(handler)(value); }, use_task, 1);
+        co_return sum;
+    };
+
+    CHECK(strands.run(body()) == 1000);
+}
+
+TEST_CASE("use_task: a handler that is dropped without a call ends the wait", "[core][use_task]")
+{
+    manual_strands strands;
+    held_operation<int> operation;
+    const auto body = [](held_operation<int>& operation) -> task<> { co_await operation.async_wait(use_task); };
+    auto started = strands.start(body(operation));
+    strands.run();
+    REQUIRE(operation.has_handler());
+
+    SECTION("in the turn")
+    {
+        asio::post(strands[0].get_executor(), [&] { operation.drop(); });
+    }
+    SECTION("outside of it")
+    {
+        operation.drop();
+    }
+    SECTION("on another thread")
+    {
+        std::thread([&] { operation.drop(); }).join();
+    }
+    strands.run();
+
+    CHECK(started->code() == errc::cancelled);
+}
+
+TEST_CASE("use_task: an outcome that comes on another thread resumes on the strand", "[core][use_task]")
+{
+    manual_strands strands;
+    held_operation<error_code, std::string> operation;
+    const auto body = [](auto& operation, costar::strand_context& home) -> task<std::string> {
+        auto text = co_await operation.async_wait(use_task);
+        CHECK(costar::strand_context::current() == &home);
+        co_return text;
+    };
+    auto started = strands.start(body(operation, strands[0]));
+    strands.run();
+
+    std::thread([&] { operation.complete({}, "from afar"); }).join();
+    CHECK_FALSE(started->has_ended());
+    strands.run();
+
+    CHECK(started->get() == "from afar");
+}
+
+TEST_CASE("use_task: cancellation reaches the operation once, and its outcome counts", "[core][use_task]")
+{
+    manual_strands strands;
+    held_operation<error_code, int> operation;
+    auto started = strands.start([](auto& operation) -> task<int> { co_return co_await operation.async_wait(use_task); }(operation));
+    strands.run();
+    started->cancel();
+    started->cancel();
+    strands.run();
+    CHECK(operation.cancelled == 1);
+    CHECK_FALSE(started->has_ended());
+
+    SECTION("it was cancelled")
+    {
+        operation.complete(asio::error::operation_aborted, 0);
+        strands.run();
+        CHECK(started->code() == std::errc::operation_canceled);
+    }
+    SECTION("it had succeeded")
+    {
+        operation.complete({}, 5);
+        strands.run();
+        CHECK(started->get() == 5);
+    }
+}
+
+TEST_CASE("use_task: an operation may complete inside its cancellation", "[core][use_task]")
+{
+    manual_strands strands;
+    held_operation<error_code> operation;
+    operation.on_cancel = [&] { operation.complete(asio::error::operation_aborted); };
+    auto started = strands.start([](auto& operation) -> task<> { co_await operation.async_wait(use_task); }(operation));
+    strands.run();
+
+    started->cancel();
+    strands.run();
+
+    CHECK(started->code() == asio::error::operation_aborted);
+}
+
+TEST_CASE("use_task: in a cancelled scope nothing is started, whatever the token", "[core][use_task]")
+{
+    manual_strands strands;
+    held_operation<error_code> operation;
+    int caught = 0;
+    auto started = strands.start([](auto& operation, int& caught) -> task<> {
+        try {
+            co_await operation.async_wait(use_task);
+        }
+        catch (const costar::error& thrown) {
+            caught += thrown.code() == errc::cancelled ? 1 : 0;
+        }
+        try {
+            co_await operation.async_wait(asio::as_tuple(use_task));
+        }
+        catch (const costar::error& thrown) {
+            caught += thrown.code() == errc::cancelled ? 1 : 0;
+        }
+    }(operation, caught));
+
+    started->cancel();
+    strands.run();
+
+    CHECK(caught == 2);
+    CHECK(operation.started == 0);
+}
+
+TEST_CASE("use_task: an outcome that cannot be stored becomes an exception", "[core][use_task]")
+{
+    struct throws_on_copy {
+        throws_on_copy() = default;
+        throws_on_copy(const throws_on_copy& other) : armed(other.armed)
+        {
+            if (armed)
+                throw std::runtime_error("cannot copy");
+        }
+        bool armed = false;
+    };
+    manual_strands strands;
+    const auto body = []() -> task<> {
+        co_await asio::async_initiate<const costar::use_task_t, void(throws_on_copy)>(
+            [](auto handler) {
+                throws_on_copy value;
+                value.armed = true;
+                std::move(handler)(value);
+            },
+            use_task);
+    };
+
+    CHECK_THROWS_AS(strands.run(body()), std::runtime_error);
+}
+
+TEST_CASE("use_task: an operation may outlive its coroutine and its strand", "[core][use_task]")
+{
+    held_operation<error_code, int> operation;
+    int alive = 0;
+    {
+        manual_strands strands;
+        strands.start([](auto& operation, int& alive) -> task<> {
+            const tracked local(alive);
+            co_await operation.async_wait(use_task);
+        }(operation, alive));
+        strands.run();
+        REQUIRE(alive == 1);
+    }
+    CHECK(alive == 0);
+
+    SECTION("dropped")
+    {
+        operation.drop();
+    }
+    SECTION("completed")
+    {
+        operation.complete({}, 1);
+    }
+    SECTION("completed on another thread")
+    {
+        std::thread([&] { operation.complete({}, 1); }).join();
+    }
+}
+
+TEST_CASE("use_task: operations that are pending in a borrowed context outlive the engine", "[core][use_task]")
+{
+    asio::io_context io;
+    asio::steady_timer timer(io, 1h);
+    int alive = 0;
+    {
+        costar::scheduler strands({io.get_executor()}, {});
+        support::recording_receiver receiver;
+        strands.start({&receiver});
+        support::start(strands.at(0), [](asio::steady_timer& timer, int& alive) -> task<> {
+            const tracked local(alive);
+            co_await timer.async_wait(use_task);
+        }(timer, alive));
+        io.poll();
+        REQUIRE(alive == 1);
+    }
+    CHECK(alive == 0);
+
+    SECTION("and end with the context")
+    {
+    }
+    SECTION("and are refused when they complete")
+    {
+        timer.cancel();
+        io.run();
+        CHECK(io.stopped());
+    }
+}
+
+TEST_CASE("use_task: with_timeout cancels an operation", "[core][use_task]")
+{
+    asio::io_context io;
+    costar::scheduler strands({io.get_executor()}, {});
+    support::recording_receiver receiver;
+    strands.start({&receiver});
+    const auto body = [](asio::io_context& io) -> task<> {
+        asio::steady_timer timer(io, 1h);
+        co_await costar::with_timeout(1us, timer.async_wait(use_task));
+    };
+
+    auto started = support::start(strands.at(0), body(io));
+    io.run();
+
+    CHECK(started->code() == errc::timed_out);
+}

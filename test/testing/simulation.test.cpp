@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/testing/simulation.hpp>
+
+#include <costar/core/result.hpp>
+
+#include <cstdlib>
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <support/actors.hpp>
+#include <support/catch.hpp>
+
+using namespace costar;
+using namespace costar::testing;
+using namespace std::chrono_literals;
+using namespace support;
+
+namespace {
+
+using trace = std::vector<std::string>;
+
+/// Sends to its neighbours for a while; who runs when is written down.
+task<> chats(context& self, int number, std::vector<pid>* all, trace* seen)
+{
+    for (int i = 0; i < 5; ++i) {
+        self.send((*all)[static_cast<std::size_t>(number + i) % all->size()], support::number{number});
+        if (auto message = co_await self.receive(std::chrono::milliseconds(number + 1)))
+            seen->push_back(std::to_string(number) + " from " +
+                            std::to_string(message.get<support::number>().value));
+        else
+            seen->push_back(std::to_string(number) + " nothing");
+    }
+}
+
+trace trace_of(std::uint64_t seed)
+{
+    simulation sim(seed);
+    std::vector<pid> all;
+    trace seen;
+    for (int i = 0; i < 8; ++i)
+        all.push_back(sim.engine().spawn(on(static_cast<std::uint32_t>(i % 2)), chats, i, &all, &seen));
+    sim.advance(1s);
+    return seen;
+}
+
+task<> sleeps(context& self, std::chrono::nanoseconds pause, std::vector<std::int64_t>* woke)
+{
+    co_await sleep_for(pause);
+    woke->push_back(self.now() / 1ms);
+}
+
+task<> asks_in_circle(context& self, const pid* other)
+{
+    while (auto message = co_await self.receive())
+        static_cast<void>(co_await self.ask(*other, twice{1}, 24h));
+}
+
+task<> spins(context&)
+{
+    for (;;)
+        co_await yield();
+}
+
+task<int> adds(int a, int b)
+{
+    co_await sleep_for(1s);
+    co_return a + b;
+}
+
+task<> fails()
+{
+    co_await sleep_for(1s);
+    throw std::runtime_error("failed");
+}
+
+task<> never()
+{
+    for (;;)
+        co_await sleep_for(24h);
+}
+
+}  // namespace
+
+TEST_CASE("simulation: the same seed gives the same order, another seed another one", "[testing][simulation]")
+{
+    std::set<trace> different;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        const trace first = trace_of(seed);
+        CHECK(first == trace_of(seed));
+        CHECK(first.size() == 40);
+        different.insert(first);
+    }
+    CHECK(different.size() > 15);
+}
+
+TEST_CASE("simulation: time stands still unless it is told to pass", "[testing][simulation]")
+{
+    simulation sim;
+    std::vector<std::int64_t> woke;
+    for (const auto pause : {30ms, 10ms, 20ms, 10ms})
+        sim.engine().spawn(sleeps, pause, &woke);
+
+    sim.run_until_idle();
+    CHECK(woke.empty());
+    CHECK(sim.now() == 0s);
+    sim.advance(25ms);
+    CHECK(woke == std::vector<std::int64_t>{1010, 1010, 1020});  // strands count from one second on
+    CHECK(sim.now() == 25ms);
+    sim.advance(5ms);
+
+    CHECK(woke.back() == 1030);
+}
+
+TEST_CASE("simulation: timers end in their order at their exact times", "[testing][simulation]")
+{
+    simulation sim(GENERATE(1U, 2U, 3U));
+    std::vector<std::int64_t> woke;
+    std::vector<std::int64_t> expected;
+    for (int i = 0; i < 200; ++i) {
+        const std::int64_t pause = (i * 7919) % 100'003;
+        sim.engine().spawn(sleeps, std::chrono::milliseconds(pause), &woke);
+        expected.push_back(1000 + pause);
+    }
+    std::sort(expected.begin(), expected.end());
+
+    sim.advance(1h);
+
+    CHECK(woke == expected);
+    CHECK(sim.now() == 1h);
+}
+
+TEST_CASE("simulation: ask lets as much time pass as the answer needs", "[testing][simulation]")
+{
+    simulation sim;
+    const pid actor = sim.engine().spawn(slow, 3s);
+
+    CHECK(sim.ask(actor, twice{2}) == 4);
+    CHECK(sim.now() == 3s);
+}
+
+TEST_CASE("simulation: runs a task, and gives its value or what it throws", "[testing][simulation]")
+{
+    simulation sim;
+
+    CHECK(sim.run(adds(1, 2)) == 3);
+    CHECK_THROWS_WITH(sim.run(fails()), "failed");
+    CHECK(sim.now() == 2s);
+}
+
+TEST_CASE("simulation: a stuck test fails and says who waits for whom", "[testing][simulation]")
+{
+    simulation sim(42);
+    pid ada;
+    const pid bob = sim.engine().spawn("bob", asks_in_circle, &ada);
+    ada = sim.engine().spawn("ada", asks_in_circle, &bob);
+    sim.send(ada, number{});
+    std::string said;
+
+    try {
+        static_cast<void>(sim.ask(bob, twice{1}));
+    }
+    catch (const stuck& thrown) {
+        said = thrown.what();
+    }
+
+    CAPTURE(said);
+    CHECK(said.find("seed 42") == 0);
+    CHECK(said.find(ada.to_string() + " ada") != std::string::npos);
+    CHECK(said.find("a reply from " + bob.to_string()) != std::string::npos);
+    CHECK(said.find("simulation.test.cpp:") != std::string::npos);
+    CHECK(sim.now() < 1min);
+}
+
+TEST_CASE("simulation: what was stuck may go on later without harm", "[testing][simulation]")
+{
+    simulation sim(1, {.patience = 1s});
+    const pid actor = sim.engine().spawn(slow, 1h);
+
+    CHECK_THROWS_AS(sim.ask(actor, twice{1}), stuck);
+    CHECK_THROWS_AS(sim.run(never()), stuck);
+    CHECK_THROWS_AS(sim.stop(sim.engine().spawn([](context& self) -> task<> {
+        static_cast<void>(self);
+        co_await shield(sleep_for(2h));
+    })), stuck);
+    sim.advance(24h);
+
+    CHECK(sim.engine().figures().live == 1);
+}
+
+TEST_CASE("simulation: one that does not come to rest is given up", "[testing][simulation]")
+{
+    simulation sim(1, {.step_limit = 10'000});
+    sim.engine().spawn(spins);
+    CHECK_THROWS_AS(sim.run_until_idle(), stuck);
+    CHECK_THROWS_AS(sim.ask(sim.engine().spawn(slow, 1h), twice{1}), stuck);
+}
+
+TEST_CASE("simulation: the seed can be given by the environment", "[testing][simulation]")
+{
+    ::setenv("COSTAR_SEED", "4711", 1);
+    CHECK(simulation(1).seed() == 4711);
+    ::setenv("COSTAR_SEED", "many", 1);
+    CHECK_THROWS_AS(simulation(1), std::invalid_argument);
+    ::unsetenv("COSTAR_SEED");
+    CHECK(simulation(1).seed() == 1);
+}
+
+TEST_CASE("simulation: a probe expects messages in order, and refuses others", "[testing][simulation]")
+{
+    simulation sim;
+    probe tester = sim.make_probe();
+    const pid actor = sim.engine().spawn(helper);
+
+    sim.send(tester.pid(), number{1});
+    sim.send(tester.pid(), words{"two"});
+    CHECK(tester.expect<number>().value == 1);
+    CHECK_FALSE(tester.sender());
+    CHECK_THROWS_AS(tester.expect<number>(), unexpected);  // the other one stays
+    CHECK(tester.size() == 1);
+    CHECK_THROWS_AS(tester.expect_none(), unexpected);
+    tester.expect(words{"two"});
+    tester.expect_none();
+    CHECK_THROWS_AS(tester.expect<number>(), unexpected);
+    sim.send(tester.pid(), number{5});
+    CHECK_THROWS_AS(tester.expect(number{6}), unexpected);
+    static_cast<void>(actor);
+}
+
+TEST_CASE("simulation: a probe sends under its name and answers requests", "[testing][simulation]")
+{
+    simulation sim;
+    probe tester = sim.make_probe();
+    struct relays {
+        static task<> body(context& self, pid to, int* answer)
+        {
+            auto message = co_await self.receive();
+            CHECK(message.sender() == to);
+            message.mark_handled();
+            *answer = co_await self.ask(to, twice{3}, 1s);
+        }
+    };
+    int answer = 0;
+    const pid actor = sim.engine().spawn(on(1), &relays::body, tester.pid(), &answer);
+
+    tester.send(actor, number{1});
+    CHECK(tester.expect<twice>().value == 3);
+    CHECK(tester.sender() == actor);
+    tester.respond(6);
+    tester.respond(7);  // answered already
+    sim.run_until_idle();
+
+    CHECK(answer == 6);
+}
+
+TEST_CASE("simulation: a probe fails when nothing comes, even while others run on", "[testing][simulation]")
+{
+    simulation sim(1, {.step_limit = 10'000});
+    probe tester = sim.make_probe();
+    sim.engine().spawn(spins);
+
+    CHECK_THROWS_AS(tester.expect<number>(), unexpected);
+}
+
+TEST_CASE("simulation: a probe may outlive it", "[testing][simulation]")
+{
+    auto sim = std::make_unique<simulation>();
+    probe tester = sim->make_probe();
+    sim->send(tester.pid(), words{"left"});
+    sim->run_until_idle();
+
+    sim.reset();
+    CHECK(tester.pid());
+}
