@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+
+// Beast is compiled once, here.
+#include <boost/beast/src.hpp>

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+
+// A bank that answers HTTP and WebSocket clients: each account is an actor, each transfer asks two of them.
+//
+// Run:     build/demos/service, then the lines it prints
+// Prints:  three lines to try, and a line of figures in each second with traffic. Ctrl-C ends it.
+// Teaches: actors that answer requests beside ordinary Asio operations, crash, begin anew, and end in order.
+
+#include "figures.hpp"
+#include "listener.hpp"
+#include "options.hpp"
+#include "teller.hpp"
+
+#include <costar/actor/engine.hpp>
+#include <costar/core/spawn.hpp>
+#include <costar/core/timer.hpp>
+#include <costar/core/use_task.hpp>
+#include <costar/core/when.hpp>
+
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <future>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+void print_what_to_try(std::uint16_t port)
+{
+    const auto base = fmt::format("http://127.0.0.1:{}", port);
+    fmt::print("A bank listens on {}. Try:\n\n", base);
+    fmt::print("    curl -d '{{\"amount\": 100}}' {}/accounts/alice/deposit\n", base);
+    fmt::print("    curl -d '{{\"amount\": 1}}' {0}/accounts/bob/deposit; "
+               "curl -d '{{\"from\": \"alice\", \"to\": \"bob\", \"amount\": 40}}' {0}/transfers\n",
+        base);
+    fmt::print("    curl -d '' {0}/accounts/alice/crash; curl {0}/accounts/alice {0}/stats\n\n", base);
+    std::fflush(stdout);
+}
+
+costar::task<> wait_for_the_end(asio::signal_set& signals, std::chrono::milliseconds run_for)
+{
+    if (run_for > 0ms)
+        co_await costar::when_any(signals.async_wait(costar::use_task), costar::sleep_for(run_for));
+    else
+        co_await signals.async_wait(costar::use_task);
+}
+
+int run(const service::options& options)
+{
+    std::vector<service::tally> tallies;  // these outlive the actors that use them
+    std::vector<service::teller> tellers;
+
+    costar::engine_options chosen;
+    chosen.strands = options.strands;
+    chosen.spin = options.spin;
+    chosen.shutdown_timeout = 1s;
+    costar::engine engine(chosen);
+    std::optional<service::acceptor> open;
+    try {
+        open = service::open_port(engine.get_executor(), options.port);
+    } catch (const boost::system::system_error& failure) {
+        fmt::print(stderr, "service: port {} of 127.0.0.1 cannot be used: {}. Choose another with --port.\n",
+            options.port, failure.code().message());
+        return service::exit_unusable;
+    }
+    asio::signal_set signals(engine.get_executor(), SIGINT, SIGTERM);
+
+    tallies = std::vector<service::tally>(engine.size());
+    for (std::size_t strand = 0; strand < engine.size(); ++strand)
+        tellers.emplace_back(engine, options, tallies, tallies[strand], strand);
+
+    print_what_to_try(open->local_endpoint().port());
+    engine.spawn("reporter", service::reporter, &std::as_const(tallies));
+    const costar::pid front = engine.spawn("listener", service::listener, std::move(*open), &tellers);
+    costar::async_spawn(engine.get_executor(), wait_for_the_end(signals, options.run_for), asio::use_future)
+        .get();
+
+    // First whoever talks to clients, so that what they asked for is still answered; the accounts end with
+    // the engine.
+    const auto ended = engine.stop(front, asio::use_future);
+    if (ended.wait_for(options.drain_limit) != std::future_status::ready)
+        fmt::print("Some requests were not finished within {} ms.\n", options.drain_limit.count());
+    const service::totals counts = service::sum_of(tallies);
+    fmt::print("{} requests answered, {} accounts, {} transfers.\n", counts.requests, counts.accounts,
+        counts.transfers);
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    int exit_code = 0;
+    const auto options = service::read_options("service", argc, argv, exit_code);
+    return options ? run(*options) : exit_code;
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace service {
+
+/// What the command line chooses.
+struct options {
+    std::uint16_t port = 8080;             ///< on 127.0.0.1; 0 takes a free one
+    std::size_t strands = 0;               ///< 0 means one for each core
+    std::chrono::milliseconds run_for{0};  ///< 0 means until it is told to stop
+
+    std::chrono::milliseconds idle_limit =
+        std::chrono::seconds(60);  ///< between two requests of a connection
+    std::chrono::milliseconds request_limit =
+        std::chrono::seconds(10);  ///< from a request's first byte to its last
+    std::chrono::milliseconds answer_limit =
+        std::chrono::seconds(5);  ///< for what actors are asked, and for writing
+    std::chrono::milliseconds drain_limit = std::chrono::seconds(5);  ///< for what is in flight at the end
+    std::chrono::microseconds spin{0};                                ///< of an idle strand, before it sleeps
+
+    static constexpr std::uint64_t body_bytes_max = 64 * 1024;
+    static constexpr std::uint32_t header_bytes_max = 8 * 1024;
+};
+
+/// The exit code for an argument or a port that cannot be used.
+inline constexpr int exit_unusable = 2;
+
+/// Reads the command line. Without a value the program ends with `exit_code`; what there is to say has been
+/// said.
+std::optional<options> read_options(std::string_view program, int argc, char** argv, int& exit_code);
+
+/// Reads "5s", "500ms", "2m". Nothing for what is not a duration above zero.
+std::optional<std::chrono::milliseconds> read_duration(std::string_view text);
+
+}  // namespace service
