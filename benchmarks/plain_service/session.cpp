@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+
+#include "session.hpp"
+
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+
+#include <fmt/format.h>
+
+namespace plain {
+
+namespace http = service::http;
+using service::target;
+
+void session::read()
+{
+    parser_.emplace();
+    parser_->body_limit(service::options::body_bytes_max);
+    parser_->header_limit(service::options::header_bytes_max);
+    client_.expires_after(limits_.request_limit);
+    http::async_read(client_, buffer_, *parser_,
+        [self = shared_from_this()](
+            const boost::system::error_code& failure, std::size_t) { self->on_read(failure); });
+}
+
+void session::on_read(const boost::system::error_code& failure)
+{
+    if (!failure)
+        write(answer(parser_->get()), parser_->get().keep_alive());
+    else if (failure == http::error::body_limit)
+        write(service::answer_refused(http::status::payload_too_large, failure.message()), false);
+    else if (failure.category() == http::make_error_code(http::error::bad_method).category() &&
+        failure != http::error::end_of_stream && failure != http::error::partial_message)
+        write(service::answer_refused(http::status::bad_request, failure.message()), false);
+}
+
+void session::write(service::response answered, bool keep_alive)
+{
+    answered_ = std::move(answered);
+    answered_.content_length(answered_.body().size());
+    answered_.keep_alive(keep_alive);
+    requests_.store(requests_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    client_.expires_after(limits_.answer_limit);
+    http::async_write(client_, answered_,
+        [self = shared_from_this(), keep_alive](boost::system::error_code failure, std::size_t) {
+            if (!failure && keep_alive)
+                self->read();
+            else
+                self->client_.socket().shutdown(socket::shutdown_send, failure);
+        });
+}
+
+service::response session::answer(const service::request& asked)
+{
+    try {
+        return route(asked);
+    } catch (const service::refusal& refused) {
+        return service::answer_refused(refused.status(), refused.what());
+    }
+}
+
+service::response session::route(const service::request& asked)
+{
+    const target named = service::read_target(asked.target());
+    service::require_method(asked, service::method_for(named.what));
+    switch (named.what) {
+    case target::kind::deposit: {
+        const std::int64_t amount = service::read_amount(asked.body());
+        return service::answer_balance(named.account, bank_.deposit(named.account, amount));
+    }
+    case target::kind::transfers: {
+        const service::transfer_order order = service::read_transfer(asked.body());
+        return service::answer_transferred(order, bank_.transfer(order));
+    }
+    case target::kind::account:
+        return service::answer_balance(named.account, bank_.balance(named.account));
+    case target::kind::stats:
+        return service::answer(http::status::ok, fmt::format(R"({{"accounts":{}}})", bank_.size()));
+    default:
+        throw service::refusal(http::status::not_found, "this server has no such thing");
+    }
+}
+
+}  // namespace plain

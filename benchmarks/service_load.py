@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Loads the account service and the plain Beast server with wrk, in turn, and compares them.
+
+Usage: service_load.py SERVICE PLAIN_SERVICE [--seconds 5] [--repetitions 5] [--connections 64] [--threads 1]
+                       [--kinds deposit,read,transfer,mixed]
+
+Both run on the same machine as wrk and share its cores, so the figures are good for comparing only.
+Where other programs run too, the processor time of a request says more than requests per second.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import urllib.request
+
+SCRIPT = pathlib.Path(__file__).resolve().parent / "service_load.lua"
+ACCOUNTS = 1000
+
+
+class Server:
+    """A server on a port of its own choice, with its accounts opened."""
+
+    def __init__(self, program, arguments):
+        self.process = subprocess.Popen(
+            [program, "--port", "0", *arguments], stdout=subprocess.PIPE, text=True)
+        found = re.search(r"http://127\.0\.0\.1:\d+", self.process.stdout.readline())
+        self.url = found[0]
+        for number in range(1, ACCOUNTS + 1):
+            body = json.dumps({"amount": 1_000_000}).encode()
+            urllib.request.urlopen(f"{self.url}/accounts/a{number}/deposit", body).read()
+
+    def processor_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate()
+        return self.process.returncode
+
+
+def load(server, kind, options):
+    """Requests per second, 99th percentile in ms, processor time of a request in us; and failures."""
+    before = server.processor_seconds()
+    output = subprocess.run(
+        ["wrk", "-t", str(options.threads), "-c", str(options.connections), "-d", f"{options.seconds}s",
+         "--latency", "-s", str(SCRIPT), server.url, "--", kind],
+        capture_output=True, text=True, check=True).stdout
+    requests, micros, p99, errors = map(int, re.search(r"RESULT (\d+) (\d+) (\d+) (\d+)", output).groups())
+    used = (server.processor_seconds() - before) / max(requests, 1) * 1e6
+    return (requests / (micros / 1e6), p99 / 1e3, used), errors
+
+
+def spread(values, digits):
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("service")
+    parser.add_argument("plain_service")
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--kinds", default="deposit,read,transfer,mixed")
+    parser.add_argument("--arguments", default="", help="further arguments of both servers")
+    options = parser.parse_args()
+
+    failed = 0
+    print(f"wrk: {options.connections} connections, {options.threads} threads, {options.repetitions} runs of "
+          f"{options.seconds} s each, the servers in turn; median (min-max)")
+    print(f"{'requests':<9} {'server':<7} {'requests/s':>24} {'p99 ms':>20} {'cpu us/request':>20}  ratio")
+    for kind in options.kinds.split(","):
+        figures = {"plain": [], "costar": []}
+        for _ in range(options.repetitions):
+            for name, program in (("plain", options.plain_service), ("costar", options.service)):
+                server = Server(program, options.arguments.split())
+                try:
+                    measured, errors = load(server, kind, options)
+                finally:
+                    failed += server.stop() != 0
+                figures[name].append(measured)
+                failed += errors
+        rates = {}
+        for name, runs in figures.items():
+            rate, tail, used = zip(*runs)
+            rates[name] = statistics.median(rate)
+            ratio = f"{rates['costar'] / rates['plain']:.0%}" if name == "costar" else ""
+            print(f"{kind:<9} {name:<7} {spread(rate, 0):>24} {spread(tail, 2):>20} "
+                  f"{spread(used, 1):>20}  {ratio}", flush=True)
+    if failed:
+        print(f"{failed} requests or servers failed", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
