@@ -47,11 +47,11 @@ test-tsan:
 	@exec $(MESON_TEST) -C $(BUILD)-tsan --no-rebuild --suite unit --suite thread $(ARGS)
 
 bench: setup
-	@$(NINJA) -C $(BUILD) benchmarks/bench
-	@exec $(BUILD)/benchmarks/bench $(ARGS)
+	@$(NINJA) -C $(BUILD) bench
+	@exec python3 benchmarks/run.py --build $(BUILD) $(ARGS)
 
 bench-smoke: setup
-	@$(NINJA) -C $(BUILD) benchmarks/bench
+	@$(NINJA) -C $(BUILD) bench
 	@exec $(MESON_TEST) -C $(BUILD) --no-rebuild --suite bench $(ARGS)
 
 format:
