@@ -228,7 +228,13 @@ def documents_have_one_title(tree):
 
 
 def links(text):
+    """Line number and target of each link outside of code blocks."""
+    in_code = False
     for number, line in lines(text):
+        if line.startswith("```"):
+            in_code = not in_code
+        if in_code:
+            continue
         for found in re.finditer(r"\[[^\]]*\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", line)):
             if not re.match(r"[a-z]+:", found[1]):
                 yield number, found[1]

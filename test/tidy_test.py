@@ -140,6 +140,8 @@ class Rules(unittest.TestCase):
         self.refuses(rule, {"a.md": "[x](#other)\n# One\n"}, ("a.md", 1))
         tree = {"docs/a.md": "[x](../b.md#two-words) [y](https://example.org) `[z](none)` [w](guide/)\n"}
         self.allows(rule, {**tree, "b.md": "## Two words\n", "docs/guide/c.md": ""})
+        self.allows(rule, {"a.md": "```cpp\nmatch([&](enter&) {});\n```\n"})
+        self.refuses(rule, {"a.md": "```cpp\n```\n[x](b.md)\n"}, ("a.md", 3))
 
     def test_documents_are_linked(self):
         rule = tidy.documents_are_linked

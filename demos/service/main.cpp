@@ -61,7 +61,7 @@ int run(const service::options& options)
 
     costar::engine_options chosen;
     chosen.strands = options.strands;
-    chosen.spin = options.spin;
+    chosen.spin = 0s;  // a strand that looks for work would take the cores from its clients on this machine
     chosen.shutdown_timeout = 1s;
     costar::engine engine(chosen);
     std::optional<service::acceptor> open;

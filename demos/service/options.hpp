@@ -23,7 +23,6 @@ struct options {
     std::chrono::milliseconds answer_limit =
         std::chrono::seconds(5);  ///< for what actors are asked, and for writing
     std::chrono::milliseconds drain_limit = std::chrono::seconds(5);  ///< for what is in flight at the end
-    std::chrono::microseconds spin{0};                                ///< of an idle strand, before it sleeps
 
     static constexpr std::uint64_t body_bytes_max = 64 * 1024;
     static constexpr std::uint32_t header_bytes_max = 8 * 1024;

@@ -4,17 +4,17 @@
 
 namespace costar {
 
-const hook_actions stop_awaiter::actions{
-    .cancel =
-        [](cancel_hook& hook) noexcept {
-            auto& self = static_cast<stop_awaiter&>(hook);
-            self.cancelled_ = true;
-            station::of(self.self_).forget(self.token_);
-            self.end();
-        },
-    .describe = [](const cancel_hook& hook) {
-        return "the end of " + static_cast<const stop_awaiter&>(hook).target_.to_string();
-    }};
+const hook_actions stop_awaiter::actions{.cancel =
+                                             [](cancel_hook& hook) noexcept {
+                                                 auto& self = static_cast<stop_awaiter&>(hook);
+                                                 self.cancelled_ = true;
+                                                 station::of(self.self_).forget(self.token_);
+                                                 self.end();
+                                             },
+    .describe =
+        [](const cancel_hook& hook) {
+            return "the end of " + static_cast<const stop_awaiter&>(hook).target_.to_string();
+        }};
 
 stop_awaiter::~stop_awaiter()
 {

@@ -16,7 +16,10 @@ public:
     explicit receive_hook(cell& self) noexcept : cancel_hook(actions), self_(self) {}
 
     static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
-    static void operator delete(void* memory, std::size_t bytes) noexcept { arena::deallocate(memory, bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept
+    {
+        arena::deallocate(memory, bytes);
+    }
 
 private:
     static const hook_actions actions;
@@ -24,16 +27,15 @@ private:
     cell& self_;
 };
 
-const hook_actions receive_hook::actions{
-    .cancel =
-        [](cancel_hook& hook) noexcept {
-            cell& self = static_cast<receive_hook&>(hook).self_;
-            self.receive_cancelled = true;
-            if (self.wanted != nullptr) {
-                self.wanted = nullptr;
-                self.home().make_ready(self);
-            }
-        },
+const hook_actions receive_hook::actions{.cancel =
+                                             [](cancel_hook& hook) noexcept {
+                                                 cell& self = static_cast<receive_hook&>(hook).self_;
+                                                 self.receive_cancelled = true;
+                                                 if (self.wanted != nullptr) {
+                                                     self.wanted = nullptr;
+                                                     self.home().make_ready(self);
+                                                 }
+                                             },
     .describe = [](const cancel_hook&) { return std::string("a message"); }};
 
 }  // namespace

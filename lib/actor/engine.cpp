@@ -45,18 +45,15 @@ engine::engine(engine_options options) : engine(options, std::make_unique<schedu
 
 engine::engine(asio::any_io_executor borrowed, engine_options options)
     : engine(std::vector<asio::any_io_executor>{std::move(borrowed)}, std::move(options))
-{
-}
+{}
 
 engine::engine(std::vector<asio::any_io_executor> borrowed, engine_options options)
     : engine(options, std::make_unique<scheduler>(std::move(borrowed), options))
-{
-}
+{}
 
 engine::engine(scheduler::manual mode, engine_options options)
     : engine(options, std::make_unique<scheduler>(mode, options))
-{
-}
+{}
 
 engine::~engine()
 {
@@ -89,9 +86,10 @@ void engine::send_from_outside(pid to, envelope* sent)
         // Somebody has to make the dead letter; the first strand does.
         station& post = *shared_.stations[0];
         const auto discard = [](envelope* left) { left->discard(); };
-        post.home().post_in_line(make_job([&post, to, held = std::unique_ptr<envelope, decltype(discard)>(sent)]() mutable {
-            post.send(to, held.release());
-        }));
+        post.home().post_in_line(
+            make_job([&post, to, held = std::unique_ptr<envelope, decltype(discard)>(sent)]() mutable {
+                post.send(to, held.release());
+            }));
         return;
     }
     const parcel packed = pack(address_on_strand(to), sent);
@@ -140,8 +138,10 @@ public:
     using outcome = std::function<void(boost::system::error_code, shutdown_report)>;
 
     shutting_down(commons& shared, outcome done)
-        : stray([](stray& self) noexcept { static_cast<shutting_down&>(self).let_go(); }), shared_(shared),
-          done_(std::move(done)), busy_(shared.stations.size())
+        : stray([](stray& self) noexcept { static_cast<shutting_down&>(self).let_go(); }),
+          shared_(shared),
+          done_(std::move(done)),
+          busy_(shared.stations.size())
     {
         fire = [](timer_node* timer) { static_cast<shutting_down*>(timer)->give_up(); };
     }
@@ -181,8 +181,8 @@ private:
         const auto keep = std::exchange(self_, nullptr);
         forget();
         const bool complete = report_.left.empty();
-        std::exchange(done_, nullptr)(complete ? boost::system::error_code() : make_error_code(errc::timed_out),
-                                      std::move(report_));
+        std::exchange(done_, nullptr)(
+            complete ? boost::system::error_code() : make_error_code(errc::timed_out), std::move(report_));
     }
 
     void give_up()
@@ -191,9 +191,8 @@ private:
         busy_ = shared_.stations.size();
         for (station* part : shared_.stations) {
             part->home().post([self = shared_from_this(), part] {
-                self->shared_.stations[0]->home().post([self, left = part->living_names()] {
-                    self->strand_ended(left, true);
-                });
+                self->shared_.stations[0]->home().post(
+                    [self, left = part->living_names()] { self->strand_ended(left, true); });
             });
         }
     }
@@ -208,8 +207,8 @@ private:
 
 }  // namespace
 
-void engine::begin_shutdown(std::chrono::nanoseconds deadline,
-                            std::function<void(boost::system::error_code, shutdown_report)> done)
+void engine::begin_shutdown(
+    std::chrono::nanoseconds deadline, std::function<void(boost::system::error_code, shutdown_report)> done)
 {
     shared_.closing.store(true, std::memory_order_relaxed);
     auto ending = std::make_shared<shutting_down>(shared_, std::move(done));
@@ -219,15 +218,15 @@ void engine::begin_shutdown(std::chrono::nanoseconds deadline,
 shutdown_report engine::shutdown(std::chrono::nanoseconds deadline)
 {
     if (!strands_->is_owned())
-        throw std::logic_error("a borrowed engine is shut down with async_shutdown: its executors belong to others");
+        throw std::logic_error(
+            "a borrowed engine is shut down with async_shutdown: its executors belong to others");
     if (strands_->is_own_thread())
         throw std::logic_error("an engine cannot wait for its end on one of its own threads");
     shutdown_report report;
     std::promise<shutdown_report> ended;
     auto waiting = ended.get_future();
-    begin_shutdown(deadline, [&ended](boost::system::error_code, shutdown_report left) {
-        ended.set_value(std::move(left));
-    });
+    begin_shutdown(deadline,
+        [&ended](boost::system::error_code, shutdown_report left) { ended.set_value(std::move(left)); });
     return waiting.get();
 }
 

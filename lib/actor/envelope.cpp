@@ -33,8 +33,7 @@ parcel pack(std::uint64_t to, envelope* sent) noexcept
         auto* body = ::new (packed.body) inline_body{sent->sender, sent->reply, sent->deadline, {}};
         std::memcpy(body->value, sent->body(), sent->type->bytes);
         sent->discard();
-    }
-    else {
+    } else {
         packed.kind = reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(sent->type) | boxed);
         std::memcpy(packed.body, &sent, sizeof sent);
     }
@@ -50,7 +49,8 @@ envelope* unpack(const parcel& arrived)
     }
     const auto* type = static_cast<const message_type*>(arrived.kind);
     const auto* body = std::launder(reinterpret_cast<const inline_body*>(arrived.body));
-    static_assert(sizeof(envelope) % 16 == 0 && sizeof body->value == 16, "every small message has a block of one size");
+    static_assert(sizeof(envelope) % 16 == 0 && sizeof body->value == 16,
+        "every small message has a block of one size");
     envelope* made = envelope::allocate(sizeof body->value);
     made->type = type;
     made->sender = body->sender;

@@ -54,11 +54,10 @@ void event_stream::publish(std::type_index type, const void* event)
             continue;
         try {
             each->receiver(event);
-        }
-        catch (const std::exception& thrown) {  // what is being told of has happened; the teller cannot help it
+        } catch (
+            const std::exception& thrown) {  // what is being told of has happened; the teller cannot help it
             log(log_level::error, std::string("a subscriber of events threw: ") + thrown.what());
-        }
-        catch (...) {
+        } catch (...) {
             log(log_level::error, "a subscriber of events threw an exception of unknown type");
         }
     }
@@ -74,7 +73,8 @@ void event_stream::subscription::cancel() noexcept
     std::erase_if(*changed, [this](const auto& each) {
         if (each->id != id_)
             return false;
-        each->active.store(false, std::memory_order_relaxed);  // no further call, even of a publishing under way
+        each->active.store(
+            false, std::memory_order_relaxed);  // no further call, even of a publishing under way
         return true;
     });
     state->count.store(changed->size(), std::memory_order_relaxed);

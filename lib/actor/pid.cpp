@@ -39,8 +39,9 @@ std::string pid::to_string() const
 std::optional<pid> pid::parse(std::string_view text) noexcept
 {
     pid read;
-    if (take_number(text, read.node_) && take(text, "/$") && take_number(text, read.strand_) && take(text, "-") &&
-        take_number(text, read.slot_) && take(text, "-") && take_number(text, read.generation_) && text.empty())
+    if (take_number(text, read.node_) && take(text, "/$") && take_number(text, read.strand_) &&
+        take(text, "-") && take_number(text, read.slot_) && take(text, "-") &&
+        take_number(text, read.generation_) && text.empty())
         return read;
     return std::nullopt;
 }

@@ -97,8 +97,7 @@ registry::outcome registry::insert(std::string_view name, pid owner, const std::
     entry* made = entry::make(name, owner);
     try {
         part.names.insert(made);
-    }
-    catch (...) {
+    } catch (...) {
         made->destroy();
         throw;
     }

@@ -29,7 +29,10 @@ void spawned_child::start(cell& owner, task<> work)
 }
 
 spawned_child::spawned_child(cell& owner, task<> work)
-    : child_scope(owner), owner_(owner), work_(std::move(work)), next_(owner.cold_part_made().tasks),
+    : child_scope(owner),
+      owner_(owner),
+      work_(std::move(work)),
+      next_(owner.cold_part_made().tasks),
       place_(&owner.cold->tasks)
 {
     set_apart(true);

@@ -11,25 +11,25 @@ namespace costar {
 birth_place::birth_place(commons& shared, cell* parent, spawn_options options, bool repeatable)
     : parent_cell_(parent), options_(std::move(options))
 {
-    if (shared.closing.load(std::memory_order_relaxed) || (parent != nullptr && parent->state == life::closing))
+    if (shared.closing.load(std::memory_order_relaxed) ||
+        (parent != nullptr && parent->state == life::closing))
         refuse(shared);
     if (options_.restart.limit != 0 && !repeatable)
         throw std::invalid_argument("an actor that may be restarted needs arguments that can be copied");
     const std::size_t count = shared.stations.size();
     strand_context* current = strand_context::current();
     station* here = nullptr;
-    if (current != nullptr && current->index() < count && &shared.stations[current->index()]->home() == current)
+    if (current != nullptr && current->index() < count &&
+        &shared.stations[current->index()]->home() == current)
         here = shared.stations[current->index()];
     if (options_.placement == placement::chosen) {
         if (options_.strand >= count)
             throw std::invalid_argument(
                 fmt::format("there is no strand {}: the engine has {}", options_.strand, count));
         target_ = shared.stations[options_.strand];
-    }
-    else if (options_.placement == placement::beside && here != nullptr) {
+    } else if (options_.placement == placement::beside && here != nullptr) {
         target_ = here;
-    }
-    else {
+    } else {
         target_ = shared.stations[shared.next_strand.fetch_add(1, std::memory_order_relaxed) % count];
     }
     is_here_ = target_ == here;

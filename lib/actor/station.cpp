@@ -20,11 +20,9 @@ std::string text_of(const std::exception_ptr& failure)
 {
     try {
         std::rethrow_exception(failure);
-    }
-    catch (const std::exception& thrown) {
+    } catch (const std::exception& thrown) {
         return thrown.what();
-    }
-    catch (...) {
+    } catch (...) {
         return "an exception of unknown type";
     }
 }
@@ -33,11 +31,9 @@ bool is_cancellation(const std::exception_ptr& failure) noexcept
 {
     try {
         std::rethrow_exception(failure);
-    }
-    catch (const boost::system::system_error& thrown) {
+    } catch (const boost::system::system_error& thrown) {
         return thrown.code() == std::errc::operation_canceled;
-    }
-    catch (...) {
+    } catch (...) {
         return false;
     }
 }
@@ -46,13 +42,11 @@ bool is_cancellation(const std::exception_ptr& failure) noexcept
 
 name_in_use::name_in_use(std::string_view name, pid holder)
     : error(errc::name_in_use, fmt::format("'{}' is the name of {}", name, holder)), holder_(holder)
-{
-}
+{}
 
 station::station(commons& shared, strand_context& home)
     : shared_(shared), home_(home), node_(shared.node), strand_(static_cast<std::uint16_t>(home.index()))
-{
-}
+{}
 
 station::~station()
 {
@@ -60,7 +54,8 @@ station::~station()
         delete part;
 }
 
-// Cells ---------------------------------------------------------------------------------------------------------
+// Cells
+// ---------------------------------------------------------------------------------------------------------
 
 cell& station::construct(std::uint32_t slot)
 {
@@ -180,8 +175,8 @@ void station::set_restart(cell& born, const restart_policy& policy, std::unique_
     cold.again = std::move(again);
 }
 
-registry::entry* station::claim_name(std::string_view name, pid owner,
-                                     const std::function<void(registry::entry&)>& first)
+registry::entry* station::claim_name(
+    std::string_view name, pid owner, const std::function<void(registry::entry&)>& first)
 {
     const registry::outcome outcome = shared_.names.insert(name, owner, first);
     if (outcome.made != nullptr)
@@ -212,8 +207,8 @@ pid station::parent_of(const cell& self) noexcept
     if (self.parent == cell::nobody)
         return {};
     const std::uint32_t generation = self.parent_strand != strand_
-                                         ? self.cold->parent_generation
-                                         : chunks_[self.parent / chunk::cells]->generations[self.parent % chunk::cells];
+        ? self.cold->parent_generation
+        : chunks_[self.parent / chunk::cells]->generations[self.parent % chunk::cells];
     return {node_, self.parent_strand, self.parent, generation};
 }
 
@@ -233,7 +228,8 @@ void station::begin(cell& born, pid parent, task<> body, const actor_kind& kind)
         request_stop(born);  // it was under way from another strand when the shutdown began
 }
 
-void station::begin_failed(cell& born, pid parent, const actor_kind& kind, std::exception_ptr failure) noexcept
+void station::begin_failed(
+    cell& born, pid parent, const actor_kind& kind, std::exception_ptr failure) noexcept
 {
     born.kind = &kind;
     link(born, parent);
@@ -244,7 +240,8 @@ void station::begin_failed(cell& born, pid parent, const actor_kind& kind, std::
     queue_reap(born);
 }
 
-// Messages ------------------------------------------------------------------------------------------------------
+// Messages
+// ------------------------------------------------------------------------------------------------------
 
 void station::send_parcel(std::uint32_t strand, const parcel& packed)
 {
@@ -300,7 +297,7 @@ void station::receive(parcel& arrived)
             deliver(*receiver, sent);
         else
             bury(sent, {shared_.node, static_cast<std::uint16_t>(home_.index()), slot, generation},
-                 errc::no_such_actor);
+                errc::no_such_actor);
         return;
     }
     reply_waiter* waiter = claim(arrived.to);
@@ -325,15 +322,15 @@ void station::discard(parcel& left) noexcept
     lost->discard();
 }
 
-// Answers -------------------------------------------------------------------------------------------------------
+// Answers
+// -------------------------------------------------------------------------------------------------------
 
 std::uint64_t station::expect_in_new_place(reply_waiter& waiter)
 {
     free_reply_ = static_cast<std::uint32_t>(replies_.size());
     try {
         replies_.emplace_back().next_free = cell::nobody;
-    }
-    catch (...) {
+    } catch (...) {
         free_reply_ = cell::nobody;
         throw;
     }
@@ -356,7 +353,8 @@ void station::fail(std::uint64_t token, errc reason) noexcept
     send_parcel(strand_of(token), packed);
 }
 
-// Ends ----------------------------------------------------------------------------------------------------------
+// Ends
+// ----------------------------------------------------------------------------------------------------------
 
 void station::stop(pid target, std::uint64_t token)
 {
@@ -468,8 +466,8 @@ void station::crashed(cell& self, const std::exception_ptr& failure) noexcept
     self.failed = true;
     const std::string reason = text_of(failure);
     cold_part* cold = self.cold;
-    bool may_restart = cold != nullptr && cold->again != nullptr && cold->restart.limit != 0 && !self.stop_requested &&
-                       !shared_.closing.load(std::memory_order_relaxed);
+    bool may_restart = cold != nullptr && cold->again != nullptr && cold->restart.limit != 0 &&
+        !self.stop_requested && !shared_.closing.load(std::memory_order_relaxed);
     if (may_restart) {
         auto& times = self.rare_part_made().restarts;
         const auto window = static_cast<std::uint64_t>(cold->restart.within.count());
@@ -480,13 +478,16 @@ void station::crashed(cell& self, const std::exception_ptr& failure) noexcept
         if (may_restart)
             times.push_back(now);
         else
-            shared_.events.publish(restart_limit_reached{pid_of(self), name_of(self), reason, self.cold->restart_count});
+            shared_.events.publish(
+                restart_limit_reached{pid_of(self), name_of(self), reason, self.cold->restart_count});
     }
     self.begin_again = may_restart;
-    log(log_level::error, fmt::format("actor {} crashed: {}{}", name_of(self), reason,
-                                      may_restart ? "; it is begun anew" : ""));
+    log(log_level::error,
+        fmt::format(
+            "actor {} crashed: {}{}", name_of(self), reason, may_restart ? "; it is begun anew" : ""));
     if (may_restart)
-        shared_.events.publish(actor_restarted{pid_of(self), name_of(self), reason, self.cold->restart_count + 1});
+        shared_.events.publish(
+            actor_restarted{pid_of(self), name_of(self), reason, self.cold->restart_count + 1});
 }
 
 void station::close_family(cell& self) noexcept
@@ -550,8 +551,7 @@ void station::restart(cell& self) noexcept
         self.state = life::running;
         self.failed = false;
         home_.make_ready(self);
-    }
-    catch (...) {
+    } catch (...) {
         self.state = life::closing;
         crashed(self, std::current_exception());
         queue_reap(self);
@@ -567,8 +567,7 @@ void station::drop_mailbox(cell& self, errc reason) noexcept
             if (const std::uint64_t token = std::exchange(left->reply, 0))
                 answer(token, std::monostate{});
             left->discard();
-        }
-        else {
+        } else {
             bury(left, id, reason);
         }
     }
@@ -625,8 +624,7 @@ void station::task_done(cell& owner, std::exception_ptr failure) noexcept
             owner.wanted = nullptr;
             home_.make_ready(owner);
         }
-    }
-    else if (failure && owner.state == life::closing && !owner.failed && !is_cancellation(failure)) {
+    } else if (failure && owner.state == life::closing && !owner.failed && !is_cancellation(failure)) {
         crashed(owner, failure);
     }
     if (owner.state == life::closing)
@@ -636,10 +634,10 @@ void station::task_done(cell& owner, std::exception_ptr failure) noexcept
 station_figures station::figures() const noexcept
 {
     return {.live = figures_.live.value(),
-            .spawned = figures_.spawned.value(),
-            .restarts = figures_.restarts.value(),
-            .dead_letters = figures_.dead_letters.value(),
-            .late_replies = figures_.late_replies.value()};
+        .spawned = figures_.spawned.value(),
+        .restarts = figures_.restarts.value(),
+        .dead_letters = figures_.dead_letters.value(),
+        .late_replies = figures_.late_replies.value()};
 }
 
 void station::stop_all(std::function<void()> done)
@@ -685,8 +683,8 @@ std::vector<std::string> station::dump() const
 {
     std::vector<std::string> lines;
     for_each_cell([&](cell& each) {
-        std::string line = fmt::format("{} {} ({}), {} queued", pid_of(each), name_of(each),
-                                       demangled(*each.kind->info), each.queued());
+        std::string line = fmt::format(
+            "{} {} ({}), {} queued", pid_of(each), name_of(each), demangled(*each.kind->info), each.queued());
         if (each.state == life::closing)
             line += ", is ending";
         else if (each.state == life::restarting)
@@ -698,8 +696,8 @@ std::vector<std::string> station::dump() const
         else
             each.for_each_waiting([&](const cancel_hook& hook) { line += ", waits for " + hook.describe(); });
         if (each.waiter != nullptr && each.state == life::running)
-            line += fmt::format(", from {}:{}", each.body.promise().where().file_name(),
-                                each.body.promise().where().line());
+            line += fmt::format(
+                ", from {}:{}", each.body.promise().where().file_name(), each.body.promise().where().line());
         lines.push_back(std::move(line));
     });
     return lines;

@@ -57,9 +57,9 @@ std::chrono::nanoseconds time_until(std::uint64_t due, std::uint64_t now) noexce
 
 /// What the kinds of drivers have in common: a count of those who hold on to it.
 ///
-/// Lifetime: the driver, and the strand's machine with it, goes with the last of the scheduler, the executors that track
-/// work, and its own handlers in a borrowed context. So an operation that is still pending there when the engine ends
-/// finds a strand that refuses it, and not freed memory.
+/// Lifetime: the driver, and the strand's machine with it, goes with the last of the scheduler, the executors
+/// that track work, and its own handlers in a borrowed context. So an operation that is still pending there
+/// when the engine ends finds a strand that refuses it, and not freed memory.
 class scheduler::driver : public strand_driver {
 public:
     explicit driver(std::unique_ptr<strand_context> context) noexcept : context_(std::move(context)) {}
@@ -94,12 +94,18 @@ private:
 class scheduler::owned_driver final : public driver {
 public:
     owned_driver(std::unique_ptr<strand_context> context, const scheduler_options& options, const void* owner)
-        : driver(std::move(context)), spin_(static_cast<std::uint64_t>(std::max<std::int64_t>(options.spin.count(), 0))),
-          pin_(options.pin_threads), owner_(owner), work_(asio::make_work_guard(io_)), timer_(io_)
-    {
-    }
+        : driver(std::move(context)),
+          spin_(static_cast<std::uint64_t>(std::max<std::int64_t>(options.spin.count(), 0))),
+          pin_(options.pin_threads),
+          owner_(owner),
+          work_(asio::make_work_guard(io_)),
+          timer_(io_)
+    {}
 
-    void kick() noexcept override { asio::post(io_, [] {}); }
+    void kick() noexcept override
+    {
+        asio::post(io_, [] {});
+    }
     bool may_enter() const noexcept override { return own_thread_of == this; }
     bool may_hold_back() const noexcept override { return own_thread_of == nullptr; }
     bool sleeps_seldom() const noexcept override { return true; }
@@ -174,8 +180,8 @@ private:
         return false;
     }
 
-    /// Looks for work from other threads for a while. A strand that nobody sends to stops looking, and tries again
-    /// from time to time.
+    /// Looks for work from other threads for a while. A strand that nobody sends to stops looking, and tries
+    /// again from time to time.
     bool wait_spinning()
     {
         if (spin_ == 0)
@@ -243,9 +249,11 @@ private:
 class scheduler::borrowed_driver final : public driver {
 public:
     borrowed_driver(std::unique_ptr<strand_context> context, asio::any_io_executor executor)
-        : driver(std::move(context)), base_(std::move(executor)), executor_(asio::make_strand(base_)), timer_(executor_)
-    {
-    }
+        : driver(std::move(context)),
+          base_(std::move(executor)),
+          executor_(asio::make_strand(base_)),
+          timer_(executor_)
+    {}
 
     void kick() noexcept override
     {
@@ -262,13 +270,15 @@ public:
 
     void timer_changed(std::uint64_t due) override
     {
+        const std::uint64_t arming = ++armings_;
         if (due == UINT64_MAX) {
             timer_.cancel();  // an idle strand holds no work
             return;
         }
         timer_.expires_after(time_until(due, context_->read_clock()));
-        timer_.async_wait([self = handler_hold(*this)](const boost::system::error_code& code) {
-            if (code || self->stopped_)
+        timer_.async_wait([self = handler_hold(*this), arming](const boost::system::error_code& code) {
+            // One that had fired before the timer was set anew says nothing about the new setting.
+            if (code || self->stopped_ || arming != self->armings_)
                 return;
             self->context_->forget_announcement();
             self->pump();
@@ -348,8 +358,9 @@ private:
     asio::any_io_executor base_;
     asio::strand<asio::any_io_executor> executor_;
     asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
-                               asio::strand<asio::any_io_executor>>
+        asio::strand<asio::any_io_executor>>
         timer_;
+    std::uint64_t armings_ = 0;
     std::atomic<bool> stopped_{false};
     std::atomic<std::size_t> work_count_{0};  // executors that track work, on any thread
     std::mutex work_mutex_;
@@ -409,7 +420,7 @@ scheduler::~scheduler()
 std::unique_ptr<strand_context> scheduler::make_context(const scheduler_options& options)
 {
     return std::make_unique<strand_context>(static_cast<std::uint32_t>(contexts_.size()), options.turn,
-                                            options.clock != nullptr ? *options.clock : real_clock_);
+        options.clock != nullptr ? *options.clock : real_clock_);
 }
 
 void scheduler::add(std::unique_ptr<driver> made)

@@ -77,12 +77,13 @@ outside_sender& this_thread_sender()
     return sender;
 }
 
-/// Registers a foreign thread's queue with its strand. If the strand ends before it gets to it, the queue is closed; one
-/// with parcels inside is still registered, so that they are discarded.
+/// Registers a foreign thread's queue with its strand. If the strand ends before it gets to it, the queue is
+/// closed; one with parcels inside is still registered, so that they are discarded.
 class adoption {
 public:
     adoption(std::vector<chute*>& known, chute& queue) noexcept : known_(&known), queue_(&queue) {}
-    adoption(adoption&& other) noexcept : known_(other.known_), queue_(std::exchange(other.queue_, nullptr)) {}
+    adoption(adoption&& other) noexcept : known_(other.known_), queue_(std::exchange(other.queue_, nullptr))
+    {}
     ~adoption()
     {
         if (queue_ == nullptr)
@@ -100,8 +101,8 @@ private:
     chute* queue_;
 };
 
-/// Waits until the strand has made room, or has made no progress for about ten milliseconds. Room is made every few
-/// microseconds while the strand runs, so it is worth a look before the thread sleeps.
+/// Waits until the strand has made room, or has made no progress for about ten milliseconds. Room is made
+/// every few microseconds while the strand runs, so it is worth a look before the thread sleeps.
 void hold_back(chute& queue)
 {
     for (int attempt = 0; attempt < 256; ++attempt) {
@@ -116,19 +117,24 @@ void hold_back(chute& queue)
 }  // namespace
 
 strand_context::strand_context(std::uint32_t index, const turn_options& options, costar::clock& clock)
-    : throughput_(std::max(options.throughput, 1)), now_(clock.now()),
-      turn_length_(static_cast<std::uint64_t>(options.turn.count())), backlog_max_(options.backlog),
-      ring_slots_(options.ring_slots), index_(index), serial_(next_serial()), clock_(&clock), wheel_(now_)
-{
-}
+    : throughput_(std::max(options.throughput, 1)),
+      now_(clock.now()),
+      turn_length_(static_cast<std::uint64_t>(options.turn.count())),
+      backlog_max_(options.backlog),
+      ring_slots_(options.ring_slots),
+      index_(index),
+      serial_(next_serial()),
+      clock_(&clock),
+      wheel_(now_)
+{}
 
 strand_context::~strand_context()
 {
     discard_jobs();
 }
 
-void strand_context::connect(strand_driver& driver, const std::vector<strand_context*>& siblings,
-                             parcel_receiver& receiver)
+void strand_context::connect(
+    strand_driver& driver, const std::vector<strand_context*>& siblings, parcel_receiver& receiver)
 {
     driver_ = &driver;
     sleeps_seldom_ = driver.sleeps_seldom();
@@ -187,8 +193,8 @@ void strand_context::post(job& work) noexcept
     }
     if (inbox_.push(&work))
         wake();
-    // Sequentially consistent, as the push is: either this sees that the strand has ended, or whoever ended it sees
-    // the job.
+    // Sequentially consistent, as the push is: either this sees that the strand has ended, or whoever ended
+    // it sees the job.
     if (refusing_.load(std::memory_order_seq_cst)) [[unlikely]]
         for (job* left = inbox_.take(); left != nullptr;) {
             job* first = std::exchange(left, left->next);
@@ -237,7 +243,8 @@ void strand_context::post_in_line(job& work)
     std::memcpy(message.body, &pointer, sizeof pointer);
     if (current_ == this)
         jobs_.push(&work);
-    else if (current_ != nullptr && index_ < current_->peers_.size() && current_->peers_[index_].context == this)
+    else if (current_ != nullptr && index_ < current_->peers_.size() &&
+        current_->peers_[index_].context == this)
         current_->send(*this, message);
     else if (!send_from_outside(message))
         work.run(&work, true);
@@ -318,8 +325,8 @@ void strand_context::leave_turn()
 
 void strand_context::drain()
 {
-    // What is visible in the rings now was sent after whatever its sender had posted to the inbox before; so the inbox
-    // is emptied between the look at the rings and the taking.
+    // What is visible in the rings now was sent after whatever its sender had posted to the inbox before; so
+    // the inbox is emptied between the look at the rings and the taking.
     for (peer& other : peers_)
         if (other.in != nullptr)
             other.in->snapshot();
@@ -347,8 +354,7 @@ void strand_context::take_from(Queue& queue, std::size_t& taken)
             std::memcpy(&work, arrived->body, sizeof work);
             queue.pop();
             work->run(work, false);
-        }
-        else {
+        } else {
             receiver_->receive(*arrived);
             queue.pop();
         }
@@ -456,8 +462,8 @@ void strand_context::run_one(run_node& node)
     if (ended_ != nullptr) [[unlikely]]
         reap();
     if (running_ != nullptr && !root.receptive_) {
-        // Its messages wait for something other than the processor, so they must not hold back the rings: the reply it
-        // waits for may lie in one.
+        // Its messages wait for something other than the processor, so they must not hold back the rings: the
+        // reply it waits for may lie in one.
         root.counted_ = false;
         backlog_ -= root.queued_;
     }
@@ -510,7 +516,8 @@ void strand_context::flush()
 void strand_context::flush_overflow(std::size_t index)
 {
     peer& target = peers_[index];
-    while (target.overflow_begin < target.overflow.size() && target.out->push(target.overflow[target.overflow_begin])) {
+    while (target.overflow_begin < target.overflow.size() &&
+        target.out->push(target.overflow[target.overflow_begin])) {
         ++target.overflow_begin;
         --overflowed_;
     }
@@ -548,8 +555,7 @@ void strand_context::discard_input() noexcept
             job* work = nullptr;
             std::memcpy(&work, left.body, sizeof work);
             work->run(work, true);
-        }
-        else {
+        } else {
             receiver_->discard(left);
         }
     };

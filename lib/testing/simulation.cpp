@@ -81,7 +81,8 @@ void simulation::run_until_idle()
 
 void simulation::advance(std::chrono::nanoseconds span)
 {
-    const std::uint64_t end = clock_.now() + static_cast<std::uint64_t>(std::max<std::int64_t>(span.count(), 0));
+    const std::uint64_t end =
+        clock_.now() + static_cast<std::uint64_t>(std::max<std::int64_t>(span.count(), 0));
     run_until_idle();
     for (std::uint64_t next = next_timer(); next <= end; next = next_timer()) {
         clock_.set(next);
@@ -104,8 +105,7 @@ void simulation::run_until(const std::function<bool()>& done)
         const std::uint64_t next = next_timer();
         if (next > end)
             throw stuck(fmt::format("seed {}: {}\n{}", seed_,
-                                    next == UINT64_MAX ? "nothing is left to run" : "nothing has come in time",
-                                    dump()));
+                next == UINT64_MAX ? "nothing is left to run" : "nothing has come in time", dump()));
         clock_.set(next);
     }
 }
@@ -153,8 +153,8 @@ task<> probe::body(context& self, std::shared_ptr<mailbox> box)
 
 envelope* probe::next(const message_type& wanted)
 {
-    for (std::uint64_t steps = 0; box_->arrived.empty() && steps < sim_->options_.step_limit && sim_->step(); ++steps) {
-    }
+    for (std::uint64_t steps = 0; box_->arrived.empty() && steps < sim_->options_.step_limit && sim_->step();
+        ++steps) {}
     if (box_->arrived.empty())
         fail("expected a " + wanted.name() + ", and nothing came");
     envelope* arrived = box_->arrived.front();

@@ -27,8 +27,8 @@ concept engine_sends = requires(engine& from, To to, Message message) { from.sen
 template <class To, class Message>
 concept actor_sends = requires(context& from, To to, Message message) { from.send(to, std::move(message)); };
 template <class To, class Message>
-concept engine_asks =
-    requires(engine& from, To to, Message message) { from.ask(to, std::move(message), [](error_code, auto...) {}); };
+concept engine_asks = requires(
+    engine& from, To to, Message message) { from.ask(to, std::move(message), [](error_code, auto...) {}); };
 template <class To, class Message>
 concept actor_asks = requires(context& from, To to, Message message) { from.ask(to, std::move(message)); };
 

@@ -40,7 +40,8 @@ task<> asks(context& self, pid to, std::chrono::nanoseconds timeout, std::vector
 }
 
 /// Passes a request on with a question of its own.
-task<> asks_further(context& self, pid to, std::chrono::nanoseconds timeout, bool in_task, std::vector<outcome>* seen)
+task<> asks_further(
+    context& self, pid to, std::chrono::nanoseconds timeout, bool in_task, std::vector<outcome>* seen)
 {
     while (auto message = co_await self.receive()) {
         const bool keeps = message.is<twice>();
@@ -66,8 +67,7 @@ task<> awaits_stop(context& self, pid target, bool in_line, std::chrono::nanosec
 
 task<> ends_slowly(context& self)
 {
-    while (co_await self.receive()) {
-    }
+    while (co_await self.receive()) {}
     co_await shield(sleep_for(3s));
 }
 
@@ -80,8 +80,7 @@ task<> stops_parent(context& self)
 task<> has_rebel(context& self, pid* child)
 {
     *child = self.spawn(stops_parent);
-    while (co_await self.receive()) {
-    }
+    while (co_await self.receive()) {}
 }
 
 /// Answers each request when its turn comes in a list.
@@ -270,7 +269,8 @@ TEST_CASE("ask: several at once", "[actor][ask]")
     struct both {
         static task<> body(context& self, pid to, pid never, std::string* text)
         {
-            const auto [number, words] = co_await when_all(self.ask(to, twice{2}), self.ask(to, greet{"you"}));
+            const auto [number, words] =
+                co_await when_all(self.ask(to, twice{2}), self.ask(to, greet{"you"}));
             const auto first = co_await when_any(self.ask(never, twice{2}, 1min), self.ask(to, twice{3}));
             *text = std::to_string(number) + " " + words + " " + std::to_string(first.index());
         }
@@ -347,8 +347,7 @@ TEST_CASE("ask: a token is good for one answer, whoever waits next", "[actor][as
                     post.answer(tokens[which], static_cast<int>(which));
                     expected[which] += open[which];
                     late += !open[which];
-                }
-                else {
+                } else {
                     post.forget(tokens[which]);
                 }
                 open[which] = false;

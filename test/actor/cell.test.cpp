@@ -51,8 +51,8 @@ task<> entangled(context& self, pid other, int* alive, int depth)
         self.spawn(on(1), &entangled, other, alive, depth - 1);
     }
     auto held = co_await self.receive(1ms);
-    static_cast<void>(co_await when_all(as_result(self.ask(other, ask_counted{counted(*alive)}, 24h)),
-                                        as_result(self.receive<words>())));
+    static_cast<void>(co_await when_all(
+        as_result(self.ask(other, ask_counted{counted(*alive)}, 24h)), as_result(self.receive<words>())));
     co_await shield(sleep_for(24h));
 }
 

@@ -84,10 +84,10 @@ template <class... T>
 constexpr bool has_all(message_list<T...>)
 {
     return (std::is_same_v<T, increment> || ...) && (std::is_same_v<T, get> || ...) &&
-           (std::is_same_v<T, wait_and_get> || ...) && (std::is_same_v<T, wait_and_touch> || ...) &&
-           (std::is_same_v<T, ask_other> || ...) && (std::is_same_v<T, moved_only> || ...) &&
-           (std::is_same_v<T, never_answered> || ...) && (std::is_same_v<T, fail_slowly> || ...) &&
-           (std::is_same_v<T, respond_later> || ...);
+        (std::is_same_v<T, wait_and_get> || ...) && (std::is_same_v<T, wait_and_touch> || ...) &&
+        (std::is_same_v<T, ask_other> || ...) && (std::is_same_v<T, moved_only> || ...) &&
+        (std::is_same_v<T, never_answered> || ...) && (std::is_same_v<T, fail_slowly> || ...) &&
+        (std::is_same_v<T, respond_later> || ...);
 }
 
 static_assert(has_all(messages_of<everything>::type{}));
@@ -133,8 +133,8 @@ TEST_CASE("class_actor: every kind of call operator takes its message and answer
     CHECK(sim.ask(actor, ask_other{other}) == "hello, it");
     CHECK(sim.ask(actor, moved_only{std::make_unique<int>(9)}) == 9);
     CHECK(sim.ask(actor, respond_later{}) == 77);
-    CHECK_THROWS_MATCHES(sim.ask(actor, never_answered{}), error,
-                         Catch::Matchers::Message(error(errc::unanswered).what()));
+    CHECK_THROWS_MATCHES(
+        sim.ask(actor, never_answered{}), error, Catch::Matchers::Message(error(errc::unanswered).what()));
     CHECK(sim.engine().figures().dead_letters == 0);
 }
 
@@ -145,7 +145,7 @@ TEST_CASE("class_actor: a message it has no operator for becomes a dead letter",
     const auto actor = sim.engine().spawn<everything>();
 
     CHECK_THROWS_MATCHES(sim.ask(actor.plain(), greet{"you"}), error,
-                         Catch::Matchers::Message(error(errc::not_understood).what()));
+        Catch::Matchers::Message(error(errc::not_understood).what()));
 
     CHECK(events.dead_of(actor, errc::not_understood) == 1);
     CHECK(sim.ask(actor, get{}) == 0);
@@ -156,7 +156,8 @@ TEST_CASE("class_actor: takes messages one at a time, also while it awaits", "[a
     simulation sim;
     const auto actor = sim.engine().spawn<everything>();
     std::vector<int> answers;
-    sim.engine().ask(actor, wait_and_get{100ms}, 1s, [&](error_code, int value) { answers.push_back(value); });
+    sim.engine().ask(
+        actor, wait_and_get{100ms}, 1s, [&](error_code, int value) { answers.push_back(value); });
     sim.send(actor, increment{1});
     sim.engine().ask(actor, get{}, 1s, [&](error_code, int value) { answers.push_back(value + 10); });
 
@@ -167,7 +168,8 @@ TEST_CASE("class_actor: takes messages one at a time, also while it awaits", "[a
     CHECK(answers == std::vector{0, 11});
 }
 
-TEST_CASE("class_actor: an exception of an awaiting operator reaches its asker as a failure", "[actor][class_actor]")
+TEST_CASE("class_actor: an exception of an awaiting operator reaches its asker as a failure",
+    "[actor][class_actor]")
 {
     quiet_log quiet;
     simulation sim;
@@ -175,8 +177,8 @@ TEST_CASE("class_actor: an exception of an awaiting operator reaches its asker a
     const auto actor = sim.engine().spawn<everything>({.restart = {.limit = 1}});
     sim.send(actor, increment{1});
 
-    CHECK_THROWS_MATCHES(sim.ask(actor, fail_slowly{}), error,
-                         Catch::Matchers::Message(error(errc::actor_failed).what()));
+    CHECK_THROWS_MATCHES(
+        sim.ask(actor, fail_slowly{}), error, Catch::Matchers::Message(error(errc::actor_failed).what()));
 
     CHECK(sim.now() == 1s);
     CHECK(sim.ask(actor, get{}) == 0);  // a new object

@@ -29,7 +29,7 @@ task<> tells(context& self, log_lines* seen)
 {
     while (auto message = co_await self.receive())
         message.match([&](number& m) { seen->push_back("number " + std::to_string(m.value)); },
-                      [&](words& m) { seen->push_back("words " + m.text); });
+            [&](words& m) { seen->push_back("words " + m.text); });
     seen->push_back("end");
 }
 
@@ -43,7 +43,7 @@ task<> numbers_first(context& self, int count, log_lines* seen)
     }
     while (auto message = co_await self.receive())
         message.match([&](number& m) { seen->push_back("number " + std::to_string(m.value)); },
-                      [&](words& m) { seen->push_back("words " + m.text); });
+            [&](words& m) { seen->push_back("words " + m.text); });
     seen->push_back("end");
 }
 
@@ -165,7 +165,8 @@ task<> one_number(context& self, int* taken, std::chrono::nanoseconds pause)
 
 }  // namespace
 
-TEST_CASE("context: receive gives messages in the order sent, and nothing when it is time to stop", "[actor][context]")
+TEST_CASE("context: receive gives messages in the order sent, and nothing when it is time to stop",
+    "[actor][context]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));
     log_lines seen;
@@ -193,8 +194,9 @@ TEST_CASE("context: receive of a type leaves the rest in its order", "[actor][co
     }
     sim.run_until_idle();
 
-    CHECK(seen == log_lines{"number 1", "number 2", "words 1", "words 2", "words 3", "number 3", "words 4",
-                            "number 4"});
+    CHECK(seen ==
+        log_lines{
+            "number 1", "number 2", "words 1", "words 2", "words 3", "number 3", "words 4", "number 4"});
 }
 
 TEST_CASE("context: receive of a type ends at a stop and at a poison pill", "[actor][context]")
@@ -315,8 +317,8 @@ TEST_CASE("context: forward to nobody tells the asker", "[actor][context]")
     sim.stop(gone);
     const pid first = sim.engine().spawn(passes_on, gone);
 
-    CHECK_THROWS_MATCHES(sim.ask(first, twice{1}), error,
-                         Catch::Matchers::Message(error(errc::no_such_actor).what()));
+    CHECK_THROWS_MATCHES(
+        sim.ask(first, twice{1}), error, Catch::Matchers::Message(error(errc::no_such_actor).what()));
 }
 
 TEST_CASE("context: a receive that loses a race takes no message", "[actor][context]")
@@ -379,7 +381,8 @@ TEST_CASE("context: an actor can stop itself", "[actor][context]")
     CHECK(sim.now() == 0s);
 }
 
-TEST_CASE("context: a task that receives while the body ends is woken, and the actor ends", "[actor][context]")
+TEST_CASE(
+    "context: a task that receives while the body ends is woken, and the actor ends", "[actor][context]")
 {
     simulation sim;
     event_log events(sim.engine());
@@ -444,7 +447,13 @@ TEST_CASE("context: messages of one sender stay in order, whatever the interleav
 namespace {
 
 struct step {
-    enum class kind { send_number, send_words, take_any, take_number, take_words } what;
+    enum class kind {
+        send_number,
+        send_words,
+        take_any,
+        take_number,
+        take_words
+    } what;
     int value;
 };
 
@@ -469,7 +478,7 @@ task<> obedient(context& self, std::deque<step>* orders, log_lines* seen)
             seen->push_back("none");
         else if (got)
             got.match([&](number& m) { seen->push_back("number " + std::to_string(m.value)); },
-                      [&](words& m) { seen->push_back("words " + m.text); });
+                [&](words& m) { seen->push_back("words " + m.text); });
     }
     while (auto message = co_await self.receive())
         message.match([](number&) {}, [](words&) {});
@@ -492,11 +501,21 @@ log_lines model(const std::deque<step>& orders)
     };
     for (const step& each : orders) {
         switch (each.what) {
-        case step::kind::send_number: box.push_back("number " + std::to_string(each.value)); break;
-        case step::kind::send_words: box.push_back("words " + std::to_string(each.value)); break;
-        case step::kind::take_any: take(""); break;
-        case step::kind::take_number: take("number"); break;
-        case step::kind::take_words: take("words"); break;
+        case step::kind::send_number:
+            box.push_back("number " + std::to_string(each.value));
+            break;
+        case step::kind::send_words:
+            box.push_back("words " + std::to_string(each.value));
+            break;
+        case step::kind::take_any:
+            take("");
+            break;
+        case step::kind::take_number:
+            take("number");
+            break;
+        case step::kind::take_words:
+            take("words");
+            break;
         }
     }
     return seen;

@@ -32,15 +32,13 @@ namespace {
 
 task<> stays(context& self, std::chrono::nanoseconds pause)
 {
-    while (co_await self.receive()) {
-    }
+    while (co_await self.receive()) {}
     co_await shield(sleep_for(pause));
 }
 
 task<> shields_for_ever(context& self)
 {
-    while (co_await self.receive()) {
-    }
+    while (co_await self.receive()) {}
     co_await shield(sleep_for(1000h));
 }
 
@@ -65,7 +63,8 @@ TEST_CASE("engine: one with threads of its own answers any thread", "[actor][eng
 
     CHECK(engine.size() == 2);
     CHECK(engine.ask(to, greet{"world"}, 10s, asio::use_future).get() == "hello, world");
-    auto seen = std::async(std::launch::async, [&] { return engine.ask(to, twice{4}, 10s, asio::use_future).get(); });
+    auto seen =
+        std::async(std::launch::async, [&] { return engine.ask(to, twice{4}, 10s, asio::use_future).get(); });
     CHECK(seen.get() == 8);
     CHECK(engine.find("local/greeter") == to);
     engine.stop(to, asio::use_future).get();
@@ -161,8 +160,7 @@ TEST_CASE("engine: a shutdown stops the youngest first", "[actor][engine]")
     struct notes_stop {
         static task<> body(context& self, int number, std::vector<int>* asked)
         {
-            while (co_await self.receive()) {
-            }
+            while (co_await self.receive()) {}
             asked->push_back(number);
         }
     };
@@ -175,7 +173,8 @@ TEST_CASE("engine: a shutdown stops the youngest first", "[actor][engine]")
     CHECK(asked.size() == 5);
 }
 
-TEST_CASE("engine: a shutdown that waits is for engines with threads, from outside of them", "[actor][engine]")
+TEST_CASE(
+    "engine: a shutdown that waits is for engines with threads, from outside of them", "[actor][engine]")
 {
     SECTION("owned")
     {
@@ -186,9 +185,8 @@ TEST_CASE("engine: a shutdown that waits is for engines with threads, from outsi
         costar::engine engine(options);
         const pid to = engine.spawn("stays", shields_for_ever);
         CHECK_THROWS_AS(engine.ask(to, twice{1}, 10s, asio::use_future).get(), boost::system::system_error);
-        auto inside = asio::post(engine.get_executor(), asio::use_future([&] {
-            CHECK_THROWS_AS(engine.shutdown(1s), std::logic_error);
-        }));
+        auto inside = asio::post(engine.get_executor(),
+            asio::use_future([&] { CHECK_THROWS_AS(engine.shutdown(1s), std::logic_error); }));
         inside.get();
         CHECK(engine.shutdown(1ms).left == std::vector<std::string>{"stays"});
         CHECK_THROWS_AS(engine.spawn(helper), error);
@@ -255,7 +253,8 @@ TEST_CASE("engine: a borrowed one may lie on several executors and threads", "[a
             all.push_back(engine.spawn(helper));
         std::vector<std::future<int>> answers;
         for (int i = 0; i < 300; ++i)
-            answers.push_back(engine.ask(all[static_cast<std::size_t>(i) % 30], twice{i}, 10s, asio::use_future));
+            answers.push_back(
+                engine.ask(all[static_cast<std::size_t>(i) % 30], twice{i}, 10s, asio::use_future));
         for (int i = 0; i < 300; ++i)
             CHECK(answers[static_cast<std::size_t>(i)].get() == 2 * i);
         engine.async_shutdown(10s, asio::use_future).get();
@@ -318,8 +317,7 @@ TEST_CASE("engine: a handler that throws harms nobody else", "[actor][engine]")
         try {
             io.run();
             done = true;
-        }
-        catch (const std::runtime_error&) {
+        } catch (const std::runtime_error&) {
             ++thrown;
         }
     }

@@ -21,8 +21,10 @@ TEST_CASE("event_stream: calls those who subscribed to the type, in order", "[ac
 {
     event_stream events;
     std::vector<std::string> seen;
-    const auto first = events.subscribe<int>([&](int value) { seen.push_back("first " + std::to_string(value)); });
-    const auto second = events.subscribe<int>([&](int value) { seen.push_back("second " + std::to_string(value)); });
+    const auto first =
+        events.subscribe<int>([&](int value) { seen.push_back("first " + std::to_string(value)); });
+    const auto second =
+        events.subscribe<int>([&](int value) { seen.push_back("second " + std::to_string(value)); });
     const auto other = events.subscribe<std::string>([&](const std::string& text) { seen.push_back(text); });
 
     events.publish(1);
@@ -86,7 +88,8 @@ TEST_CASE("event_stream: a subscription may outlive the stream", "[actor][event_
     CHECK_NOTHROW(kept.cancel());
 }
 
-TEST_CASE("event_stream: what a subscriber throws is logged, and the others are called", "[actor][event_stream]")
+TEST_CASE(
+    "event_stream: what a subscriber throws is logged, and the others are called", "[actor][event_stream]")
 {
     std::vector<std::string> lines;
     set_log_sink([&](log_level level, std::string_view line) {

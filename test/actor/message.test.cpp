@@ -66,16 +66,16 @@ task<> collects(context& self, std::vector<std::string>* seen)
 {
     while (auto message = co_await self.receive())
         message.match([&](owned m) { seen->push_back("owned " + std::to_string(*m.value)); },
-                      [&](const words& m) { seen->push_back("words " + m.text); },
-                      [&](number&& m) { seen->push_back("number " + std::to_string(m.value)); },
-                      [&](empty) { seen->push_back("empty"); },
-                      [&](sixteen& m) { seen->push_back("sixteen " + std::to_string(m.a + m.b)); },
-                      [&](wide& m) {
-                          const bool aligned = reinterpret_cast<std::uintptr_t>(&m) % 16 == 0;
-                          seen->push_back("wide " + std::to_string(m.lanes[3]) + (aligned ? "" : " astray"));
-                      },
-                      [&](kilobyte& m) { seen->push_back("kilobyte " + std::string(1, m.bytes[1499])); },
-                      [&](page& m) { seen->push_back("page " + std::string(1, m.bytes[4999])); });
+            [&](const words& m) { seen->push_back("words " + m.text); },
+            [&](number&& m) { seen->push_back("number " + std::to_string(m.value)); },
+            [&](empty) { seen->push_back("empty"); },
+            [&](sixteen& m) { seen->push_back("sixteen " + std::to_string(m.a + m.b)); },
+            [&](wide& m) {
+                const bool aligned = reinterpret_cast<std::uintptr_t>(&m) % 16 == 0;
+                seen->push_back("wide " + std::to_string(m.lanes[3]) + (aligned ? "" : " astray"));
+            },
+            [&](kilobyte& m) { seen->push_back("kilobyte " + std::string(1, m.bytes[1499])); },
+            [&](page& m) { seen->push_back("page " + std::string(1, m.bytes[4999])); });
 }
 
 task<> sends_all(context& self, pid to)
@@ -144,8 +144,8 @@ TEST_CASE("message: every kind of type arrives as it was sent", "[actor][message
     std::vector<std::string> seen;
     const auto sender_strand = GENERATE(0U, 1U);
     const pid receiver = sim.engine().spawn(on(1), collects, &seen);
-    const std::vector<std::string> all{"owned 5",  "words lasting", "number 3",   "empty",
-                                       "sixteen 9", "wide 4.000000", "kilobyte k", "page p"};
+    const std::vector<std::string> all{"owned 5", "words lasting", "number 3", "empty", "sixteen 9",
+        "wide 4.000000", "kilobyte k", "page p"};
 
     SECTION("from an actor")
     {
@@ -166,7 +166,8 @@ TEST_CASE("message: every kind of type arrives as it was sent", "[actor][message
     }
 }
 
-TEST_CASE("message: one that no handler takes becomes a dead letter, and its asker is told", "[actor][message]")
+TEST_CASE(
+    "message: one that no handler takes becomes a dead letter, and its asker is told", "[actor][message]")
 {
     simulation sim;
     event_log events(sim.engine());
@@ -175,8 +176,8 @@ TEST_CASE("message: one that no handler takes becomes a dead letter, and its ask
 
     sim.send(receiver, words{"what"});
     sim.send(receiver, number{1});
-    CHECK_THROWS_MATCHES(sim.ask(receiver, twice{2}), error,
-                         Catch::Matchers::Message(error(errc::not_understood).what()));
+    CHECK_THROWS_MATCHES(
+        sim.ask(receiver, twice{2}), error, Catch::Matchers::Message(error(errc::not_understood).what()));
 
     CHECK(seen == std::vector{1});
     REQUIRE(events.dead.size() == 2);
@@ -206,8 +207,8 @@ TEST_CASE("message: a request that is let go of ends as unanswered", "[actor][me
     simulation sim;
     const pid receiver = sim.engine().spawn(lets_go);
 
-    CHECK_THROWS_MATCHES(sim.ask(receiver, twice{2}), error,
-                         Catch::Matchers::Message(error(errc::unanswered).what()));
+    CHECK_THROWS_MATCHES(
+        sim.ask(receiver, twice{2}), error, Catch::Matchers::Message(error(errc::unanswered).what()));
     CHECK(sim.now() == 0s);
     CHECK(sim.engine().figures().dead_letters == 0);
 }
@@ -217,8 +218,8 @@ TEST_CASE("message: an answer of another type ends the request as wrong", "[acto
     simulation sim;
     const pid receiver = sim.engine().spawn(answers_wrongly);
 
-    CHECK_THROWS_MATCHES(sim.ask(receiver, twice{2}), error,
-                         Catch::Matchers::Message(error(errc::wrong_reply).what()));
+    CHECK_THROWS_MATCHES(
+        sim.ask(receiver, twice{2}), error, Catch::Matchers::Message(error(errc::wrong_reply).what()));
     CHECK(sim.ask(receiver, greet{"you"}) == "no number");
 }
 
@@ -275,12 +276,9 @@ TEST_CASE("message: an answer whose move throws ends the request, whoever moved 
         {
             try {
                 static_cast<void>(co_await self.ask(to, ask_fragile{moves}, 5s));
-            }
-            catch (const error& thrown) {
+            } catch (const error& thrown) {
                 CHECK((thrown.code() == errc::actor_failed || thrown.code() == errc::wrong_reply));
-            }
-            catch (const std::runtime_error&) {
-            }
+            } catch (const std::runtime_error&) {}
             *ended = true;
         }
     };

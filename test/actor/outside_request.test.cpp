@@ -56,15 +56,17 @@ struct counting_allocator {
     explicit counting_allocator(int& count) : count(&count) {}
     template <class U>
     counting_allocator(const counting_allocator<U>& other) : count(other.count)
-    {
-    }
+    {}
     T* allocate(std::size_t n)
     {
         ++*count;
         return std::allocator<T>().allocate(n);
     }
     void deallocate(T* memory, std::size_t n) { std::allocator<T>().deallocate(memory, n); }
-    friend bool operator==(const counting_allocator& a, const counting_allocator& b) { return a.count == b.count; }
+    friend bool operator==(const counting_allocator& a, const counting_allocator& b)
+    {
+        return a.count == b.count;
+    }
     int* count;
 };
 
@@ -122,7 +124,8 @@ TEST_CASE("outside_request: every completion token gets the answer", "[actor][ou
         asio::co_spawn(
             here.io,
             [](costar::engine& engine, std::optional<error_code>& seen) -> asio::awaitable<void> {
-                const auto [code, text] = co_await engine.ask(pid(), greet{"x"}, 1s, asio::as_tuple(asio::use_awaitable));
+                const auto [code, text] =
+                    co_await engine.ask(pid(), greet{"x"}, 1s, asio::as_tuple(asio::use_awaitable));
                 CHECK(text.empty());
                 seen = code;
             }(here.engine, seen),
@@ -146,7 +149,8 @@ TEST_CASE("outside_request: every completion token gets the answer", "[actor][ou
             static task<> body(context& self, pid to, std::string* seen)
             {
                 *seen = co_await self.engine().ask(to, greet{"task"}, 1s, use_task);
-                const auto [code, text] = co_await self.engine().ask(pid(), greet{"task"}, 1s, asio::as_tuple(use_task));
+                const auto [code, text] =
+                    co_await self.engine().ask(pid(), greet{"task"}, 1s, asio::as_tuple(use_task));
                 CHECK(code == errc::no_such_actor);
                 co_await self.engine().ask(to, touch{}, 1s, asio::deferred);
             }
@@ -205,7 +209,8 @@ TEST_CASE("outside_request: every completion token hears of an end", "[actor][ou
     }
     SECTION("use_future")
     {
-        auto seen = in_line ? here.engine.poison(to, asio::use_future) : here.engine.stop(to, asio::use_future);
+        auto seen =
+            in_line ? here.engine.poison(to, asio::use_future) : here.engine.stop(to, asio::use_future);
         here.io.run();
         CHECK_NOTHROW(seen.get());
     }
@@ -262,7 +267,8 @@ TEST_CASE("outside_request: every completion token hears of an end", "[actor][ou
     CHECK(here.engine.figures().live == 0);
 }
 
-TEST_CASE("outside_request: the handler is called on its executor, with its allocator", "[actor][outside_request]")
+TEST_CASE(
+    "outside_request: the handler is called on its executor, with its allocator", "[actor][outside_request]")
 {
     asio::io_context other;
     simulation sim;
@@ -271,8 +277,9 @@ TEST_CASE("outside_request: the handler is called on its executor, with its allo
     std::optional<int> seen;
 
     sim.engine().ask(to, twice{2}, 1s,
-                     asio::bind_executor(other, asio::bind_allocator(counting_allocator<char>(allocated),
-                                                                     [&](error_code, int value) { seen = value; })));
+        asio::bind_executor(other,
+            asio::bind_allocator(
+                counting_allocator<char>(allocated), [&](error_code, int value) { seen = value; })));
     sim.run_until_idle();
     CHECK_FALSE(seen);
     CHECK(allocated > 0);
@@ -281,14 +288,15 @@ TEST_CASE("outside_request: the handler is called on its executor, with its allo
     CHECK(seen == 4);
 }
 
-TEST_CASE("outside_request: without an executor of its own the handler runs on the strand", "[actor][outside_request]")
+TEST_CASE("outside_request: without an executor of its own the handler runs on the strand",
+    "[actor][outside_request]")
 {
     simulation sim;
     const pid to = sim.engine().spawn(on(1), helper);
     bool in_turn = false;
 
     sim.engine().ask(to, twice{2}, 1s,
-                     [&](error_code, int) { in_turn = sim.engine().get_executor(1).running_in_this_thread(); });
+        [&](error_code, int) { in_turn = sim.engine().get_executor(1).running_in_this_thread(); });
     sim.run_until_idle();
 
     CHECK(in_turn);
@@ -327,8 +335,7 @@ TEST_CASE("outside_request: a wait for an end can be given up as well", "[actor]
     struct stays {
         static task<> body(context& self)
         {
-            while (co_await self.receive()) {
-            }
+            while (co_await self.receive()) {}
             co_await shield(sleep_for(1min));
         }
     };
@@ -355,8 +362,11 @@ TEST_CASE("outside_request: ends at its deadline, at once without one", "[actor]
     std::vector<std::string> seen;
     const auto note = [&](std::string name) {
         return [&seen, &sim, name](error_code code, int) {
-            seen.push_back(name + " " + (code == errc::timed_out ? "late" : code ? "failed" : "answered") + " at " +
-                           std::to_string(sim.now() / 1s));
+            seen.push_back(name + " " +
+                (code == errc::timed_out ? "late"
+                        : code           ? "failed"
+                                         : "answered") +
+                " at " + std::to_string(sim.now() / 1s));
         };
     };
 

@@ -38,18 +38,18 @@ TEST_CASE("pid: has a text form", "[actor][pid]")
 
 TEST_CASE("pid: parsing gives back what was written", "[actor][pid]")
 {
-    CHECK(rc::check("round trip", [](std::uint32_t node, std::uint16_t strand, std::uint32_t slot,
-                                     std::uint32_t generation) {
-        const pid one(node, strand, slot, generation);
-        RC_ASSERT(pid::parse(one.to_string()) == one);
-    }));
+    CHECK(rc::check("round trip",
+        [](std::uint32_t node, std::uint16_t strand, std::uint32_t slot, std::uint32_t generation) {
+            const pid one(node, strand, slot, generation);
+            RC_ASSERT(pid::parse(one.to_string()) == one);
+        }));
 }
 
 TEST_CASE("pid: anything else is not parsed", "[actor][pid]")
 {
-    const char* text = GENERATE("", "3", "3/1-42-7", "3/$1-42", "3/$1-42-", "3/$1-42-7 ", " 3/$1-42-7", "3/$01-42-7",
-                                "-3/$1-42-7", "+3/$1-42-7", "3/$65536-42-7", "4294967296/$1-42-7", "3/$1-42-7-1",
-                                "greeter");
+    const char* text =
+        GENERATE("", "3", "3/1-42-7", "3/$1-42", "3/$1-42-", "3/$1-42-7 ", " 3/$1-42-7", "3/$01-42-7",
+            "-3/$1-42-7", "+3/$1-42-7", "3/$65536-42-7", "4294967296/$1-42-7", "3/$1-42-7-1", "greeter");
 
     CHECK_FALSE(pid::parse(text).has_value());
 }

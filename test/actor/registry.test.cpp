@@ -67,8 +67,7 @@ TEST_CASE("registry: behaves as a map", "[actor][registry]")
                 else
                     RC_ASSERT(result.holder == known->second.second);
                 ++next;
-            }
-            else if (known != model.end()) {
+            } else if (known != model.end()) {
                 names.erase(*known->second.first);
                 model.erase(known);
             }

@@ -74,14 +74,15 @@ struct moody {
 
 }  // namespace
 
-TEST_CASE("spawn_options: a restarted actor goes on with the messages it had not handled", "[actor][spawn_options]")
+TEST_CASE(
+    "spawn_options: a restarted actor goes on with the messages it had not handled", "[actor][spawn_options]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
     event_log events(sim.engine());
     std::vector<int> seen;
-    const pid actor = sim.engine().spawn("picky", restarted({.limit = 5}, GENERATE(0U, 1U)), picky, &seen,
-                                         std::string("given again"));
+    const pid actor = sim.engine().spawn(
+        "picky", restarted({.limit = 5}, GENERATE(0U, 1U)), picky, &seen, std::string("given again"));
 
     for (const int value : {1, -1, 2, -2, 3})
         sim.send(actor, number{value});
@@ -107,8 +108,8 @@ TEST_CASE("spawn_options: the asker of the failing message is told at once", "[a
     const pid actor =
         sim.engine().spawn(restarted({.limit = 5, .delay = 10s}), picky, &seen, std::string("given again"));
 
-    CHECK_THROWS_MATCHES(sim.ask(actor, crash_asked{}), error,
-                         Catch::Matchers::Message(error(errc::actor_failed).what()));
+    CHECK_THROWS_MATCHES(
+        sim.ask(actor, crash_asked{}), error, Catch::Matchers::Message(error(errc::actor_failed).what()));
 
     CHECK(sim.now() == 0s);
 }
@@ -176,8 +177,8 @@ TEST_CASE("spawn_options: a stop wins over a restart", "[actor][spawn_options]")
     SECTION("during the delay")
     {
         std::vector<int> seen;
-        const pid actor =
-            sim.engine().spawn(restarted({.limit = 5, .delay = 2s}), picky, &seen, std::string("given again"));
+        const pid actor = sim.engine().spawn(
+            restarted({.limit = 5, .delay = 2s}), picky, &seen, std::string("given again"));
         sim.send(actor, number{-1});
         sim.send(actor, number{1});
         sim.advance(1s);
@@ -207,7 +208,8 @@ TEST_CASE("spawn_options: a stop wins over a restart", "[actor][spawn_options]")
     SECTION("by poison in the mailbox of the failing one")
     {
         std::vector<int> seen;
-        const pid actor = sim.engine().spawn(restarted({.limit = 5}), picky, &seen, std::string("given again"));
+        const pid actor =
+            sim.engine().spawn(restarted({.limit = 5}), picky, &seen, std::string("given again"));
         sim.send(actor, number{-1});
         sim.engine().poison(actor);
         sim.send(actor, number{1});
@@ -222,8 +224,7 @@ TEST_CASE("spawn_options: a stop wins over a restart", "[actor][spawn_options]")
             static task<> body(context& self, pid* child)
             {
                 *child = self.spawn(restarted({.limit = 1, .delay = 1h}), helper);
-                while (co_await self.receive()) {
-                }
+                while (co_await self.receive()) {}
             }
         };
         pid child;
@@ -269,8 +270,8 @@ TEST_CASE("spawn_options: a constructor that throws at a restart counts as a cra
 
     SECTION("and gets over it")
     {
-        const auto actor = sim.engine().spawn<moody>(restarted({.limit = 5}), &begun,
-                                                     std::vector<bool>{false, true, true, false});
+        const auto actor = sim.engine().spawn<moody>(
+            restarted({.limit = 5}), &begun, std::vector<bool>{false, true, true, false});
         sim.send(actor, crash{});
         CHECK(sim.ask(actor, twice{2}) == 4);
         CHECK(events.restarted.size() == 3);
@@ -279,7 +280,7 @@ TEST_CASE("spawn_options: a constructor that throws at a restart counts as a cra
     SECTION("or does not")
     {
         const auto actor = sim.engine().spawn<moody>(restarted({.limit = 3, .delay = 1s}), &begun,
-                                                     std::vector<bool>{false, true, true, true, true, true});
+            std::vector<bool>{false, true, true, true, true, true});
         sim.send(actor, crash{});
         sim.advance(10s);
         CHECK(events.restarted.size() == 3);

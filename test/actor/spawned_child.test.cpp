@@ -27,7 +27,15 @@ task<> throws_after(std::chrono::nanoseconds pause)
 }
 
 /// Where the body is when its task fails.
-enum class place { receive, receive_timed, sleep, ask, busy, caught, last };
+enum class place {
+    receive,
+    receive_timed,
+    sleep,
+    ask,
+    busy,
+    caught,
+    last
+};
 
 task<> has_failing_task(context& self, place where, pid silent, int* begun)
 {
@@ -35,8 +43,7 @@ task<> has_failing_task(context& self, place where, pid silent, int* begun)
         self.spawn_task(throws_after(1s));
     switch (where) {
     case place::receive:
-        while (co_await self.receive()) {
-        }
+        while (co_await self.receive()) {}
         break;
     case place::receive_timed:
         for (;;) {
@@ -45,8 +52,12 @@ task<> has_failing_task(context& self, place where, pid silent, int* begun)
                 break;
         }
         break;
-    case place::sleep: co_await sleep_for(24h); break;
-    case place::ask: static_cast<void>(co_await self.ask(silent, twice{1}, 24h)); break;
+    case place::sleep:
+        co_await sleep_for(24h);
+        break;
+    case place::ask:
+        static_cast<void>(co_await self.ask(silent, twice{1}, 24h));
+        break;
     case place::busy:  // never waits long, has always a message
         self.send(self.pid(), number{});
         while (auto message = co_await self.receive()) {
@@ -57,10 +68,10 @@ task<> has_failing_task(context& self, place where, pid silent, int* begun)
         break;
     case place::caught:  // swallows the cancellation, and would wait for a message for ever
         static_cast<void>(co_await as_result(sleep_for(24h)));
-        while (co_await self.receive()) {
-        }
+        while (co_await self.receive()) {}
         break;
-    case place::last: break;
+    case place::last:
+        break;
     }
 }
 
@@ -160,7 +171,7 @@ TEST_CASE("spawned_child: lets messages be handled side by side", "[actor][spawn
 }
 
 TEST_CASE("spawned_child: an exception that leaves it crashes the actor, wherever the body is",
-          "[actor][spawned_child]")
+    "[actor][spawned_child]")
 {
     quiet_log quiet;
     const auto where = static_cast<place>(GENERATE(range(0, static_cast<int>(place::last))));
@@ -181,8 +192,7 @@ TEST_CASE("spawned_child: an exception that leaves it crashes the actor, whereve
     if (restarts) {
         REQUIRE(events.restarted.size() == 1);
         CHECK(events.restarted[0].reason == "task failed");
-    }
-    else {
+    } else {
         CHECK(events.stopped[0].reason == errc::actor_failed);
     }
 }

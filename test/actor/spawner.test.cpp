@@ -24,7 +24,7 @@ task<> adds(context& self, int base, std::string name, std::unique_ptr<int> more
 {
     while (auto message = co_await self.receive())
         message.match([&](twice& m) { return base + *more + 2 * m.value; },
-                      [&](greet&) { return name + " of " + self.name(); });
+            [&](greet&) { return name + " of " + self.name(); });
 }
 
 task<> strand_of(context& self)
@@ -62,7 +62,8 @@ struct fragile {
 task<> takes_fragile(context& self, fragile)
 {
     while (auto message = co_await self.receive())
-        message.match([](twice& m) { return 2 * m.value; }, [](crash&) { throw std::runtime_error("told to"); });
+        message.match(
+            [](twice& m) { return 2 * m.value; }, [](crash&) { throw std::runtime_error("told to"); });
 }
 
 struct fails_to_construct {
@@ -89,8 +90,7 @@ task<> founder(context& self)
                 try {
                     self.spawn("heir", on(1), helper);
                     return true;
-                }
-                catch (const name_in_use& thrown) {
+                } catch (const name_in_use& thrown) {
                     return false;
                 }
             });
@@ -151,8 +151,7 @@ TEST_CASE("spawner: a used name is refused, and says whose it is", "[actor][spaw
 
     try {
         sim.engine().spawn("ada", on(strand), helper);
-    }
-    catch (const name_in_use& thrown) {
+    } catch (const name_in_use& thrown) {
         CHECK(thrown.code() == errc::name_in_use);
         holder = thrown.holder();
     }
@@ -240,7 +239,8 @@ TEST_CASE("spawner: a restart needs arguments that can be copied", "[actor][spaw
     options.restart = {.limit = 1};
     options.name = "adder";
 
-    CHECK_THROWS_AS(sim.engine().spawn(options, adds, 1, "Ada", std::make_unique<int>(10)), std::invalid_argument);
+    CHECK_THROWS_AS(
+        sim.engine().spawn(options, adds, 1, "Ada", std::make_unique<int>(10)), std::invalid_argument);
 
     CHECK_FALSE(sim.engine().find("adder"));
     CHECK(sim.engine().figures().spawned == 0);
@@ -252,7 +252,7 @@ TEST_CASE("spawner: nothing is spawned once a shutdown has begun", "[actor][spaw
     sim.engine().async_shutdown(1s, [](error_code, const shutdown_report&) {});
 
     CHECK_THROWS_MATCHES(sim.engine().spawn("late", helper), error,
-                         Catch::Matchers::Message(error(errc::engine_stopped).what()));
+        Catch::Matchers::Message(error(errc::engine_stopped).what()));
     CHECK_THROWS_AS(sim.engine().spawn<plain>(), error);
     sim.run_until_idle();
 
@@ -277,8 +277,8 @@ TEST_CASE("spawner: an actor under way when the shutdown begins is born and stop
 
 TEST_CASE("spawner: arguments may throw at every copy and move", "[actor][spawner]")
 {
-    // On the strand itself the exception reaches the spawner and there is no actor; on another strand it may also
-    // come up there, then the actor has failed. Whatever happens, nothing is left.
+    // On the strand itself the exception reaches the spawner and there is no actor; on another strand it may
+    // also come up there, then the actor has failed. Whatever happens, nothing is left.
     quiet_log quiet;
     const auto lives = GENERATE(range(1, 14));
     const auto restartable = GENERATE(false, true);
@@ -296,8 +296,7 @@ TEST_CASE("spawner: arguments may throw at every copy and move", "[actor][spawne
         const fragile argument(lives);
         try {
             born = sim.engine().spawn(options, takes_fragile, argument);
-        }
-        catch (const std::runtime_error&) {
+        } catch (const std::runtime_error&) {
             thrown = true;
         }
     };
@@ -313,16 +312,14 @@ TEST_CASE("spawner: arguments may throw at every copy and move", "[actor][spawne
         CHECK(events.started.empty());
         CHECK(events.stopped.empty());
         CHECK(sim.engine().figures().spawned == 0);
-    }
-    else if (sim.engine().figures().live == 1) {
+    } else if (sim.engine().figures().live == 1) {
         CHECK(sim.ask(born, twice{1}) == 2);
         sim.send(born, crash{});  // begins again with copies, which may throw as well
         sim.run_until_idle();
         if (sim.engine().figures().live == 1)
             sim.stop(born);
         CHECK(events.ends_of(born) == 1);
-    }
-    else {
+    } else {
         CHECK_FALSE(inside);
         CHECK(events.ends_of(born) == 1);
         CHECK(events.stopped[0].reason == errc::actor_failed);

@@ -91,18 +91,42 @@ task<> waits(context& self, waiting where, pid silent, std::vector<std::string>*
 {
     mark body(*ends, "body");
     switch (where) {
-    case waiting::receive: static_cast<void>(co_await self.receive()); break;
-    case waiting::receive_type: static_cast<void>(co_await self.receive<words>()); break;
-    case waiting::receive_timed: static_cast<void>(co_await self.receive(24h)); break;
-    case waiting::receive_type_timed: static_cast<void>(co_await self.receive<words>(24h)); break;
-    case waiting::sleep: co_await sleep_for(24h); break;
-    case waiting::ask: static_cast<void>(co_await self.ask(silent, twice{1}, 24h)); break;
-    case waiting::stop_of_another: co_await self.poison(silent); break;
-    case waiting::asio_operation: co_await async_never(use_task); break;
-    case waiting::race: co_await when_any(forever(), inner(3)); break;
-    case waiting::race_receive: co_await when_any(self.receive(), forever()); break;
-    case waiting::all: co_await when_all(forever(), inner(3), self.ask(silent, twice{1}, 24h)); break;
-    case waiting::nested_task: co_await inner(5); break;
+    case waiting::receive:
+        static_cast<void>(co_await self.receive());
+        break;
+    case waiting::receive_type:
+        static_cast<void>(co_await self.receive<words>());
+        break;
+    case waiting::receive_timed:
+        static_cast<void>(co_await self.receive(24h));
+        break;
+    case waiting::receive_type_timed:
+        static_cast<void>(co_await self.receive<words>(24h));
+        break;
+    case waiting::sleep:
+        co_await sleep_for(24h);
+        break;
+    case waiting::ask:
+        static_cast<void>(co_await self.ask(silent, twice{1}, 24h));
+        break;
+    case waiting::stop_of_another:
+        co_await self.poison(silent);
+        break;
+    case waiting::asio_operation:
+        co_await async_never(use_task);
+        break;
+    case waiting::race:
+        co_await when_any(forever(), inner(3));
+        break;
+    case waiting::race_receive:
+        co_await when_any(self.receive(), forever());
+        break;
+    case waiting::all:
+        co_await when_all(forever(), inner(3), self.ask(silent, twice{1}, 24h));
+        break;
+    case waiting::nested_task:
+        co_await inner(5);
+        break;
     case waiting::spawned_task:
         self.spawn_task(inner(2));
         self.spawn_task(forever());
@@ -115,7 +139,8 @@ task<> waits(context& self, waiting where, pid silent, std::vector<std::string>*
         static_cast<void>(co_await self.receive());
         break;
     case waiting::finished:
-    case waiting::last: break;
+    case waiting::last:
+        break;
     }
 }
 
@@ -133,8 +158,7 @@ task<> parent_of(context& self, int depth, std::vector<pid>* all)
         self.spawn(on(0), &parent_of, depth - 1, all);
         self.spawn(on(1), &parent_of, depth - 1, all);
     }
-    while (co_await self.receive()) {
-    }
+    while (co_await self.receive()) {}
 }
 
 task<> crashes_with_family(context& self, std::vector<pid>* all)
@@ -149,8 +173,7 @@ task<> crashes_with_family(context& self, std::vector<pid>* all)
 task<> slow_to_end(context& self, std::chrono::nanoseconds pause, std::vector<std::string>* ends)
 {
     mark body(*ends, "body");
-    while (co_await self.receive()) {
-    }
+    while (co_await self.receive()) {}
     co_await shield(sleep_for(pause));
 }
 
@@ -171,8 +194,7 @@ task<> breeds_late(context& self, std::string* refused)
             co_await as_result(sleep_for(24h));
             try {
                 self.spawn(helper);
-            }
-            catch (const error& thrown) {
+            } catch (const error& thrown) {
                 *refused = thrown.what();
             }
         }
@@ -346,7 +368,8 @@ TEST_CASE("station: children end before their parents, across strands too", "[ac
         event_log events(sim.engine());
         std::vector<pid> all;
         const bool by_crash = seed % 2 == 0;
-        const pid root = sim.engine().spawn(on(static_cast<std::uint32_t>(seed % 3 % 2)), crashes_with_family, &all);
+        const pid root =
+            sim.engine().spawn(on(static_cast<std::uint32_t>(seed % 3 % 2)), crashes_with_family, &all);
         sim.run_until_idle();
         REQUIRE(all.size() == 7);
 
@@ -419,12 +442,13 @@ TEST_CASE("station: a stale pid is known to be one", "[actor][station]")
     sim.run_until_idle();
 
     sim.send(old, number{1});
-    sim.send(pid(old.node(), old.strand(), old.slot(), old.generation() + 1), number{1});  // was never anybody's
+    sim.send(
+        pid(old.node(), old.strand(), old.slot(), old.generation() + 1), number{1});  // was never anybody's
     sim.send(pid(old.node(), old.strand(), 1'000'000, 1), number{1});
     sim.send(pid(old.node(), 7, 0, 1), number{1});
     sim.send(pid(), number{1});
-    CHECK_THROWS_MATCHES(sim.ask(old, twice{1}), error,
-                         Catch::Matchers::Message(error(errc::no_such_actor).what()));
+    CHECK_THROWS_MATCHES(
+        sim.ask(old, twice{1}), error, Catch::Matchers::Message(error(errc::no_such_actor).what()));
     sim.stop(old);  // has ended already
     sim.run_until_idle();
 
@@ -445,8 +469,8 @@ TEST_CASE("station: a pid of another engine is not local", "[actor][station]")
 
     sim.send(stranger, number{1});
     sim.send(stranger, words{"boxed"});
-    CHECK_THROWS_MATCHES(sim.ask(stranger, twice{1}), error,
-                         Catch::Matchers::Message(error(errc::not_local).what()));
+    CHECK_THROWS_MATCHES(
+        sim.ask(stranger, twice{1}), error, Catch::Matchers::Message(error(errc::not_local).what()));
     sim.stop(stranger);
     other.run_until_idle();
 
@@ -545,7 +569,8 @@ TEST_CASE("station: who hears of an end can use the name again", "[actor][statio
     CHECK(events.ends_of(born[1]) == 1);
 }
 
-TEST_CASE("station: a message sent to an actor by those who hear of its end is a dead letter", "[actor][station]")
+TEST_CASE(
+    "station: a message sent to an actor by those who hear of its end is a dead letter", "[actor][station]")
 {
     simulation sim;
     const pid actor = sim.engine().spawn(on(0), stubborn);

@@ -28,15 +28,15 @@ private:
     std::vector<int>& order_;
 };
 
-const costar::hook_actions waiting::actions{
-    .cancel =
-        [](cancel_hook& hook) noexcept {
-            auto& self = static_cast<waiting&>(hook);
-            self.order_.push_back(self.number_);
-        },
-    .describe = [](const cancel_hook& hook) {
-        return "number " + std::to_string(static_cast<const waiting&>(hook).number_);
-    }};
+const costar::hook_actions waiting::actions{.cancel =
+                                                [](cancel_hook& hook) noexcept {
+                                                    auto& self = static_cast<waiting&>(hook);
+                                                    self.order_.push_back(self.number_);
+                                                },
+    .describe =
+        [](const cancel_hook& hook) {
+            return "number " + std::to_string(static_cast<const waiting&>(hook).number_);
+        }};
 
 }  // namespace
 
@@ -61,7 +61,8 @@ TEST_CASE("cancellation: a scope cancels what waits in it once, newest first", "
     CHECK_FALSE(first.is_attached());
 }
 
-TEST_CASE("cancellation: a hook leaves its scope when it is destroyed, a scope its hooks", "[core][cancellation]")
+TEST_CASE(
+    "cancellation: a hook leaves its scope when it is destroyed, a scope its hooks", "[core][cancellation]")
 {
     manual_strands strands;
     std::vector<int> order;

@@ -54,7 +54,8 @@ using namespace std::chrono_literals;
 class running {
 public:
     explicit running(const scheduler_options& options) : strands_(std::in_place, options) { start(); }
-    explicit running(std::vector<asio::any_io_executor> borrowed) : strands_(std::in_place, std::move(borrowed), scheduler_options{})
+    explicit running(std::vector<asio::any_io_executor> borrowed)
+        : strands_(std::in_place, std::move(borrowed), scheduler_options{})
     {
         start();
     }
@@ -140,10 +141,12 @@ TEST_CASE("scheduler: an owned one runs each strand on a thread of its own", "[c
     CHECK(get(strands[0], thread_of()) == first);
     CHECK((*strands).is_owned());
     CHECK_FALSE((*strands).is_own_thread());
-    CHECK(get(strands[0], [](scheduler& strands) -> task<bool> { co_return strands.is_own_thread(); }(*strands)));
+    CHECK(get(
+        strands[0], [](scheduler& strands) -> task<bool> { co_return strands.is_own_thread(); }(*strands)));
 }
 
-TEST_CASE("scheduler: timers of an owned strand fire, while it spins and while it sleeps", "[core][scheduler]")
+TEST_CASE(
+    "scheduler: timers of an owned strand fire, while it spins and while it sleeps", "[core][scheduler]")
 {
     running strands(owned(1, GENERATE(0ns, 50'000ns)));
     const auto body = []() -> task<int> {
@@ -180,17 +183,20 @@ TEST_CASE("scheduler: a strand that is busy gives sockets, timers and posts thei
 {
     running strands(owned(1));
     std::atomic<bool> stop{false};
-    auto busy = async_spawn(strands[0].get_executor(), [](std::atomic<bool>& stop) -> task<> {
-        while (!stop.load(std::memory_order_relaxed))
-            co_await costar::yield();
-    }(stop), asio::use_future);
+    auto busy = async_spawn(
+        strands[0].get_executor(),
+        [](std::atomic<bool>& stop) -> task<> {
+            while (!stop.load(std::memory_order_relaxed))
+                co_await costar::yield();
+        }(stop),
+        asio::use_future);
     asio::ip::tcp::acceptor acceptor(strands[0].get_executor(), {asio::ip::address_v4::loopback(), 0});
 
     auto served = async_spawn(strands[0].get_executor(), echo_once(acceptor), asio::use_future);
-    auto called = async_spawn(strands[0].get_executor(), call(acceptor.local_endpoint(), strands[0].get_executor()),
-        asio::use_future);
-    auto slept = async_spawn(strands[0].get_executor(), []() -> task<> { co_await costar::sleep_for(1ms); }(),
-        asio::use_future);
+    auto called = async_spawn(strands[0].get_executor(),
+        call(acceptor.local_endpoint(), strands[0].get_executor()), asio::use_future);
+    auto slept = async_spawn(
+        strands[0].get_executor(), []() -> task<> { co_await costar::sleep_for(1ms); }(), asio::use_future);
     std::promise<void> posted;
     asio::post(strands[0].get_executor(), [&] { posted.set_value(); });
 
@@ -200,10 +206,14 @@ TEST_CASE("scheduler: a strand that is busy gives sockets, timers and posts thei
     posted.get_future().get();
     stop = true;
     busy.get();
-    async_spawn(strands[0].get_executor(), [](asio::ip::tcp::acceptor& acceptor) -> task<> {
-        acceptor.close();
-        co_return;
-    }(acceptor), asio::use_future).get();
+    async_spawn(
+        strands[0].get_executor(),
+        [](asio::ip::tcp::acceptor& acceptor) -> task<> {
+            acceptor.close();
+            co_return;
+        }(acceptor),
+        asio::use_future)
+        .get();
 }
 
 TEST_CASE("scheduler: handlers of a strand's sockets run inside its turn", "[core][scheduler]")
@@ -212,7 +222,8 @@ TEST_CASE("scheduler: handlers of a strand's sockets run inside its turn", "[cor
     std::promise<bool> inside;
     asio::steady_timer timer(strands[0].get_executor(), 0ms);
 
-    timer.async_wait([&](boost::system::error_code) { inside.set_value(strand_context::current() == &strands[0]); });
+    timer.async_wait(
+        [&](boost::system::error_code) { inside.set_value(strand_context::current() == &strands[0]); });
 
     CHECK(inside.get_future().get());
 }
@@ -222,14 +233,20 @@ TEST_CASE("scheduler: what is pending on an owned strand ends with it", "[core][
     int alive = 0;
     {
         running strands(owned(2));
-        asio::co_spawn(strands[0].get_executor(), [](tracked) -> asio::awaitable<void> {
-            asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
-            co_await timer.async_wait(asio::use_awaitable);
-        }(tracked(alive)), asio::detached);
-        async_spawn(strands[1].get_executor(), [](tracked) -> task<> {
-            asio::steady_timer timer(strand_context::current()->get_executor(), 1h);
-            co_await costar::when_all(timer.async_wait(use_task), costar::sleep_for(1h));
-        }(tracked(alive)), asio::detached);
+        asio::co_spawn(
+            strands[0].get_executor(),
+            [](tracked) -> asio::awaitable<void> {
+                asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+                co_await timer.async_wait(asio::use_awaitable);
+            }(tracked(alive)),
+            asio::detached);
+        async_spawn(
+            strands[1].get_executor(),
+            [](tracked) -> task<> {
+                asio::steady_timer timer(strand_context::current()->get_executor(), 1h);
+                co_await costar::when_all(timer.async_wait(use_task), costar::sleep_for(1h));
+            }(tracked(alive)),
+            asio::detached);
         get(strands[0], thread_of());
         get(strands[1], thread_of());
     }
@@ -237,7 +254,8 @@ TEST_CASE("scheduler: what is pending on an owned strand ends with it", "[core][
     CHECK(alive == 0);
 }
 
-TEST_CASE("scheduler: a task of an owned strand waits for an operation of a foreign context", "[core][scheduler]")
+TEST_CASE(
+    "scheduler: a task of an owned strand waits for an operation of a foreign context", "[core][scheduler]")
 {
     asio::io_context io;
     auto guard = asio::make_work_guard(io);
@@ -253,9 +271,10 @@ TEST_CASE("scheduler: a task of an owned strand waits for an operation of a fore
             co_return strand_context::current() != nullptr;
         };
         CHECK(get(strands[0], body(io)));
-        async_spawn(strands[0].get_executor(), [](asio::steady_timer& never) -> task<> {
-            co_await never.async_wait(use_task);
-        }(never), asio::detached);
+        async_spawn(
+            strands[0].get_executor(),
+            [](asio::steady_timer& never) -> task<> { co_await never.async_wait(use_task); }(never),
+            asio::detached);
         get(strands[0], thread_of());
     }
     guard.reset();
@@ -265,7 +284,8 @@ TEST_CASE("scheduler: a task of an owned strand waits for an operation of a fore
     CHECK(io.stopped());
 }
 
-TEST_CASE("scheduler: a borrowed one starts no thread and holds no work while it is idle", "[core][scheduler]")
+TEST_CASE(
+    "scheduler: a borrowed one starts no thread and holds no work while it is idle", "[core][scheduler]")
 {
     asio::io_context io;
     const std::size_t before = threads_of_this_process();
@@ -283,6 +303,11 @@ TEST_CASE("scheduler: a borrowed one starts no thread and holds no work while it
     io.run();
 
     CHECK(started->get() == 4);
+    io.restart();
+    auto kept = async_spawn(strands[0].get_executor(), thread_of(), asio::use_future);
+    io.run();
+    CHECK(kept.get() == std::this_thread::get_id());
+    CHECK(threads_of_this_process() == before);
 }
 
 TEST_CASE("scheduler: a timer that was cancelled does not keep a borrowed context", "[core][scheduler]")
@@ -302,7 +327,32 @@ TEST_CASE("scheduler: a timer that was cancelled does not keep a borrowed contex
     CHECK(std::chrono::steady_clock::now() - begin < 1min);
 }
 
-TEST_CASE("scheduler: a borrowed context lives as long as somebody tracks work on the strand", "[core][scheduler]")
+TEST_CASE("scheduler: a wait that had fired when the timer was set anew does not hide the new setting",
+    "[core][scheduler]")
+{
+    // Goal: a context does not wait for a timer that was cancelled. Method: the first sleep is over, and its
+    // handler is queued, when the turn of another handler ends it and begins a long one, which is cancelled.
+    asio::io_context io;
+    running strands({io.get_executor()});
+    auto started = support::start(strands[0], []() -> task<> {
+        co_await costar::sleep_for(1us);
+        co_await costar::sleep_for(1h);
+    }());
+    io.poll_one();
+    const auto over = std::chrono::steady_clock::now() + 10us;
+    while (std::chrono::steady_clock::now() < over) {}
+    asio::post(strands[0].get_executor(), [] {});
+    io.poll_one();
+    started->cancel();
+
+    io.run_for(10s);
+
+    CHECK(io.stopped());
+    CHECK(started->code() == costar::errc::cancelled);
+}
+
+TEST_CASE(
+    "scheduler: a borrowed context lives as long as somebody tracks work on the strand", "[core][scheduler]")
 {
     asio::io_context io;
     running strands({io.get_executor()});
@@ -320,7 +370,8 @@ TEST_CASE("scheduler: a borrowed context lives as long as somebody tracks work o
     CHECK(io.stopped());
 }
 
-TEST_CASE("scheduler: what a handler throws passes out of run, and the rest runs afterwards", "[core][scheduler]")
+TEST_CASE(
+    "scheduler: what a handler throws passes out of run, and the rest runs afterwards", "[core][scheduler]")
 {
     asio::io_context io;
     running strands({io.get_executor()});
@@ -342,7 +393,8 @@ TEST_CASE("scheduler: what a handler throws passes out of run, and the rest runs
     CHECK(started->has_ended());
 }
 
-TEST_CASE("scheduler: turns of a borrowed strand never overlap, whoever runs its context", "[core][scheduler]")
+TEST_CASE(
+    "scheduler: turns of a borrowed strand never overlap, whoever runs its context", "[core][scheduler]")
 {
     asio::io_context io;
     running strands({io.get_executor(), io.get_executor()});
@@ -376,7 +428,8 @@ TEST_CASE("scheduler: turns of a borrowed strand never overlap, whoever runs its
     CHECK_FALSE(overlapped);
 }
 
-TEST_CASE("scheduler: an engine may end while its context has work left, and before or after its sockets", "[core][scheduler]")
+TEST_CASE("scheduler: an engine may end while its context has work left, and before or after its sockets",
+    "[core][scheduler]")
 {
     int alive = 0;
     asio::io_context io;
@@ -386,17 +439,18 @@ TEST_CASE("scheduler: an engine may end while its context has work left, and bef
         support::start(strands[0], [](asio::ip::tcp::acceptor& acceptor, tracked) -> task<> {
             co_await costar::when_any(echo_once(acceptor), costar::sleep_for(1h));
         }(acceptor, tracked(alive)));
-        asio::co_spawn(strands[0].get_executor(), [](tracked) -> asio::awaitable<void> {
-            asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
-            co_await timer.async_wait(asio::use_awaitable);
-        }(tracked(alive)), asio::detached);
+        asio::co_spawn(
+            strands[0].get_executor(),
+            [](tracked) -> asio::awaitable<void> {
+                asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+                co_await timer.async_wait(asio::use_awaitable);
+            }(tracked(alive)),
+            asio::detached);
         io.poll();
         support::start(strands[0], [](tracked) -> task<> { co_return; }(tracked(alive)));
     }
 
-    SECTION("the context never runs again")
-    {
-    }
+    SECTION("the context never runs again") {}
     SECTION("the context goes on")
     {
         acceptor.close();

@@ -96,11 +96,12 @@ TEST_CASE("spawn: a callback gets the value on the strand, and never inside the 
     std::string got;
     costar::strand_context* where = nullptr;
 
-    async_spawn(strands[0].get_executor(), answer("hello"), [&](std::exception_ptr failure, std::string value) {
-        CHECK_FALSE(failure);
-        got = std::move(value);
-        where = costar::strand_context::current();
-    });
+    async_spawn(
+        strands[0].get_executor(), answer("hello"), [&](std::exception_ptr failure, std::string value) {
+            CHECK_FALSE(failure);
+            got = std::move(value);
+            where = costar::strand_context::current();
+        });
     CHECK(got.empty());
     strands.advance(1ms);
 
@@ -183,10 +184,13 @@ TEST_CASE("spawn: futures, tuples, deferred and detached completions", "[core][s
     SECTION("detached, with an exception that nobody sees")
     {
         int alive = 0;
-        async_spawn(where, [](tracked) -> task<> {
-            co_await costar::yield();
-            throw std::runtime_error("unseen");
-        }(tracked(alive)), asio::detached);
+        async_spawn(
+            where,
+            [](tracked) -> task<> {
+                co_await costar::yield();
+                throw std::runtime_error("unseen");
+            }(tracked(alive)),
+            asio::detached);
         strands.run();
         CHECK(alive == 0);
     }
@@ -195,7 +199,8 @@ TEST_CASE("spawn: futures, tuples, deferred and detached completions", "[core][s
         std::unique_ptr<int> got;
         const auto make = []() -> task<std::unique_ptr<int>> { co_return std::make_unique<int>(9); };
         async_spawn(where, make(),
-            [&, only = std::make_unique<int>(1)](std::exception_ptr, std::unique_ptr<int> value) { got = std::move(value); });
+            [&, only = std::make_unique<int>(1)](
+                std::exception_ptr, std::unique_ptr<int> value) { got = std::move(value); });
         strands.run();
         CHECK(*got == 9);
     }
@@ -208,16 +213,18 @@ TEST_CASE("spawn: an asio coroutine awaits a task in its own context", "[core][s
     std::string got;
     bool threw = false;
 
-    asio::co_spawn(io, [&]() -> asio::awaitable<void> {
-        got = co_await async_spawn(strands[0].get_executor(), answer("awaited"), asio::use_awaitable);
-        CHECK(costar::strand_context::current() == nullptr);
-        try {
-            co_await async_spawn(strands[0].get_executor(), failing(), asio::use_awaitable);
-        }
-        catch (const std::runtime_error&) {
-            threw = true;
-        }
-    }, asio::detached);
+    asio::co_spawn(
+        io,
+        [&]() -> asio::awaitable<void> {
+            got = co_await async_spawn(strands[0].get_executor(), answer("awaited"), asio::use_awaitable);
+            CHECK(costar::strand_context::current() == nullptr);
+            try {
+                co_await async_spawn(strands[0].get_executor(), failing(), asio::use_awaitable);
+            } catch (const std::runtime_error&) {
+                threw = true;
+            }
+        },
+        asio::detached);
     while (!threw && (io.poll() != 0 || !io.stopped())) {
         strands.advance(1ms);
         io.poll();
@@ -250,7 +257,8 @@ TEST_CASE("spawn: the handler's executor has work until the handler is called", 
 {
     manual_strands strands;
     asio::io_context io;
-    async_spawn(strands[0].get_executor(), answer("work"), asio::bind_executor(io, [](std::exception_ptr, std::string) {}));
+    async_spawn(strands[0].get_executor(), answer("work"),
+        asio::bind_executor(io, [](std::exception_ptr, std::string) {}));
 
     CHECK(io.poll() == 0);
     CHECK_FALSE(io.stopped());
@@ -260,7 +268,8 @@ TEST_CASE("spawn: the handler's executor has work until the handler is called", 
     CHECK(io.stopped());
 }
 
-TEST_CASE("spawn: the handler's allocator gives the memory and has it back before the handler is called", "[core][spawn]")
+TEST_CASE("spawn: the handler's allocator gives the memory and has it back before the handler is called",
+    "[core][spawn]")
 {
     int live = 0;
     int total = 0;

@@ -98,17 +98,20 @@ TEST_CASE("strand: its properties can be required, preferred and queried", "[cor
     const strand plain = strands[0].get_executor();
 
     CHECK(asio::query(plain, execution::blocking) == execution::blocking.possibly);
-    CHECK(asio::query(asio::require(plain, execution::blocking.never), execution::blocking) == execution::blocking.never);
+    CHECK(asio::query(asio::require(plain, execution::blocking.never), execution::blocking) ==
+        execution::blocking.never);
     CHECK(asio::query(plain, execution::relationship) == execution::relationship.fork);
     CHECK(asio::query(asio::prefer(plain, execution::relationship.continuation), execution::relationship) ==
         execution::relationship.continuation);
     CHECK(asio::query(plain, execution::outstanding_work) == execution::outstanding_work.untracked);
-    CHECK(asio::query(asio::prefer(plain, execution::outstanding_work.tracked), execution::outstanding_work) ==
-        execution::outstanding_work.tracked);
+    CHECK(asio::query(asio::prefer(plain, execution::outstanding_work.tracked),
+              execution::outstanding_work) == execution::outstanding_work.tracked);
     CHECK(&asio::query(plain, execution::context) == &plain.context());
-    const strand changed = asio::require(asio::require(plain, execution::blocking.never), execution::outstanding_work.tracked);
+    const strand changed =
+        asio::require(asio::require(plain, execution::blocking.never), execution::outstanding_work.tracked);
     CHECK(changed != plain);
-    CHECK(asio::require(asio::require(changed, execution::blocking.possibly), execution::outstanding_work.untracked) == plain);
+    CHECK(asio::require(asio::require(changed, execution::blocking.possibly),
+              execution::outstanding_work.untracked) == plain);
 }
 
 TEST_CASE("strand: it works inside Asio's type-erased executors", "[core][strand]")
@@ -146,18 +149,22 @@ TEST_CASE("strand: foreign executors, guards and coroutines lie on it", "[core][
     {
         auto guard = asio::make_work_guard(where);
         CHECK(guard.owns_work());
-        asio::post(asio::bind_executor(where, [&] { ran += strand_context::current() == &strands[0] ? 1 : 0; }));
+        asio::post(
+            asio::bind_executor(where, [&] { ran += strand_context::current() == &strands[0] ? 1 : 0; }));
         guard.reset();
         strands.run();
         CHECK(ran == 1);
     }
     SECTION("co_spawn")
     {
-        asio::co_spawn(where, [&]() -> asio::awaitable<void> {
-            ran += strand_context::current() == &strands[0] ? 1 : 0;
-            co_await asio::post(where, asio::use_awaitable);
-            ran += strand_context::current() == &strands[0] ? 1 : 0;
-        }, asio::detached);
+        asio::co_spawn(
+            where,
+            [&]() -> asio::awaitable<void> {
+                ran += strand_context::current() == &strands[0] ? 1 : 0;
+                co_await asio::post(where, asio::use_awaitable);
+                ran += strand_context::current() == &strands[0] ? 1 : 0;
+            },
+            asio::detached);
         strands.run();
         CHECK(ran == 2);
     }
@@ -256,7 +263,8 @@ TEST_CASE("strand: an executor that tracks work may outlive the strand, and refu
     CHECK(alive == 0);
 }
 
-TEST_CASE("strand: parcels arrive in order, jobs in line among them, and what was posted first before", "[core][strand]")
+TEST_CASE("strand: parcels arrive in order, jobs in line among them, and what was posted first before",
+    "[core][strand]")
 {
     manual_strands strands(2);
     std::vector<std::uint64_t>& got = strands.receiver(1).received;
@@ -291,8 +299,8 @@ TEST_CASE("strand: parcels of a foreign thread arrive in order, after what it ha
 
 TEST_CASE("strand: parcels that were not taken are discarded, each once", "[core][strand]")
 {
-    // Goal: nothing is lost when strands end in the middle. Method: leave parcels in rings, published or not, in
-    // overflows and in a foreign thread's queue.
+    // Goal: nothing is lost when strands end in the middle. Method: leave parcels in rings, published or not,
+    // in overflows and in a foreign thread's queue.
     int received = 0;
     int discarded = 0;
     class counting final : public costar::parcel_receiver {
@@ -331,7 +339,8 @@ TEST_CASE("strand: parcels that were not taken are discarded, each once", "[core
     CHECK(discarded >= 1);
 }
 
-TEST_CASE("strand: the root that sends into a full ring is parked, and goes on when there is room", "[core][strand]")
+TEST_CASE("strand: the root that sends into a full ring is parked, and goes on when there is room",
+    "[core][strand]")
 {
     manual_strands strands(2, tiny(4));
     int sent = 0;
@@ -407,18 +416,21 @@ TEST_CASE("strand: rings of any size go to rest", "[core][strand]")
         CHECK_FALSE(strands[i].has_work());
 }
 
-TEST_CASE("strand: parcels wait while the runnable backlog is long, and come when nothing is runnable", "[core][strand]")
+TEST_CASE("strand: parcels wait while the runnable backlog is long, and come when nothing is runnable",
+    "[core][strand]")
 {
     manual_strands strands(2, tiny(64, 4));
     costar::root_scope mailbox(strands[1]);
     mailbox.set_receptive(true);
     strands.receiver(1).on_receive = [&](std::uint64_t) { strands[1].message_queued(mailbox); };
     std::size_t seen = 0;
-    strands.start([](manual_strands& strands, std::size_t& seen) -> task<> {
-        co_await costar::yield();
-        co_await costar::yield();
-        seen = strands.receiver(1).received.size();
-    }(strands, seen), 1);
+    strands.start(
+        [](manual_strands& strands, std::size_t& seen) -> task<> {
+            co_await costar::yield();
+            co_await costar::yield();
+            seen = strands.receiver(1).received.size();
+        }(strands, seen),
+        1);
     strands[0].post([&] {
         for (std::uint64_t i = 0; i < 10; ++i)
             strands[0].send(strands[1], numbered(i));
@@ -460,14 +472,16 @@ TEST_CASE("strand: nothing is lost or reordered among three strands with tiny ri
             total += static_cast<std::uint64_t>(count);
             // A task that yields now and then, so that it may be parked, or a job, which may not.
             if (count % 2 == 0)
-                strands.start([](manual_strands& strands, std::size_t from, std::size_t to, int count,
-                                  std::uint64_t& next) -> task<> {
-                    for (int i = 0; i < count; ++i) {
-                        send(strands[from], strands[to], std::uint64_t{from} << 32 | next++);
-                        if (i % 3 == 2)
-                            co_await costar::yield();
-                    }
-                }(strands, from, to, count, next[from][to]), from);
+                strands.start(
+                    [](manual_strands& strands, std::size_t from, std::size_t to, int count,
+                        std::uint64_t& next) -> task<> {
+                        for (int i = 0; i < count; ++i) {
+                            send(strands[from], strands[to], std::uint64_t{from} << 32 | next++);
+                            if (i % 3 == 2)
+                                co_await costar::yield();
+                        }
+                    }(strands, from, to, count, next[from][to]),
+                    from);
             else
                 strands[from].post([&strands, from, to, count = count, &next = next[from][to]] {
                     for (int i = 0; i < count; ++i)

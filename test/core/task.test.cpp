@@ -140,8 +140,7 @@ TEST_CASE("task: an exception passes to whoever awaits", "[core][task]")
     const auto outer = []() -> task<std::string> {
         try {
             co_await thrower();
-        }
-        catch (const std::runtime_error& thrown) {
+        } catch (const std::runtime_error& thrown) {
             co_return thrown.what();
         }
         co_return "nothing";
@@ -162,8 +161,7 @@ TEST_CASE("task: a value that throws when it is moved makes the await throw", "[
     const auto outer = [](auto make) -> task<bool> {
         try {
             co_await make();
-        }
-        catch (const std::runtime_error&) {
+        } catch (const std::runtime_error&) {
             co_return true;
         }
         co_return false;
@@ -238,13 +236,14 @@ TEST_CASE("task: it knows where it waits and for whom", "[core][task]")
     const auto inner = [](costar::promise_base*& found) -> task<> { co_await peek{found}; };
 
     strands.run([](auto inner, costar::promise_base*& found) -> task<> { co_await inner(found); }(
-        inner, inner_promise));
+                                                                 inner, inner_promise));
 
     CHECK(inner_promise != nullptr);
 }
 
 // GCC makes a tail call of a symmetric transfer only when it optimizes and no sanitizer is in the way.
-#if defined(__clang__) || (defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__))
+#if defined(__clang__) || \
+    (defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__))
 
 namespace {
 

@@ -24,7 +24,8 @@ task<> note_after(std::chrono::nanoseconds delay, int number, std::vector<int>& 
     order.push_back(number);
 }
 
-task<> note_end(manual_strands& strands, std::vector<std::chrono::nanoseconds>& ended, std::chrono::nanoseconds length)
+task<> note_end(
+    manual_strands& strands, std::vector<std::chrono::nanoseconds>& ended, std::chrono::nanoseconds length)
 {
     co_await costar::sleep_for(length);
     if (strands.now() == length)
@@ -58,7 +59,8 @@ TEST_CASE("timer: sleeps end in the order of their times", "[core][timer]")
     CHECK(order == std::vector<int>{1, 2, 3});
 }
 
-TEST_CASE("timer: a sleep is measured from when it begins, not from the beginning of the turn", "[core][timer]")
+TEST_CASE(
+    "timer: a sleep is measured from when it begins, not from the beginning of the turn", "[core][timer]")
 {
     manual_strands strands;
     auto sleeping = strands.start([](costar::manual_clock& clock) -> task<> {
@@ -131,8 +133,7 @@ TEST_CASE("timer: a sleep in a scope that is cancelled does not begin", "[core][
         for (int i = 0; i < 3; ++i) {
             try {
                 co_await costar::sleep_for(1h);
-            }
-            catch (const costar::error&) {
+            } catch (const costar::error&) {
                 ++caught;
             }
         }
@@ -167,26 +168,27 @@ TEST_CASE("timer: a yield resumes behind what is ready, and is not cancelled", "
 
 TEST_CASE("timer: sleeps of any length end in order, whoever is cancelled in between", "[core][timer]")
 {
-    const bool holds = rc::check("sleeps end in order", [](const std::vector<std::pair<unsigned, bool>>& plan) {
-        manual_strands strands;
-        std::vector<std::chrono::nanoseconds> ended;
-        std::vector<std::shared_ptr<support::outcome<void>>> started;
-        std::vector<std::chrono::nanoseconds> expected;
-        for (const auto& [delay, cancelled] : plan) {
-            const auto length = std::chrono::nanoseconds(std::uint64_t{delay} * 7919);
-            started.push_back(strands.start(note_end(strands, ended, length)));
-            strands.run();
-            if (cancelled)
-                started.back()->cancel();
-            if (!cancelled || length == 0ns)
-                expected.push_back(length);
-            strands.run();
-        }
-        strands.advance(std::chrono::nanoseconds(std::uint64_t{UINT32_MAX} * 7919));
-        std::sort(expected.begin(), expected.end());
-        RC_ASSERT(ended == expected);
-        RC_ASSERT(strands.next_timer() == UINT64_MAX);
-    });
+    const bool holds =
+        rc::check("sleeps end in order", [](const std::vector<std::pair<unsigned, bool>>& plan) {
+            manual_strands strands;
+            std::vector<std::chrono::nanoseconds> ended;
+            std::vector<std::shared_ptr<support::outcome<void>>> started;
+            std::vector<std::chrono::nanoseconds> expected;
+            for (const auto& [delay, cancelled] : plan) {
+                const auto length = std::chrono::nanoseconds(std::uint64_t{delay} * 7919);
+                started.push_back(strands.start(note_end(strands, ended, length)));
+                strands.run();
+                if (cancelled)
+                    started.back()->cancel();
+                if (!cancelled || length == 0ns)
+                    expected.push_back(length);
+                strands.run();
+            }
+            strands.advance(std::chrono::nanoseconds(std::uint64_t{UINT32_MAX} * 7919));
+            std::sort(expected.begin(), expected.end());
+            RC_ASSERT(ended == expected);
+            RC_ASSERT(strands.next_timer() == UINT64_MAX);
+        });
 
     CHECK(holds);
 }

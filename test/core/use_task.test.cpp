@@ -48,7 +48,8 @@ auto async_give(Token&& token, Values... values)
         [](auto handler, Values... values) {
             const auto executor = asio::get_associated_executor(handler);
             asio::post(executor,
-                [handler = std::move(handler), values = std::tuple<Values...>(std::move(values)...)]() mutable {
+                [handler = std::move(handler),
+                    values = std::tuple<Values...>(std::move(values)...)]() mutable {
                     std::apply([&](Values&... each) { std::move(handler)(std::move(each)...); }, values);
                 });
         },
@@ -65,12 +66,13 @@ public:
         return asio::async_initiate<Token, void(Values...)>(
             [this](auto handler) {
                 handler_.emplace(std::move(handler));
-                asio::get_associated_cancellation_slot(*handler_).assign([this](asio::cancellation_type type) {
-                    ++cancelled;
-                    CHECK(type == asio::cancellation_type::terminal);
-                    if (on_cancel)
-                        on_cancel();
-                });
+                asio::get_associated_cancellation_slot(*handler_).assign(
+                    [this](asio::cancellation_type type) {
+                        ++cancelled;
+                        CHECK(type == asio::cancellation_type::terminal);
+                        if (on_cancel)
+                            on_cancel();
+                    });
                 ++started;
             },
             token);
@@ -108,12 +110,12 @@ TEST_CASE("use_task: every form of signature becomes a result", "[core][use_task
         auto [number, text] = co_await async_give<void(int, std::string)>(use_task, 4, std::string("four"));
         CHECK(number == 4);
         CHECK(text == "four");
-        auto [size, only] =
-            co_await async_give<void(error_code, int, std::unique_ptr<int>)>(use_task, error_code(), 5, std::make_unique<int>(6));
+        auto [size, only] = co_await async_give<void(error_code, int, std::unique_ptr<int>)>(
+            use_task, error_code(), 5, std::make_unique<int>(6));
         CHECK(size == 5);
         CHECK(*only == 6);
-        const std::unique_ptr<int> alone =
-            co_await async_give<void(error_code, std::unique_ptr<int>)>(use_task, error_code(), std::make_unique<int>(7));
+        const std::unique_ptr<int> alone = co_await async_give<void(error_code, std::unique_ptr<int>)>(
+            use_task, error_code(), std::make_unique<int>(7));
         CHECK(*alone == 7);
     };
 
@@ -124,9 +126,12 @@ TEST_CASE("use_task: a leading error is thrown", "[core][use_task]")
 {
     manual_strands strands;
     const auto with_code = []() -> task<> { co_await async_give<void(error_code)>(use_task, refused); };
-    const auto with_value = []() -> task<int> { co_return co_await async_give<void(error_code, int)>(use_task, refused, 1); };
+    const auto with_value = []() -> task<int> {
+        co_return co_await async_give<void(error_code, int)>(use_task, refused, 1);
+    };
     const auto with_exception = []() -> task<> {
-        co_await async_give<void(std::exception_ptr)>(use_task, std::make_exception_ptr(std::runtime_error("thrown")));
+        co_await async_give<void(std::exception_ptr)>(
+            use_task, std::make_exception_ptr(std::runtime_error("thrown")));
     };
 
     auto code = strands.start(with_code());
@@ -142,13 +147,15 @@ TEST_CASE("use_task: as_tuple and redirect_error return the error", "[core][use_
 {
     manual_strands strands;
     const auto body = []() -> task<> {
-        auto [code, number] = co_await async_give<void(error_code, int)>(asio::as_tuple(use_task), refused, 8);
+        auto [code, number] =
+            co_await async_give<void(error_code, int)>(asio::as_tuple(use_task), refused, 8);
         CHECK(code == refused);
         CHECK(number == 8);
         auto [alone] = co_await async_give<void(error_code)>(asio::as_tuple(use_task), refused);
         CHECK(alone == refused);
         error_code redirected;
-        CHECK(co_await async_give<void(error_code, int)>(asio::redirect_error(use_task, redirected), refused, 9) == 9);
+        CHECK(co_await async_give<void(error_code, int)>(
+                  asio::redirect_error(use_task, redirected), refused, 9) == 9);
         CHECK(redirected == refused);
     };
 
@@ -185,7 +192,8 @@ TEST_CASE("use_task: deferred operations and asio coroutines can be awaited", "[
     costar::scheduler strands({io.get_executor()}, {});
     support::recording_receiver receiver;
     strands.start({&receiver});
-    const auto coroutine = [](costar::strand_context& home, std::string text) -> asio::awaitable<std::string> {
+    const auto coroutine = [](costar::strand_context& home,
+                               std::string text) -> asio::awaitable<std::string> {
         CHECK(costar::strand_context::current() == &home);
         asio::steady_timer timer(co_await asio::this_coro::executor, 0ms);
         co_await timer.async_wait(asio::use_awaitable);
@@ -200,7 +208,8 @@ TEST_CASE("use_task: deferred operations and asio coroutines can be awaited", "[
         CHECK(co_await coroutine(home, "bridged") == "bridged");
         CHECK_THROWS_AS(co_await failing(), std::runtime_error);
         CHECK(co_await async_give<void(error_code, int)>(asio::deferred, error_code(), 4) == 4);
-        auto both = co_await costar::when_all(coroutine(home, "one"), async_give<void(int)>(asio::deferred, 2));
+        auto both =
+            co_await costar::when_all(coroutine(home, "one"), async_give<void(int)>(asio::deferred, 2));
         CHECK(std::get<0>(both) == "one");
         CHECK(std::get<1>(both) == 2);
     };
@@ -263,8 +272,7 @@ TEST_CASE("use_task: what an initiation throws passes to the coroutine", "[core]
                     throw std::runtime_error("not begun");
                 },
                 use_task, moves);
-        }
-        catch (const std::runtime_error& thrown) {
+        } catch (const std::runtime_error& thrown) {
             co_return thrown.what();
         }
         co_return "nothing";
@@ -292,7 +300,9 @@ TEST_CASE("use_task: a handler that is dropped without a call ends the wait", "[
 {
     manual_strands strands;
     held_operation<int> operation;
-    const auto body = [](held_operation<int>& operation) -> task<> { co_await operation.async_wait(use_task); };
+    const auto body = [](held_operation<int>& operation) -> task<> {
+        co_await operation.async_wait(use_task);
+    };
     auto started = strands.start(body(operation));
     strands.run();
     REQUIRE(operation.has_handler());
@@ -337,7 +347,8 @@ TEST_CASE("use_task: cancellation reaches the operation once, and its outcome co
 {
     manual_strands strands;
     held_operation<error_code, int> operation;
-    auto started = strands.start([](auto& operation) -> task<int> { co_return co_await operation.async_wait(use_task); }(operation));
+    auto started = strands.start(
+        [](auto& operation) -> task<int> { co_return co_await operation.async_wait(use_task); }(operation));
     strands.run();
     started->cancel();
     started->cancel();
@@ -364,7 +375,8 @@ TEST_CASE("use_task: an operation may complete inside its cancellation", "[core]
     manual_strands strands;
     held_operation<error_code> operation;
     operation.on_cancel = [&] { operation.complete(asio::error::operation_aborted); };
-    auto started = strands.start([](auto& operation) -> task<> { co_await operation.async_wait(use_task); }(operation));
+    auto started =
+        strands.start([](auto& operation) -> task<> { co_await operation.async_wait(use_task); }(operation));
     strands.run();
 
     started->cancel();
@@ -381,14 +393,12 @@ TEST_CASE("use_task: in a cancelled scope nothing is started, whatever the token
     auto started = strands.start([](auto& operation, int& caught) -> task<> {
         try {
             co_await operation.async_wait(use_task);
-        }
-        catch (const costar::error& thrown) {
+        } catch (const costar::error& thrown) {
             caught += thrown.code() == errc::cancelled ? 1 : 0;
         }
         try {
             co_await operation.async_wait(asio::as_tuple(use_task));
-        }
-        catch (const costar::error& thrown) {
+        } catch (const costar::error& thrown) {
             caught += thrown.code() == errc::cancelled ? 1 : 0;
         }
     }(operation, caught));
@@ -454,7 +464,8 @@ TEST_CASE("use_task: an operation may outlive its coroutine and its strand", "[c
     }
 }
 
-TEST_CASE("use_task: operations that are pending in a borrowed context outlive the engine", "[core][use_task]")
+TEST_CASE(
+    "use_task: operations that are pending in a borrowed context outlive the engine", "[core][use_task]")
 {
     asio::io_context io;
     asio::steady_timer timer(io, 1h);
@@ -472,9 +483,7 @@ TEST_CASE("use_task: operations that are pending in a borrowed context outlive t
     }
     CHECK(alive == 0);
 
-    SECTION("and end with the context")
-    {
-    }
+    SECTION("and end with the context") {}
     SECTION("and are refused when they complete")
     {
         timer.cancel();

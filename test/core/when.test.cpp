@@ -46,8 +46,7 @@ task<> lingering(std::chrono::nanoseconds delay, bool& ended)
     std::exception_ptr failure;
     try {
         co_await costar::sleep_for(delay);
-    }
-    catch (...) {
+    } catch (...) {
         failure = std::current_exception();
     }
     for (int i = 0; i < 10; ++i)
@@ -63,8 +62,8 @@ TEST_CASE("when_all: it gives all values in order after the last has come", "[co
 {
     manual_strands strands;
     const auto body = []() -> task<> {
-        auto [text, none, number] =
-            co_await when_all(later<std::string>(3ms, "three"), pause(1ms), later(2ms, std::make_unique<int>(2)));
+        auto [text, none, number] = co_await when_all(
+            later<std::string>(3ms, "three"), pause(1ms), later(2ms, std::make_unique<int>(2)));
         CHECK(text == "three");
         CHECK(*number == 2);
         static_assert(std::is_same_v<decltype(none), std::monostate>);
@@ -131,12 +130,14 @@ TEST_CASE("when_all: references stay references", "[core][when]")
     CHECK(second == 20);
 }
 
-TEST_CASE("when_all: the first exception passes after the others were cancelled and have ended", "[core][when]")
+TEST_CASE(
+    "when_all: the first exception passes after the others were cancelled and have ended", "[core][when]")
 {
     manual_strands strands;
     bool ended = false;
     auto started = strands.start([](bool& ended) -> task<> {
-        CHECK_THROWS_AS(co_await when_all(lingering(1h, ended), fail_after(1ms), fail_after(2ms)), std::runtime_error);
+        CHECK_THROWS_AS(
+            co_await when_all(lingering(1h, ended), fail_after(1ms), fail_after(2ms)), std::runtime_error);
         CHECK(ended);
     }(ended));
 
@@ -147,7 +148,8 @@ TEST_CASE("when_all: the first exception passes after the others were cancelled 
     CHECK(strands.next_timer() == UINT64_MAX);
 }
 
-TEST_CASE("when_any: the first to end wins, and the losers have ended before its value is there", "[core][when]")
+TEST_CASE(
+    "when_any: the first to end wins, and the losers have ended before its value is there", "[core][when]")
 {
     manual_strands strands;
     bool ended = false;
@@ -247,7 +249,8 @@ TEST_CASE("with_timeout: it passes what comes in time, and ends what does not", 
     }
 }
 
-TEST_CASE("shield: what is shielded goes on when its task is cancelled, and the task after it is not", "[core][when]")
+TEST_CASE("shield: what is shielded goes on when its task is cancelled, and the task after it is not",
+    "[core][when]")
 {
     manual_strands strands;
     bool cleaned = false;
@@ -273,7 +276,8 @@ TEST_CASE("shield: what is shielded goes on when its task is cancelled, and the 
     CHECK(started->code() == errc::cancelled);
 }
 
-TEST_CASE("shield: clean-up in a task that is cancelled already can wait, and returns its value", "[core][when]")
+TEST_CASE(
+    "shield: clean-up in a task that is cancelled already can wait, and returns its value", "[core][when]")
 {
     manual_strands strands;
     int value = 0;
@@ -281,8 +285,7 @@ TEST_CASE("shield: clean-up in a task that is cancelled already can wait, and re
         std::exception_ptr failure;
         try {
             co_await costar::sleep_for(1h);
-        }
-        catch (...) {
+        } catch (...) {
             failure = std::current_exception();
         }
         value = co_await costar::shield(later(1ms, 6));
@@ -302,7 +305,9 @@ TEST_CASE("when: groups that are destroyed where they wait leave nothing behind"
     int alive = 0;
     {
         manual_strands strands;
-        const auto branch = [](tracked, std::chrono::nanoseconds delay) -> task<> { co_await costar::sleep_for(delay); };
+        const auto branch = [](tracked, std::chrono::nanoseconds delay) -> task<> {
+            co_await costar::sleep_for(delay);
+        };
         const auto body = [](auto branch, int& alive) -> task<> {
             const tracked local(alive);
             std::vector<task<>> tasks;
@@ -378,8 +383,8 @@ bool cancel_after(int turns)
 
 TEST_CASE("when: a task can be cancelled wherever it waits", "[core][when]")
 {
-    // Goal: no way of stopping leaves a frame, a timer or a task that hangs. Method: cancel after each single step in
-    // turn, until the task ends by itself before its turn comes.
+    // Goal: no way of stopping leaves a frame, a timer or a task that hangs. Method: cancel after each single
+    // step in turn, until the task ends by itself before its turn comes.
     int turns = 0;
     while (!cancel_after(turns))
         ++turns;

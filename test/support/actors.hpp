@@ -65,10 +65,9 @@ public:
 class event_log {
 public:
     explicit event_log(costar::engine& engine)
-        : subscriptions_{keep(engine, started), keep(engine, stopped),    keep(engine, restarted),
-                         keep(engine, limits),  keep(engine, duplicates), keep(engine, dead)}
-    {
-    }
+        : subscriptions_{keep(engine, started), keep(engine, stopped), keep(engine, restarted),
+              keep(engine, limits), keep(engine, duplicates), keep(engine, dead)}
+    {}
 
     std::vector<costar::actor_started> started;
     std::vector<costar::actor_stopped> stopped;
@@ -95,9 +94,8 @@ public:
     /// How many messages to `to` became dead letters for `reason`.
     std::size_t dead_of(costar::pid to, costar::errc reason) const
     {
-        return static_cast<std::size_t>(std::count_if(dead.begin(), dead.end(), [&](const auto& each) {
-            return each.to == to && each.reason == reason;
-        }));
+        return static_cast<std::size_t>(std::count_if(dead.begin(), dead.end(),
+            [&](const auto& each) { return each.to == to && each.reason == reason; }));
     }
 
 private:
@@ -119,11 +117,9 @@ inline costar::spawn_options on(std::uint32_t strand)
 inline costar::task<> helper(costar::context& self)
 {
     while (auto message = co_await self.receive())
-        message.match([](twice& m) { return 2 * m.value; },
-                      [](greet& m) { return "hello, " + m.who; },
-                      [](touch&) {},
-                      [](crash&) { throw std::runtime_error("told to"); },
-                      [](crash_asked&) -> int { throw std::runtime_error("asked to"); });
+        message.match([](twice& m) { return 2 * m.value; }, [](greet& m) { return "hello, " + m.who; },
+            [](touch&) {}, [](crash&) { throw std::runtime_error("told to"); },
+            [](crash_asked&) -> int { throw std::runtime_error("asked to"); });
 }
 
 /// Keeps what it is sent in a vector of the test.

@@ -76,8 +76,7 @@ public:
             return {};
         try {
             std::rethrow_exception(failure_);
-        }
-        catch (const boost::system::system_error& thrown) {
+        } catch (const boost::system::system_error& thrown) {
             return thrown.code();
         }
     }

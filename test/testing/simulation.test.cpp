@@ -29,8 +29,8 @@ task<> chats(context& self, int number, std::vector<pid>* all, trace* seen)
     for (int i = 0; i < 5; ++i) {
         self.send((*all)[static_cast<std::size_t>(number + i) % all->size()], support::number{number});
         if (auto message = co_await self.receive(std::chrono::milliseconds(number + 1)))
-            seen->push_back(std::to_string(number) + " from " +
-                            std::to_string(message.get<support::number>().value));
+            seen->push_back(
+                std::to_string(number) + " from " + std::to_string(message.get<support::number>().value));
         else
             seen->push_back(std::to_string(number) + " nothing");
     }
@@ -162,8 +162,7 @@ TEST_CASE("simulation: a stuck test fails and says who waits for whom", "[testin
 
     try {
         static_cast<void>(sim.ask(bob, twice{1}));
-    }
-    catch (const stuck& thrown) {
+    } catch (const stuck& thrown) {
         said = thrown.what();
     }
 
@@ -185,7 +184,8 @@ TEST_CASE("simulation: what was stuck may go on later without harm", "[testing][
     CHECK_THROWS_AS(sim.stop(sim.engine().spawn([](context& self) -> task<> {
         static_cast<void>(self);
         co_await shield(sleep_for(2h));
-    })), stuck);
+    })),
+        stuck);
     sim.advance(24h);
 
     CHECK(sim.engine().figures().live == 1);

@@ -73,8 +73,8 @@ task<> one_shot(context& self, pid to)
 
 TEST_CASE("engine: a storm of foreign threads loses nothing", "[thread][engine]")
 {
-    // Several threads send, ask, spawn and stop while the actors crash and are begun anew; every number that was sent
-    // to an actor that is never stopped arrives.
+    // Several threads send, ask, spawn and stop while the actors crash and are begun anew; every number that
+    // was sent to an actor that is never stopped arrives.
     quiet_log quiet;
     constexpr int threads = 4;
     constexpr int rounds = 2000;
@@ -148,8 +148,7 @@ TEST_CASE("engine: a name is won by one thread, and its actor takes what all sen
             try {
                 to = engine.spawn("actor " + std::to_string(i), helper);
                 ++spawned;
-            }
-            catch (const name_in_use& thrown) {
+            } catch (const name_in_use& thrown) {
                 to = thrown.holder();
             }
             answers += engine.ask(to, twice{1}, patience, asio::use_future).get();
@@ -199,8 +198,7 @@ TEST_CASE("engine: a shutdown meets spawns and requests under way", "[thread][en
                     ++spawned;
                     engine.send(one, touch{});
                 }
-            }
-            catch (const error& thrown) {
+            } catch (const error& thrown) {
                 CHECK(thrown.code() == errc::engine_stopped);
             }
         });

@@ -184,9 +184,9 @@ TEST_CASE("strand: tasks are spawned from many threads, on owned and on borrowed
     asio::io_context io;
     checking receiver(1);
     const bool is_owned = GENERATE(true, false);
-    auto strands = is_owned
-        ? std::make_unique<scheduler>(owned(1, 0ns))
-        : std::make_unique<scheduler>(std::vector<asio::any_io_executor>{io.get_executor()}, scheduler_options{});
+    auto strands = is_owned ? std::make_unique<scheduler>(owned(1, 0ns))
+                            : std::make_unique<scheduler>(
+                                  std::vector<asio::any_io_executor>{io.get_executor()}, scheduler_options{});
     strands->start({&receiver});
     int count = 0;  // not atomic: the strand guards it
     const auto body = [](int& count) -> task<int> {
@@ -204,7 +204,8 @@ TEST_CASE("strand: tasks are spawned from many threads, on owned and on borrowed
         for (std::size_t i = 0; i < senders; ++i)
             threads.emplace_back([&] {
                 for (int k = 0; k < 50; ++k) {
-                    auto one = costar::async_spawn(strands->at(0).get_executor(), body(count), asio::use_future);
+                    auto one =
+                        costar::async_spawn(strands->at(0).get_executor(), body(count), asio::use_future);
                     const std::lock_guard lock(guard);
                     started.push_back(std::move(one));
                 }
@@ -222,10 +223,12 @@ TEST_CASE("strand: tasks are spawned from many threads, on owned and on borrowed
     CHECK(count == 400);
 }
 
-TEST_CASE("use_task: operations of another thread's context complete, are cancelled and are dropped", "[thread][use_task]")
+TEST_CASE("use_task: operations of another thread's context complete, are cancelled and are dropped",
+    "[thread][use_task]")
 {
     asio::io_context foreign;
-    auto work = std::make_unique<asio::executor_work_guard<asio::io_context::executor_type>>(foreign.get_executor());
+    auto work =
+        std::make_unique<asio::executor_work_guard<asio::io_context::executor_type>>(foreign.get_executor());
     checking receiver(1);
     {
         const crew workers(foreign, 1);
@@ -248,7 +251,8 @@ TEST_CASE("use_task: operations of another thread's context complete, are cancel
     SUCCEED();
 }
 
-TEST_CASE("strand: several threads run the contexts of two borrowed strands that send to each other", "[thread][strand]")
+TEST_CASE("strand: several threads run the contexts of two borrowed strands that send to each other",
+    "[thread][strand]")
 {
     constexpr std::uint64_t each = 3'000;
     asio::io_context io;
@@ -265,8 +269,10 @@ TEST_CASE("strand: several threads run the contexts of two borrowed strands that
                 co_await costar::yield();
         }
     };
-    auto one = costar::async_spawn(strands.at(0).get_executor(), body(strands.at(0), strands.at(1)), asio::use_future);
-    auto two = costar::async_spawn(strands.at(1).get_executor(), body(strands.at(1), strands.at(0)), asio::use_future);
+    auto one = costar::async_spawn(
+        strands.at(0).get_executor(), body(strands.at(0), strands.at(1)), asio::use_future);
+    auto two = costar::async_spawn(
+        strands.at(1).get_executor(), body(strands.at(1), strands.at(0)), asio::use_future);
 
     {
         const crew workers(io, 3);

@@ -2,8 +2,8 @@
 
 #pragma once
 
-#include <costar/actor/pid.hpp>
 #include <costar/actor/class_actor.hpp>
+#include <costar/actor/pid.hpp>
 
 #include <concepts>
 #include <type_traits>
@@ -19,8 +19,9 @@ inline constexpr bool understood_by<Message, T> = handles<T, Message>;
 
 /// A pid that only accepts what its actor understands, checked by the compiler.
 ///
-/// `address<greet, stop_greeting>` takes these messages; `address<counter>` takes what the class `counter` has call
-/// operators for. It converts to a plain pid, and a plain pid is converted by hand, on the word of whoever does it.
+/// `address<greet, stop_greeting>` takes these messages; `address<counter>` takes what the class `counter`
+/// has call operators for. It converts to a plain pid, and a plain pid is converted by hand, on the word of
+/// whoever does it.
 ///
 /// Thread safety: a value; any thread.
 template <class... Understood>
@@ -32,11 +33,10 @@ public:
     /// An address that accepts more is one that accepts less.
     template <class... Others>
         requires(!std::same_as<address, address<Others...>>) &&
-                ((address<Others...>::template accepts<Understood> || ...) || sizeof...(Understood) == 0) &&
-                (address<Others...>::template accepts<Understood> && ...)
+        ((address<Others...>::template accepts<Understood> || ...) || sizeof...(Understood) == 0) &&
+        (address<Others...>::template accepts<Understood> && ...)
     constexpr address(address<Others...> other) noexcept : pid_(other)
-    {
-    }
+    {}
 
     template <class Message>
     static constexpr bool accepts = (understood_by<Message, Understood> || ...);

@@ -18,7 +18,8 @@
 
 namespace costar {
 
-/// A request that has not been sent, made by `context::ask`. It is sent when awaited and does nothing when dropped.
+/// A request that has not been sent, made by `context::ask`. It is sent when awaited and does nothing when
+/// dropped.
 template <class Reply>
 class [[nodiscard]] ask_request;
 
@@ -85,19 +86,15 @@ private:
         auto& self = static_cast<ask_awaiter&>(base);
         if (failure != errc{}) {
             self.failure_ = failure;
-        }
-        else if (type != &type_of<stored_reply<Reply>>) {
+        } else if (type != &type_of<stored_reply<Reply>>) {
             self.failure_ = errc::wrong_reply;
-        }
-        else {
+        } else {
             if constexpr (std::is_nothrow_move_constructible_v<stored_reply<Reply>>) {
                 self.value_.emplace(std::move(*static_cast<stored_reply<Reply>*>(value)));
-            }
-            else {
+            } else {
                 try {
                     self.value_.emplace(std::move(*static_cast<stored_reply<Reply>*>(value)));
-                }
-                catch (...) {
+                } catch (...) {
                     self.failure_ = errc::wrong_reply;
                 }
             }
@@ -134,21 +131,23 @@ private:
 template <class Reply>
 inline const hook_actions ask_awaiter<Reply>::actions{
     .cancel = [](cancel_hook& hook) noexcept { static_cast<ask_awaiter&>(hook).give_up(errc::cancelled); },
-    .describe = [](const cancel_hook& hook) {
-        return "a reply from " + static_cast<const ask_awaiter&>(hook).to_.to_string();
-    }};
+    .describe =
+        [](const cancel_hook& hook) {
+            return "a reply from " + static_cast<const ask_awaiter&>(hook).to_.to_string();
+        }};
 
 template <class Reply>
 class [[nodiscard]] ask_request {
 public:
     ask_request(cell& self, pid to, envelope* sent, std::chrono::nanoseconds timeout) noexcept
         : self_(&self), to_(to), sent_(sent), timeout_(timeout)
-    {
-    }
+    {}
     ask_request(ask_request&& other) noexcept
-        : self_(other.self_), to_(other.to_), sent_(std::exchange(other.sent_, nullptr)), timeout_(other.timeout_)
-    {
-    }
+        : self_(other.self_),
+          to_(other.to_),
+          sent_(std::exchange(other.sent_, nullptr)),
+          timeout_(other.timeout_)
+    {}
     ask_request& operator=(ask_request&& other) noexcept
     {
         std::swap(self_, other.self_);
@@ -180,8 +179,7 @@ class stop_awaiter : private run_node, private cancel_hook, private reply_waiter
 public:
     stop_awaiter(cell& self, pid target) noexcept
         : cancel_hook(actions), reply_waiter(take), self_(self), target_(target)
-    {
-    }
+    {}
     ~stop_awaiter();
 
     bool await_ready() const noexcept { return false; }

@@ -30,7 +30,10 @@ public:
     virtual ~recipe() = default;
 
     static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
-    static void operator delete(void* memory, std::size_t bytes) noexcept { arena::deallocate(memory, bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept
+    {
+        arena::deallocate(memory, bytes);
+    }
 
     virtual task<> begin(context& self) const = 0;
 };
@@ -61,7 +64,10 @@ struct cold_part {
     ~cold_part();
 
     static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
-    static void operator delete(void* memory, std::size_t bytes) noexcept { arena::deallocate(memory, bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept
+    {
+        arena::deallocate(memory, bytes);
+    }
 
     registry::entry* name = nullptr;
     std::unique_ptr<recipe> again;
@@ -89,8 +95,7 @@ public:
 
     cell(strand_context& home, std::uint32_t slot, std::uint32_t generation) noexcept
         : root_scope(home), slot(slot), generation(generation)
-    {
-    }
+    {}
     ~cell() { delete cold; }
 
     cold_part& cold_part_made();

@@ -19,9 +19,10 @@ struct message_list {};
 
 /// Finds the parameter types of a class's overloaded call operators.
 ///
-/// Overload resolution has to look at every candidate; an argument that converts to anything is asked to convert to
-/// each candidate's parameter, and each conversion that is considered leaves a note, a friend function, that later
-/// code can see. Stateful compile-time programming of this kind is known from Boost.PFR's structure reflection
+/// Overload resolution has to look at every candidate; an argument that converts to anything is asked to
+/// convert to each candidate's parameter, and each conversion that is considered leaves a note, a friend
+/// function, that later code can see. Stateful compile-time programming of this kind is known from
+/// Boost.PFR's structure reflection
 /// ("The C++ type loophole", A. Poliakov) and works with all supported compilers.
 namespace call_operators {
 
@@ -98,8 +99,8 @@ struct all {
 
 }  // namespace call_operators
 
-/// The messages of an actor class: those it lists itself as `using messages = costar::message_list<...>;`, else the
-/// parameters of its call operators.
+/// The messages of an actor class: those it lists itself as `using messages = costar::message_list<...>;`,
+/// else the parameters of its call operators.
 template <class Actor>
 struct messages_of : call_operators::all<Actor> {};
 
@@ -111,12 +112,12 @@ struct messages_of<Actor> {
 
 template <class Actor, class Message>
 concept handles_alone = requires(Actor& actor, Message message) { actor(std::move(message)); } ||
-                        requires(Actor& actor, Message& message) { actor(message); };
+    requires(Actor& actor, Message& message) { actor(message); };
 
 template <class Actor, class Message>
-concept handles_with_context =
-    requires(Actor& actor, context& self, Message message) { actor(self, std::move(message)); } ||
-    requires(Actor& actor, context& self, Message& message) { actor(self, message); };
+concept handles_with_context = requires(Actor& actor, context& self, Message message) {
+    actor(self, std::move(message));
+} || requires(Actor& actor, context& self, Message& message) { actor(self, message); };
 
 /// Does the class have a call operator for the message?
 template <class Actor, class Message>
@@ -129,7 +130,8 @@ inline constexpr std::size_t list_size<message_list<T...>> = sizeof...(T);
 
 /// A class whose call operators are its messages.
 template <class Actor>
-concept actor_class = std::is_class_v<Actor> && !request<Actor> && list_size<typename messages_of<Actor>::type> != 0;
+concept actor_class =
+    std::is_class_v<Actor> && !request<Actor> && list_size<typename messages_of<Actor>::type> != 0;
 
 /// Runs an object of an actor class: takes messages one at a time and calls the operator for each.
 template <class Actor>
@@ -187,12 +189,12 @@ private:
     {
         if constexpr (is_task<result<Message>>) {
             return false;
-        }
-        else {
+        } else {
             if (!received.is<Message>())
                 return false;
             Message& value = received.get<Message>();
-            received.respond_with<Message>([&]() -> decltype(auto) { return call<Message>(actor, self, value); });
+            received.respond_with<Message>(
+                [&]() -> decltype(auto) { return call<Message>(actor, self, value); });
             return true;
         }
     }
@@ -210,11 +212,11 @@ private:
     {
         if constexpr (!is_task<result<Message>>) {
             return false;
-        }
-        else {
+        } else {
             if (!received.is<Message>())
                 return false;
-            pending = await_and_respond<Message>(call<Message>(actor, self, received.get<Message>()), received);
+            pending =
+                await_and_respond<Message>(call<Message>(actor, self, received.get<Message>()), received);
             return true;
         }
     }
@@ -225,8 +227,7 @@ private:
         if constexpr (std::is_void_v<T>) {
             co_await std::move(handler);
             received.respond_with<Message>([] {});
-        }
-        else {
+        } else {
             T value = co_await std::move(handler);
             received.respond_with<Message>([&]() -> T { return std::move(value); });
         }

@@ -59,8 +59,8 @@ protected:
     message hand_over(envelope* taken)
     {
         self_.home().message_taken(self_);
-        if (taken->type == &type_of<poison_pill> || (self_.cold != nullptr && self_.cold->receiving != nullptr))
-            [[unlikely]] {
+        if (taken->type == &type_of<poison_pill> ||
+            (self_.cold != nullptr && self_.cold->receiving != nullptr)) [[unlikely]] {
             return hand_over_in_branch(taken);
         }
         return hold(taken);
@@ -79,11 +79,12 @@ protected:
     message hand_over_in_branch(envelope* taken);
     message swallow(envelope* pill) noexcept;
 
-    /// False when the receive ends without a wait, by a stop or with the message that is there. Throws in a branch that
-    /// was cancelled.
+    /// False when the receive ends without a wait, by a stop or with the message that is there. Throws in a
+    /// branch that was cancelled.
     bool must_wait(scope& where, bool there)
     {
-        if (&where == &static_cast<scope&>(self_) && !self_.is_cancelled() && !self_.had_branches()) [[likely]]
+        if (&where == &static_cast<scope&>(self_) && !self_.is_cancelled() && !self_.had_branches())
+            [[likely]]
             return true;
         return must_wait_in(where, there);
     }
@@ -97,9 +98,14 @@ protected:
 /// Waits for the next message of a type; made by `context::receive<T>()`.
 class selective_awaiter : protected receive_awaiter {
 public:
-    selective_awaiter(cell& self, const message_type& wanted) noexcept : receive_awaiter(self), wanted_(&wanted) {}
+    selective_awaiter(cell& self, const message_type& wanted) noexcept
+        : receive_awaiter(self), wanted_(&wanted)
+    {}
 
-    bool await_ready() const noexcept { return !self_.had_branches() && find() != nullptr && self_.home().spend(); }
+    bool await_ready() const noexcept
+    {
+        return !self_.had_branches() && find() != nullptr && self_.home().spend();
+    }
 
     template <std::derived_from<promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller)
@@ -211,9 +217,9 @@ private:
 /// Lifetime: lives as long as the actor, across restarts.
 class context final : private cell, public spawner<context> {
 public:
-    context(strand_context& home, std::uint32_t slot, std::uint32_t generation) noexcept : cell(home, slot, generation)
-    {
-    }
+    context(strand_context& home, std::uint32_t slot, std::uint32_t generation) noexcept
+        : cell(home, slot, generation)
+    {}
 
     costar::pid pid() const noexcept { return post().pid_of(*this); }
 
@@ -245,7 +251,8 @@ public:
         return std::chrono::nanoseconds(static_cast<std::int64_t>(home().now()));
     }
 
-    // Receiving -------------------------------------------------------------------------------------------------
+    // Receiving
+    // -------------------------------------------------------------------------------------------------
 
     /// The next message. Empty when it is time to stop: the actor was stopped, or a poison pill had its turn.
     ///
@@ -281,21 +288,24 @@ public:
         });
     }
 
-    // Sending ---------------------------------------------------------------------------------------------------
+    // Sending
+    // ---------------------------------------------------------------------------------------------------
 
     /// Sends a message, and goes on. What cannot be delivered becomes a dead letter.
     ///
-    /// Order: as sent, for each receiver. Cost: 10-20 ns on the same strand, nothing allocated in steady state.
+    /// Order: as sent, for each receiver. Cost: 10-20 ns on the same strand, nothing allocated in steady
+    /// state.
     template <class Destination, class Message>
         requires accepts<Destination, std::remove_cvref_t<Message>>
     void send(const Destination& to, Message&& message);
 
-    /// Asks `to`, and gives what it answers: `co_await self.ask(to, greet{"you"}, 200ms)` is a `greet::reply`.
+    /// Asks `to`, and gives what it answers: `co_await self.ask(to, greet{"you"}, 200ms)` is a
+    /// `greet::reply`.
     ///
-    /// The deadline counts from the sending, and ends no later than the deadline of the request that is being handled.
-    /// Errors: throws `costar::error` with `timed_out`, `no_such_actor`, `unanswered`, `actor_failed`, `actor_stopped`,
-    /// `not_understood`, `wrong_reply`, `cancelled`; `as_result` gives them as a value.
-    /// Cost: 20-30 ns on the same strand, nothing allocated in steady state.
+    /// The deadline counts from the sending, and ends no later than the deadline of the request that is being
+    /// handled. Errors: throws `costar::error` with `timed_out`, `no_such_actor`, `unanswered`,
+    /// `actor_failed`, `actor_stopped`, `not_understood`, `wrong_reply`, `cancelled`; `as_result` gives them
+    /// as a value. Cost: 20-30 ns on the same strand, nothing allocated in steady state.
     template <class Destination, class Message>
         requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
     auto ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout = default_timeout);
@@ -320,12 +330,13 @@ public:
         current->reply = 0;
     }
 
-    // Family ----------------------------------------------------------------------------------------------------
+    // Family
+    // ----------------------------------------------------------------------------------------------------
 
     // `spawn` makes children, which end before their parent does; its forms are described at `spawner`.
 
-    /// Stops an actor: it receives no further message, and what it awaits is cancelled. Awaiting the result waits for
-    /// its end; an actor that is gone has ended already.
+    /// Stops an actor: it receives no further message, and what it awaits is cancelled. Awaiting the result
+    /// waits for its end; an actor that is gone has ended already.
     stop_request stop(costar::pid target);
 
     /// Stops an actor behind the messages it has now.
@@ -334,8 +345,8 @@ public:
     /// Stops this actor.
     void stop() noexcept { post().request_stop(*this); }
 
-    /// Runs a task beside the body, interleaved with it at their suspensions. It is cancelled and awaited when the body
-    /// ends; an exception that leaves it is a crash of the actor.
+    /// Runs a task beside the body, interleaved with it at their suspensions. It is cancelled and awaited
+    /// when the body ends; an exception that leaves it is a crash of the actor.
     void spawn_task(task<> work);
 
     /// What `ask` waits when nothing is said.

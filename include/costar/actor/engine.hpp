@@ -46,14 +46,14 @@ struct shutdown_report {
 
 /// Actors, and the strands they live on: the front door.
 ///
-/// `engine engine;` owns one `io_context` and thread for each core. `engine engine{io.get_executor()}` borrows
-/// somebody's executor, starts no thread, and lets `io.run()` return when nothing is going on.
+/// `engine engine;` owns one `io_context` and thread for each core. `engine engine{io.get_executor()}`
+/// borrows somebody's executor, starts no thread, and lets `io.run()` return when nothing is going on.
 ///
-/// Thread safety: all functions from any thread, unless said otherwise. Construction and destruction from one.
-/// Lifetime: an owned engine ends its actors in its destructor, waiting as long as `shutdown_timeout` says; then, and
-/// for a borrowed engine at once, actors that are left are destroyed where they stand. A borrowed engine must be
-/// destroyed while no other thread runs its executors, and before their context. The destructor must not run on one
-/// of the engine's own threads.
+/// Thread safety: all functions from any thread, unless said otherwise. Construction and destruction from
+/// one. Lifetime: an owned engine ends its actors in its destructor, waiting as long as `shutdown_timeout`
+/// says; then, and for a borrowed engine at once, actors that are left are destroyed where they stand. A
+/// borrowed engine must be destroyed while no other thread runs its executors, and before their context. The
+/// destructor must not run on one of the engine's own threads.
 class engine : public spawner<engine> {
 public:
     /// Starts strands on threads of their own.
@@ -76,14 +76,14 @@ public:
 
     /// Sends a message and goes on. What cannot be delivered becomes a dead letter.
     ///
-    /// Order: messages of one thread to one receiver arrive as sent. A foreign thread that runs ahead of an owned
-    /// strand is held back for a moment.
+    /// Order: messages of one thread to one receiver arrive as sent. A foreign thread that runs ahead of an
+    /// owned strand is held back for a moment.
     template <class Destination, class Message>
         requires accepts<Destination, std::remove_cvref_t<Message>>
     void send(const Destination& to, Message&& message);
 
-    /// Asks an actor, with any completion token; the signature is `void(error_code, M::reply)`, without the reply
-    /// where it is void.
+    /// Asks an actor, with any completion token; the signature is `void(error_code, M::reply)`, without the
+    /// reply where it is void.
     ///
     /// The handler is called on its associated executor, else on the strand of the actor.
     /// Errors: as `context::ask`. Cancellation: the token's slot gives the request up, `errc::cancelled`.
@@ -96,16 +96,17 @@ public:
         return asio::async_initiate<Token, typename request_signature<reply>::type>(
             [this](auto handler, pid to, value message, std::chrono::nanoseconds timeout) {
                 using waiting = outside_request<reply, decltype(handler)>;
-                waiting::start(post_of(to), waiting::purpose::answer, to, envelope::make(std::move(message)), timeout,
-                               std::move(handler));
+                waiting::start(post_of(to), waiting::purpose::answer, to, envelope::make(std::move(message)),
+                    timeout, std::move(handler));
             },
             token, static_cast<pid>(to), value(std::forward<Message>(message)), timeout);
     }
 
     /// As above, with the engine's `ask_timeout`.
     template <class Destination, class Message, class Token>
-        requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>> &&
-                 (!std::convertible_to<Token, std::chrono::nanoseconds>)
+        requires request<std::remove_cvref_t<Message>> &&
+        accepts<Destination, std::remove_cvref_t<Message>> &&
+        (!std::convertible_to<Token, std::chrono::nanoseconds>)
     auto ask(const Destination& to, Message&& message, Token&& token)
     {
         return ask(to, std::forward<Message>(message), shared_.ask_timeout, std::forward<Token>(token));
@@ -124,7 +125,8 @@ public:
     /// Stops an actor behind the messages it has now.
     void poison(pid target) { send(target, poison_pill{}); }
 
-    /// Stops an actor behind the messages it has now, and completes with `void(error_code)` when it has ended.
+    /// Stops an actor behind the messages it has now, and completes with `void(error_code)` when it has
+    /// ended.
     template <class Token>
     auto poison(pid target, Token&& token)
     {
@@ -137,13 +139,15 @@ public:
     /// Errors: throws `std::logic_error` for a borrowed engine and from one of its own threads.
     shutdown_report shutdown(std::chrono::nanoseconds deadline);
 
-    /// As above, completing with `void(error_code, shutdown_report)`; `errc::timed_out` when something was left.
+    /// As above, completing with `void(error_code, shutdown_report)`; `errc::timed_out` when something was
+    /// left.
     template <class Token>
     auto async_shutdown(std::chrono::nanoseconds deadline, Token&& token)
     {
         return asio::async_initiate<Token, void(boost::system::error_code, shutdown_report)>(
             [this](auto handler, std::chrono::nanoseconds deadline) {
-                auto done = std::make_shared<completion<decltype(handler)>>(strands_->at(0), std::move(handler));
+                auto done =
+                    std::make_shared<completion<decltype(handler)>>(strands_->at(0), std::move(handler));
                 begin_shutdown(deadline, [done](boost::system::error_code code, shutdown_report report) {
                     (*done)(code, std::move(report));
                 });
@@ -164,8 +168,8 @@ public:
     template <class Event>
     [[nodiscard]] event_stream::subscription subscribe(pid receiver)
     {
-        return shared_.events.subscribe<Event>(
-            std::function<void(const Event&)>([this, receiver](const Event& event) { send(receiver, Event(event)); }));
+        return shared_.events.subscribe<Event>(std::function<void(const Event&)>(
+            [this, receiver](const Event& event) { send(receiver, Event(event)); }));
     }
 
     /// How many strands there are.
@@ -200,7 +204,7 @@ private:
 
     void send_from_outside(pid to, envelope* sent);
     void begin_shutdown(std::chrono::nanoseconds deadline,
-                        std::function<void(boost::system::error_code, shutdown_report)> done);
+        std::function<void(boost::system::error_code, shutdown_report)> done);
 
     template <class Token>
     auto end(pid target, bool in_line, Token&& token)
@@ -208,9 +212,9 @@ private:
         return asio::async_initiate<Token, void(boost::system::error_code)>(
             [this](auto handler, pid target, bool in_line) {
                 using waiting = outside_request<void, decltype(handler)>;
-                waiting::start(post_of(target), in_line ? waiting::purpose::end : waiting::purpose::stop, target,
-                               in_line ? envelope::make(poison_pill{}) : nullptr, std::chrono::nanoseconds(-1),
-                               std::move(handler));
+                waiting::start(post_of(target), in_line ? waiting::purpose::end : waiting::purpose::stop,
+                    target, in_line ? envelope::make(poison_pill{}) : nullptr, std::chrono::nanoseconds(-1),
+                    std::move(handler));
             },
             token, target, in_line);
     }
@@ -256,8 +260,7 @@ auto context::ask(const Destination& to, Message&& message, std::chrono::nanosec
 {
     using value = std::remove_cvref_t<Message>;
     return ask_request<typename value::reply>(*this, to, envelope::make(std::forward<Message>(message)),
-                                              timeout < std::chrono::nanoseconds(0) ? post().shared().ask_timeout
-                                                                                    : timeout);
+        timeout < std::chrono::nanoseconds(0) ? post().shared().ask_timeout : timeout);
 }
 
 }  // namespace costar

@@ -17,7 +17,8 @@
 
 namespace costar {
 
-/// What the runtime knows of a message type. Two messages are of one type when their records have one address.
+/// What the runtime knows of a message type. Two messages are of one type when their records have one
+/// address.
 struct message_type {
     const std::type_info* info;
     std::uint32_t bytes;
@@ -42,7 +43,7 @@ concept request = requires { typename Message::reply; };
 /// A message can be any movable type that is not over-aligned.
 template <class Message>
 concept any_message = std::is_object_v<Message> && std::same_as<Message, std::remove_cv_t<Message>> &&
-                      std::move_constructible<Message> && alignof(Message) <= 16;
+    std::move_constructible<Message> && alignof(Message) <= 16;
 
 /// Void answers travel as this.
 template <class T>
@@ -107,19 +108,18 @@ struct alignas(16) envelope {
 
     /// Moves a message into a new envelope.
     template <class Message>
-    static envelope* make(Message&& message, pid sender = {}, std::uint64_t reply = 0, std::uint64_t deadline = 0)
+    static envelope* make(
+        Message&& message, pid sender = {}, std::uint64_t reply = 0, std::uint64_t deadline = 0)
     {
         using value = std::remove_cvref_t<Message>;
         static_assert(any_message<value>, "a message must be movable and aligned to 16 bytes at most");
         void* memory = arena::current().allocate(sizeof(envelope) + sizeof(value));
         if constexpr (std::is_nothrow_constructible_v<value, Message>) {
             return make_at(memory, std::forward<Message>(message), sender, reply, deadline);
-        }
-        else {
+        } else {
             try {
                 return make_at(memory, std::forward<Message>(message), sender, reply, deadline);
-            }
-            catch (...) {
+            } catch (...) {
                 arena::deallocate(memory, sizeof(envelope) + sizeof(value));
                 throw;
             }
@@ -128,7 +128,8 @@ struct alignas(16) envelope {
 
     /// Moves a message into an envelope in memory of the right size.
     template <class Message>
-    static envelope* make_at(void* memory, Message&& message, pid sender, std::uint64_t reply, std::uint64_t deadline)
+    static envelope* make_at(
+        void* memory, Message&& message, pid sender, std::uint64_t reply, std::uint64_t deadline)
     {
         using value = std::remove_cvref_t<Message>;
         auto* made = static_cast<envelope*>(memory);
@@ -167,7 +168,7 @@ parcel pack(std::uint64_t to, envelope* sent) noexcept;
 /// Packs a small message without an envelope, into the slot in which it travels.
 template <class Message>
 void pack_inline(parcel& slot, std::uint64_t to, const Message& message, pid sender, std::uint64_t reply,
-                 std::uint64_t deadline) noexcept
+    std::uint64_t deadline) noexcept
 {
     static_assert(type_of<Message>.is_inline);
     slot.to = to;

@@ -62,11 +62,10 @@ struct dead_letter {
 
 /// Publish and subscribe by type inside an engine.
 ///
-/// Thread safety: from any thread. Subscribers are called in the publisher's thread, or turn, one after another, and
-/// must not block; an actor subscribes with `engine.subscribe<E>(pid)` and gets events as messages.
-/// Errors: what a subscriber throws is logged, and the others are called.
-/// Order: by subscription, for each publisher.
-/// Cost: one atomic load where nobody subscribes to the type.
+/// Thread safety: from any thread. Subscribers are called in the publisher's thread, or turn, one after
+/// another, and must not block; an actor subscribes with `engine.subscribe<E>(pid)` and gets events as
+/// messages. Errors: what a subscriber throws is logged, and the others are called. Order: by subscription,
+/// for each publisher. Cost: one atomic load where nobody subscribes to the type.
 class event_stream {
 public:
     /// Ends the subscription when destroyed. It may outlive the stream.
@@ -130,9 +129,8 @@ private:
 template <class Event>
 event_stream::subscription event_stream::subscribe(std::function<void(const Event&)> receiver)
 {
-    return subscribe(typeid(Event), [receiver = std::move(receiver)](const void* event) {
-        receiver(*static_cast<const Event*>(event));
-    });
+    return subscribe(typeid(Event),
+        [receiver = std::move(receiver)](const void* event) { receiver(*static_cast<const Event*>(event)); });
 }
 
 }  // namespace costar

@@ -36,13 +36,14 @@ struct handler_signature<Result (Class::*)(Message) const> : handler_signature<R
 template <class Result, class Class, class Message>
 struct handler_signature<Result (Class::*)(Message) noexcept> : handler_signature<Result (*)(Message)> {};
 template <class Result, class Class, class Message>
-struct handler_signature<Result (Class::*)(Message) const noexcept> : handler_signature<Result (*)(Message)> {};
+struct handler_signature<Result (Class::*)(Message) const noexcept> : handler_signature<Result (*)(Message)> {
+};
 
 /// A message that an actor has received, and the request in it if somebody asked.
 ///
 /// It is let go of when this handle is destroyed: a request that was not answered by then ends with
-/// `errc::unanswered` for its asker (`errc::actor_failed` when an exception is under way), and a message that was
-/// neither matched nor looked at becomes a dead letter with `errc::not_understood`.
+/// `errc::unanswered` for its asker (`errc::actor_failed` when an exception is under way), and a message that
+/// was neither matched nor looked at becomes a dead letter with `errc::not_understood`.
 ///
 /// Thread safety: used on the actor's strand; it must not outlive the actor.
 class message {
@@ -51,8 +52,7 @@ public:
     message(cell& self, envelope* received) noexcept : self_(&self), envelope_(received) {}
     message(message&& other) noexcept
         : self_(other.self_), envelope_(std::exchange(other.envelope_, nullptr)), timed_out_(other.timed_out_)
-    {
-    }
+    {}
     message& operator=(message&& other) noexcept
     {
         message(std::move(other)).swap(*this);
@@ -99,9 +99,10 @@ public:
 
     /// Calls the first handler that takes this message's type; false when none does.
     ///
-    /// A handler takes the message by value or reference. What it returns answers a request, and must convert to
-    /// `Message::reply`; one that returns nothing answers a request whose reply is void, else later with `respond`.
-    /// Handlers are plain functions or lambdas: one that has to await is written in the actor's loop instead.
+    /// A handler takes the message by value or reference. What it returns answers a request, and must convert
+    /// to `Message::reply`; one that returns nothing answers a request whose reply is void, else later with
+    /// `respond`. Handlers are plain functions or lambdas: one that has to await is written in the actor's
+    /// loop instead.
     template <class... Handlers>
     bool match(Handlers&&... handlers)
     {
@@ -149,7 +150,7 @@ private:
         using value = typename signature::message;
         static_assert(any_message<value>, "a handler's parameter must be a message type");
         static_assert(!is_task<typename signature::result>,
-                      "match() takes no coroutines: await in the actor's loop, or write a class actor");
+            "match() takes no coroutines: await in the actor's loop, or write a class actor");
         if (envelope_->type != &type_of<value>)
             return false;
         mark_handled();
@@ -175,12 +176,13 @@ private:
             if constexpr (request<Message>)
                 if constexpr (std::is_void_v<typename Message::reply>)
                     respond(std::monostate{});
-        }
-        else {
-            static_assert(request<Message>, "a handler that returns a value needs `using reply` in its message");
+        } else {
+            static_assert(
+                request<Message>, "a handler that returns a value needs `using reply` in its message");
             if constexpr (request<Message>) {
                 using reply = stored_reply<typename Message::reply>;
-                static_assert(std::is_convertible_v<result, reply>, "the handler's value must convert to the reply");
+                static_assert(
+                    std::is_convertible_v<result, reply>, "the handler's value must convert to the reply");
                 if (envelope_->reply != 0)
                     respond(static_cast<reply>(call()));
                 else

@@ -15,8 +15,8 @@
 
 namespace costar {
 
-/// How the outcome of a request reaches an Asio handler: an error code, and the reply unless it is void. A reply that
-/// has no default constructor comes as `std::optional`.
+/// How the outcome of a request reaches an Asio handler: an error code, and the reply unless it is void. A
+/// reply that has no default constructor comes as `std::optional`.
 template <class Reply>
 struct request_signature {
     using value = std::conditional_t<std::is_default_constructible_v<Reply>, Reply, std::optional<Reply>>;
@@ -35,10 +35,14 @@ template <class Reply, class Handler>
 class outside_request final : private reply_waiter, private timer_node, private stray {
 public:
     /// What is asked for: an answer to a message, or that an actor has ended.
-    enum class purpose : std::uint8_t { answer, stop, end };
+    enum class purpose : std::uint8_t {
+        answer,
+        stop,
+        end
+    };
 
     static void start(station& post, purpose wanted, pid to, envelope* sent, std::chrono::nanoseconds timeout,
-                      Handler handler)
+        Handler handler)
     {
         void* memory = arena::current().allocate(sizeof(outside_request));
         auto* made = ::new (memory) outside_request(post, wanted, to, sent, timeout, std::move(handler));
@@ -93,9 +97,14 @@ private:
     };
 
     outside_request(station& post, purpose wanted, pid to, envelope* sent, std::chrono::nanoseconds timeout,
-                    Handler handler)
-        : reply_waiter(take), stray([](stray& self) noexcept { static_cast<outside_request&>(self).destroy(); }),
-          post_(post), to_(to), sent_(sent), timeout_(timeout), wanted_(wanted),
+        Handler handler)
+        : reply_waiter(take),
+          stray([](stray& self) noexcept { static_cast<outside_request&>(self).destroy(); }),
+          post_(post),
+          to_(to),
+          sent_(sent),
+          timeout_(timeout),
+          wanted_(wanted),
           completion_(post.home(), std::move(handler))
     {
         timer_node::fire = [](timer_node* timer) {
@@ -132,13 +141,11 @@ private:
             home.arm(*this, deadline_after(home.now(), timeout_));
         if (wanted_ == purpose::stop) {
             post_.stop(to_, token_);
-        }
-        else if (wanted_ == purpose::end) {
+        } else if (wanted_ == purpose::end) {
             if (sent_ != nullptr)
                 post_.send(to_, std::exchange(sent_, nullptr));
             post_.await_end(to_, token_);
-        }
-        else {
+        } else {
             envelope* sent = std::exchange(sent_, nullptr);
             sent->reply = token_;
             sent->deadline = timeout_.count() >= 0 ? deadline_after(home.now(), timeout_) : 0;
@@ -154,8 +161,7 @@ private:
         if (failure == errc{}) {
             try {
                 self.value_.emplace(std::move(*static_cast<stored_reply<Reply>*>(value)));
-            }
-            catch (...) {
+            } catch (...) {
                 failure = errc::wrong_reply;
             }
         }
@@ -177,15 +183,13 @@ private:
         if constexpr (std::is_void_v<Reply>) {
             destroy();
             completion(code);
-        }
-        else {
+        } else {
             using value = typename request_signature<Reply>::value;
             std::optional<value> result;
             try {
                 if (value_)
                     result.emplace(std::move(*value_));
-            }
-            catch (...) {
+            } catch (...) {
                 code = make_error_code(errc::wrong_reply);
             }
             destroy();

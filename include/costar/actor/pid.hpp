@@ -16,18 +16,18 @@ namespace costar {
 
 /// Address of an actor: a small value that is copied freely and never dangles.
 ///
-/// It names the node, the strand, a slot on the strand and the slot's generation. When the actor ends its slot gets a
-/// new generation, so an old pid is recognized as stale; nothing is reference-counted. A default-made pid is nobody's.
-/// Text form: `node/$strand-slot-generation`, all decimal.
+/// It names the node, the strand, a slot on the strand and the slot's generation. When the actor ends its
+/// slot gets a new generation, so an old pid is recognized as stale; nothing is reference-counted. A
+/// default-made pid is nobody's. Text form: `node/$strand-slot-generation`, all decimal.
 ///
 /// Thread safety: a value; any thread.
 class pid {
 public:
     constexpr pid() noexcept = default;
-    constexpr pid(std::uint32_t node, std::uint16_t strand, std::uint32_t slot, std::uint32_t generation) noexcept
+    constexpr pid(
+        std::uint32_t node, std::uint16_t strand, std::uint32_t slot, std::uint32_t generation) noexcept
         : node_(node), slot_(slot), generation_(generation), strand_(strand)
-    {
-    }
+    {}
 
     /// The engine in this process, or the remote node it was heard of.
     constexpr std::uint32_t node() const noexcept { return node_; }

@@ -14,7 +14,8 @@ namespace costar {
 
 /// Names of the actors of one engine.
 ///
-/// Thread safety: from any thread; looking up and entering take a lock, so look a name up once and keep the pid.
+/// Thread safety: from any thread; looking up and entering take a lock, so look a name up once and keep the
+/// pid.
 class registry {
 public:
     /// A name and its owner; stays where it is until it is erased.
@@ -31,8 +32,8 @@ public:
         pid holder;
     };
 
-    /// Gives `name` to `owner` unless somebody has it. `first` is called before anybody else can find the name; it must
-    /// not throw and not use the registry.
+    /// Gives `name` to `owner` unless somebody has it. `first` is called before anybody else can find the
+    /// name; it must not throw and not use the registry.
     outcome insert(std::string_view name, pid owner, const std::function<void(entry&)>& first = {});
 
     /// Frees the name. The entry is gone then.

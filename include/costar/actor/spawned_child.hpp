@@ -21,7 +21,10 @@ public:
     void destroy() noexcept;
 
     static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
-    static void operator delete(void* memory, std::size_t bytes) noexcept { arena::deallocate(memory, bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept
+    {
+        arena::deallocate(memory, bytes);
+    }
 
 private:
     class ending;

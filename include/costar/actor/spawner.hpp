@@ -42,7 +42,8 @@ struct actor_parameters<Function> : actor_parameters<decltype(&Function::operato
 
 /// Can `Function` be the body of an actor with `Args`?
 template <class Function, class... Args>
-concept actor_function = std::same_as<std::invoke_result_t<Function&, context&, std::decay_t<Args>...>, task<>>;
+concept actor_function =
+    std::same_as<std::invoke_result_t<Function&, context&, std::decay_t<Args>...>, task<>>;
 
 /// A body that has not begun: the function and its arguments.
 template <class Function, class... Args>
@@ -54,8 +55,7 @@ public:
     template <class... Given>
     explicit launcher(Function function, Given&&... given)
         : function_(std::move(function)), args_(std::forward<Given>(given)...)
-    {
-    }
+    {}
 
     task<> begin(context& self)
     {
@@ -92,8 +92,8 @@ private:
 /// Where an actor is going to be born, and under which name.
 class birth_place {
 public:
-    /// Chooses the strand. Errors: throws `std::invalid_argument`, or `error` with `errc::engine_stopped`, or with
-    /// `errc::cancelled` when the parent is ending.
+    /// Chooses the strand. Errors: throws `std::invalid_argument`, or `error` with `errc::engine_stopped`, or
+    /// with `errc::cancelled` when the parent is ending.
     birth_place(commons& shared, cell* parent, spawn_options options, bool repeatable);
 
     /// Lets the actor be born, now when its strand is the caller's, else soon.
@@ -110,8 +110,7 @@ public:
             if (options_.restart.limit != 0)
                 target_->set_restart(born, options_.restart, launch.repeat());
             target_->begin(born, parent_, launch.begin(context_of(born)), Launcher::kind);
-        }
-        catch (...) {
+        } catch (...) {
             target_->close(born);
             throw;
         }
@@ -123,13 +122,13 @@ public:
     static pid bear_beside(cell& parent, Launcher& launch)
     {
         station& here = station::of(parent);
-        if (here.shared().closing.load(std::memory_order_relaxed) || parent.state == life::closing) [[unlikely]]
+        if (here.shared().closing.load(std::memory_order_relaxed) || parent.state == life::closing)
+            [[unlikely]]
             refuse(here.shared());
         cell& born = here.open();
         try {
             here.begin(born, here.pid_of(parent), launch.begin(context_of(born)), Launcher::kind);
-        }
-        catch (...) {
+        } catch (...) {
             here.close(born);
             throw;
         }
@@ -142,12 +141,15 @@ private:
     /// Defined in context.hpp, behind the class.
     static context& context_of(cell& born) noexcept;
 
-    /// What is sent to the strand where the actor is going to be born; it stays where it is, so that arguments whose
-    /// move throws do so here, at the spawner, or at the birth.
+    /// What is sent to the strand where the actor is going to be born; it stays where it is, so that
+    /// arguments whose move throws do so here, at the spawner, or at the birth.
     template <class Launcher>
     struct delivery {
         static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
-        static void operator delete(void* memory, std::size_t bytes) noexcept { arena::deallocate(memory, bytes); }
+        static void operator delete(void* memory, std::size_t bytes) noexcept
+        {
+            arena::deallocate(memory, bytes);
+        }
 
         void operator()()
         {
@@ -158,8 +160,7 @@ private:
                 if (policy.limit != 0)
                     target->set_restart(born, policy, launch.repeat());
                 target->begin(born, parent, launch.begin(context_of(born)), Launcher::kind);
-            }
-            catch (...) {
+            } catch (...) {
                 target->begin_failed(born, parent, Launcher::kind, std::current_exception());
             }
         }
@@ -175,8 +176,8 @@ private:
     template <class Launcher>
     pid send_for(Launcher launch)
     {
-        std::unique_ptr<delivery<Launcher>> made(
-            new delivery<Launcher>{std::move(launch), target_, target_->reserve(), parent_, options_.restart});
+        std::unique_ptr<delivery<Launcher>> made(new delivery<Launcher>{
+            std::move(launch), target_, target_->reserve(), parent_, options_.restart});
         delivery<Launcher>& sent = *made;
         const pid id = sent.id;
         job& birth = make_job([made = std::move(made)] { (*made)(); });
@@ -190,8 +191,7 @@ private:
                     sent.name = &name;
                     target_->home().post(birth);
                 });
-        }
-        catch (...) {
+        } catch (...) {
             birth.run(&birth, true);
             renounce(id);
             throw;
@@ -215,14 +215,15 @@ private:
 /// The forms in which actors are spawned, the same for engines and for actors that spawn children.
 ///
 /// A body is a coroutine function, or a lambda without captures, that takes `context&` and values:
-/// `spawn(body, args...)`, `spawn("name", body, args...)`, `spawn({.restart = ...}, body, args...)`. An actor class is
-/// named as template argument and constructed from `args`: `spawn<counter>()`, `spawn<counter>("name", {...}, args...)`.
-/// The functions give the pid at once, a class's as `address<counter>`.
+/// `spawn(body, args...)`, `spawn("name", body, args...)`, `spawn({.restart = ...}, body, args...)`. An actor
+/// class is named as template argument and constructed from `args`: `spawn<counter>()`,
+/// `spawn<counter>("name", {...}, args...)`. The functions give the pid at once, a class's as
+/// `address<counter>`.
 ///
-/// Errors: `name_in_use`; `errc::engine_stopped` when the engine is shutting down; `errc::cancelled` in a task of an
-/// actor whose body has ended; `std::invalid_argument` for a strand that does not exist, and for a restart whose arguments
-/// cannot be copied; what copying the arguments throws.
-/// Cost: one coroutine frame and a cell, together about 256 bytes; around 100 ns on the same strand.
+/// Errors: `name_in_use`; `errc::engine_stopped` when the engine is shutting down; `errc::cancelled` in a
+/// task of an actor whose body has ended; `std::invalid_argument` for a strand that does not exist, and for a
+/// restart whose arguments cannot be copied; what copying the arguments throws. Cost: one coroutine frame and
+/// a cell, together about 256 bytes; around 100 ns on the same strand.
 template <class Derived>
 class spawner {
 public:
@@ -231,7 +232,8 @@ public:
     pid spawn(Function body, Args&&... args)
     {
         check<Function>();
-        return launch(launcher<Function, std::decay_t<Args>...>(std::move(body), std::forward<Args>(args)...));
+        return launch(
+            launcher<Function, std::decay_t<Args>...>(std::move(body), std::forward<Args>(args)...));
     }
 
     template <class Function, class... Args>
@@ -254,8 +256,8 @@ public:
     pid spawn(spawn_options options, Function body, Args&&... args)
     {
         check<Function>();
-        return launch(std::move(options), launcher<Function, std::decay_t<Args>...>(std::move(body),
-                                                                                    std::forward<Args>(args)...));
+        return launch(std::move(options),
+            launcher<Function, std::decay_t<Args>...>(std::move(body), std::forward<Args>(args)...));
     }
 
     template <class Actor>
@@ -278,8 +280,8 @@ public:
     address<Actor> spawn(spawn_options options, Args&&... args)
     {
         static_assert(std::is_constructible_v<Actor, std::decay_t<Args>...>, "no such constructor");
-        return address<Actor>(launch(std::move(options), class_launcher<Actor, std::decay_t<Args>...>(
-                                                             class_body<Actor>(), std::forward<Args>(args)...)));
+        return address<Actor>(launch(std::move(options),
+            class_launcher<Actor, std::decay_t<Args>...>(class_body<Actor>(), std::forward<Args>(args)...)));
     }
 
 private:
@@ -287,10 +289,10 @@ private:
     static constexpr void check()
     {
         static_assert(std::is_pointer_v<Function> || std::is_empty_v<Function>,
-                      "an actor's lambda may not capture: its captures would be gone when it runs; pass them as "
-                      "arguments");
+            "an actor's lambda may not capture: its captures would be gone when it runs; pass them as "
+            "arguments");
         static_assert(actor_parameters<Function>::are_values,
-                      "an actor's parameters must be values: what a reference names may be gone when the actor runs");
+            "an actor's parameters must be values: what a reference names may be gone when the actor runs");
     }
 
     /// The coroutine that runs an actor class; without state, so that a recipe need not keep any.
@@ -323,7 +325,8 @@ private:
     pid launch(spawn_options options, Launcher made)
     {
         auto& self = static_cast<Derived&>(*this);
-        return birth_place(self.spawn_shared(), self.spawn_parent(), std::move(options), Launcher::is_repeatable)
+        return birth_place(
+            self.spawn_shared(), self.spawn_parent(), std::move(options), Launcher::is_repeatable)
             .bear(std::move(made));
     }
 };

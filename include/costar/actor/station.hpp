@@ -51,7 +51,8 @@ private:
 /// Whoever waits for an answer; called once, on the strand where it asked for the token.
 class reply_waiter {
 public:
-    using function = void (*)(reply_waiter& self, const message_type* type, void* value, errc failure) noexcept;
+    using function = void (*)(
+        reply_waiter& self, const message_type* type, void* value, errc failure) noexcept;
 
     explicit reply_waiter(function take) noexcept : take_(take) {}
 
@@ -98,7 +99,8 @@ public:
     /// The station of a cell.
     static station& of(const cell& self) noexcept;
 
-    // Cells -----------------------------------------------------------------------------------------------------
+    // Cells
+    // -----------------------------------------------------------------------------------------------------
 
     /// The living actor with this pid, null when it is stale.
     cell* find(pid id) noexcept
@@ -117,10 +119,7 @@ public:
         return part.at(slot % chunk::cells);
     }
 
-    pid pid_of(const cell& self) const noexcept
-    {
-        return {node_, strand_, self.slot, self.generation};
-    }
+    pid pid_of(const cell& self) const noexcept { return {node_, strand_, self.slot, self.generation}; }
 
     /// A new cell for an actor of this strand.
     cell& open();
@@ -147,8 +146,8 @@ public:
     void set_name(cell& born, registry::entry* name) { born.cold_part_made().name = name; }
 
     /// Enters a name, as `registry::insert`; throws `name_in_use`. Thread safety: from any thread.
-    registry::entry* claim_name(std::string_view name, pid owner,
-                                const std::function<void(registry::entry&)>& first = {});
+    registry::entry* claim_name(
+        std::string_view name, pid owner, const std::function<void(registry::entry&)>& first = {});
 
     /// An actor of this strand has a child on another one.
     void add_distant_child(cell& parent, pid child);
@@ -159,7 +158,8 @@ public:
     std::string name_of(const cell& self) const;
     pid parent_of(const cell& self) noexcept;
 
-    // Messages --------------------------------------------------------------------------------------------------
+    // Messages
+    // --------------------------------------------------------------------------------------------------
 
     /// Sends a message from this strand to wherever `to` lives.
     template <class Message>
@@ -203,7 +203,8 @@ public:
             finish_unanswered(self, done);
     }
 
-    // Answers ---------------------------------------------------------------------------------------------------
+    // Answers
+    // ---------------------------------------------------------------------------------------------------
 
     /// A token under which `waiter` is answered once.
     std::uint64_t expect(reply_waiter& waiter)
@@ -215,7 +216,7 @@ public:
         free_reply_ = entry.next_free;
         entry.waiter = &waiter;
         return reply_flag | std::uint64_t{strand_} << (reply_slot_bits + reply_generation_bits) |
-               std::uint64_t{slot} << reply_generation_bits | entry.generation;
+            std::uint64_t{slot} << reply_generation_bits | entry.generation;
     }
 
     /// Whoever holds `token` waits no more; an answer that still comes is counted and dropped.
@@ -228,7 +229,8 @@ public:
     /// Ends a request with an error, wherever it was asked.
     void fail(std::uint64_t token, errc reason) noexcept;
 
-    // Ends ------------------------------------------------------------------------------------------------------
+    // Ends
+    // ------------------------------------------------------------------------------------------------------
 
     /// Stops an actor anywhere; `token` is answered when it has ended, 0 for nobody.
     void stop(pid target, std::uint64_t token);
@@ -409,7 +411,8 @@ void station::answer(std::uint64_t token, Reply&& value)
         return;
     }
     if constexpr (type_of<stored>.is_inline)
-        home_.send_filled(strand_of(token), [&](parcel& slot) { pack_inline<stored>(slot, token, value, {}, 0, 0); });
+        home_.send_filled(
+            strand_of(token), [&](parcel& slot) { pack_inline<stored>(slot, token, value, {}, 0, 0); });
     else
         send_parcel(strand_of(token), pack(token, envelope::make(std::forward<Reply>(value))));
 }

@@ -56,8 +56,8 @@ private:
 
 /// Cancellation scope: what is cancelled together.
 ///
-/// An actor's body, each branch of `when_any` and each spawned task has one. A scope that was cancelled stays so;
-/// operations that begin to wait in it end at once with `errc::cancelled`.
+/// An actor's body, each branch of `when_any` and each spawned task has one. A scope that was cancelled stays
+/// so; operations that begin to wait in it end at once with `errc::cancelled`.
 ///
 /// Thread safety: used from its strand only, no atomics.
 class scope {
@@ -125,8 +125,8 @@ private:
 
 /// Outermost scope of a tree of coroutines: an actor or a task spawned on its own.
 ///
-/// The strand keeps its flow control here: how much of the runnable backlog the messages of this root are, and whether
-/// it is parked because a ring it sent into is full.
+/// The strand keeps its flow control here: how much of the runnable backlog the messages of this root are,
+/// and whether it is parked because a ring it sent into is full.
 class root_scope : public scope {
 public:
     explicit root_scope(strand_context& home) noexcept : scope(home, true) {}
@@ -145,8 +145,8 @@ private:
     friend class child_scope;
 
     bool receptive_ : 1 = false;
-    bool counted_ : 1 = true;   // queued_ is part of the strand's runnable backlog
-    bool parked_ : 1 = false;   // sent into a full ring; runs again when there is room
+    bool counted_ : 1 = true;  // queued_ is part of the strand's runnable backlog
+    bool parked_ : 1 = false;  // sent into a full ring; runs again when there is room
     bool had_branches_ : 1 = false;
     std::uint32_t queued_ = 0;  // messages in the mailbox
 };
@@ -178,13 +178,13 @@ private:
 
 inline const hook_actions child_scope::actions{
     .cancel = [](cancel_hook& hook) noexcept { static_cast<child_scope&>(hook).cancel(); },
-    .describe = [](const cancel_hook& hook) {
-        std::string all;
-        static_cast<const child_scope&>(hook).for_each_waiting([&](const cancel_hook& inner) {
-            all += (all.empty() ? "" : ", ") + inner.describe();
-        });
-        return all.empty() ? std::string("its branch to go on") : all;
-    }};
+    .describe =
+        [](const cancel_hook& hook) {
+            std::string all;
+            static_cast<const child_scope&>(hook).for_each_waiting(
+                [&](const cancel_hook& inner) { all += (all.empty() ? "" : ", ") + inner.describe(); });
+            return all.empty() ? std::string("its branch to go on") : all;
+        }};
 
 inline root_scope& scope::root() noexcept
 {

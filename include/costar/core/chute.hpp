@@ -66,11 +66,11 @@ public:
         return true;
     }
 
-    /// Producer: as `push`, but the parcel is written in place: a slot to fill before `commit()`, nullptr when the chute
-    /// is closed.
+    /// Producer: as `push`, but the parcel is written in place: a slot to fill before `commit()`, nullptr
+    /// when the chute is closed.
     ///
-    /// A parcel that is put together elsewhere and copied makes the processor wait until all earlier stores are out,
-    /// the ones to lines that the consumer has just read among them.
+    /// A parcel that is put together elsewhere and copied makes the processor wait until all earlier stores
+    /// are out, the ones to lines that the consumer has just read among them.
     parcel* reserve()
     {
         if (closed_.load(std::memory_order_relaxed)) [[unlikely]] {

@@ -4,6 +4,7 @@
 
 #include <costar/core/strand.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -24,13 +25,13 @@
 
 namespace costar {
 
-/// A completion handler on its way through a strand: it is called once, on its associated executor, which has work to
-/// do until then.
+/// A completion handler on its way through a strand: it is called once, on its associated executor, which has
+/// work to do until then.
 ///
-/// Its associated allocator carries it there. Without an associated executor the strand calls it, in the same turn;
-/// other executors get it by a dispatch, or by a post when they lie on the context that runs the strand: then a foreign
-/// handler would run inside the turn, where it could not even end the engine.
-/// Thread safety: `connect_cancellation` from the initiating thread before the operation can end; all else from the
+/// Its associated allocator carries it there. Without an associated executor the strand calls it, in the same
+/// turn; other executors get it by a dispatch, or by a post when they lie on the context that runs the
+/// strand: then a foreign handler would run inside the turn, where it could not even end the engine. Thread
+/// safety: `connect_cancellation` from the initiating thread before the operation can end; all else from the
 /// strand.
 template <class Handler>
 class completion {
@@ -38,9 +39,8 @@ public:
     completion(strand_context& home, Handler handler)
         : handler_(std::move(handler)),
           executor_(asio::prefer(asio::get_associated_executor(handler_, home.get_executor()),
-                                 asio::execution::outstanding_work.tracked))
-    {
-    }
+              asio::execution::outstanding_work.tracked))
+    {}
 
     /// Calls the handler with `values`.
     template <class... Values>
@@ -49,18 +49,21 @@ public:
         target_.reset();
         auto allocator = asio::get_associated_allocator(handler_);
         auto executor = std::move(executor_);
-        auto call = asio::bind_allocator(
-            allocator, [handler = std::move(handler_), values = std::tuple<Values...>(std::move(values)...)]() mutable {
+        auto call = asio::bind_allocator(allocator,
+            [handler = std::move(handler_), values = std::tuple<Values...>(std::move(values)...)]() mutable {
                 std::apply([&](Values&... value) { std::move(handler)(std::move(value)...); }, values);
             });
-        if (would_run_inside(executor))
-            asio::post(executor, std::move(call));
-        else
-            asio::dispatch(executor, std::move(call));
+        if constexpr (may_have_threads) {
+            if (would_run_inside(executor)) {
+                asio::post(executor, std::move(call));
+                return;
+            }
+        }
+        asio::dispatch(executor, std::move(call));
     }
 
-    /// Lets the handler's cancellation slot call `operation.cancel()` in a turn of `home`, as long as `operation` has
-    /// not ended.
+    /// Lets the handler's cancellation slot call `operation.cancel()` in a turn of `home`, as long as
+    /// `operation` has not ended.
     template <class Operation>
     void connect_cancellation(strand_context& home, Operation& operation)
     {
@@ -101,22 +104,23 @@ private:
     };
 
     // Decayed: an executor that cannot track work comes back as a reference.
-    using executor_type = std::decay_t<decltype(asio::prefer(
-        std::declval<asio::associated_executor_t<Handler, strand>>(), asio::execution::outstanding_work.tracked))>;
+    using executor_type =
+        std::decay_t<decltype(asio::prefer(std::declval<asio::associated_executor_t<Handler, strand>>(),
+            asio::execution::outstanding_work.tracked))>;
 
-    /// True when a dispatch might call a foreign handler right here: its executor lies on the context that runs the
-    /// strand.
+    // Only executors that can lie on a context with threads are asked for it: the mere question to that of a
+    // promise would start the threads of Asio's system context.
+    static constexpr bool may_have_threads = !std::is_same_v<executor_type, strand> &&
+        (std::is_same_v<executor_type, asio::any_io_executor> ||
+            requires(const executor_type& executor) { executor.running_in_this_thread(); });
+
+    /// True when a dispatch might call a foreign handler right here: its executor lies on the context that
+    /// runs the strand.
     static bool would_run_inside(const executor_type& executor) noexcept
     {
-        if constexpr (std::is_same_v<executor_type, strand> ||
-                      !asio::can_query_v<executor_type, asio::execution::context_t>) {
-            return false;
-        }
-        else {
-            const strand_context* home = strand_context::current();
-            const asio::execution_context* foreign = &asio::query(executor, asio::execution::context);
-            return home != nullptr && foreign == &home->driver().context();
-        }
+        const strand_context* home = strand_context::current();
+        const asio::execution_context* foreign = &asio::query(executor, asio::execution::context);
+        return home != nullptr && foreign == &home->driver().context();
     }
 
     Handler handler_;

@@ -16,9 +16,11 @@ namespace costar {
 template <class T>
 using result = boost::system::result<T>;
 
-/// Awaits `awaitable` and gives what it throws as an error code instead: `auto balance = co_await as_result(...)`.
+/// Awaits `awaitable` and gives what it throws as an error code instead: `auto balance = co_await
+/// as_result(...)`.
 ///
-/// Only `boost::system::system_error` and `costar::error`, which is one, become values; other exceptions pass.
+/// Only `boost::system::system_error` and `costar::error`, which is one, become values; other exceptions
+/// pass.
 template <class Awaitable>
 task<result<awaited_t<Awaitable>>> as_result(Awaitable awaitable)
 {
@@ -27,12 +29,10 @@ task<result<awaited_t<Awaitable>>> as_result(Awaitable awaitable)
         if constexpr (std::is_void_v<value>) {
             co_await std::move(awaitable);
             co_return result<value>();
-        }
-        else {
+        } else {
             co_return result<value>(co_await std::move(awaitable));
         }
-    }
-    catch (const boost::system::system_error& thrown) {
+    } catch (const boost::system::system_error& thrown) {
         co_return result<value>(thrown.code());
     }
 }

@@ -15,9 +15,9 @@ namespace costar {
 
 /// One message on its way between strands: for whom, of what kind, and up to 48 bytes of it.
 ///
-/// Rings and chutes copy it byte by byte and never look inside; what `body` owns moves along. It fills a cache line, and
-/// in a ring it lies on one; by itself it may lie anywhere, since the frame of a coroutine that holds one is aligned to
-/// 16 bytes only.
+/// Rings and chutes copy it byte by byte and never look inside; what `body` owns moves along. It fills a
+/// cache line, and in a ring it lies on one; by itself it may lie anywhere, since the frame of a coroutine
+/// that holds one is aligned to 16 bytes only.
 struct alignas(16) parcel {
     /// Who it is for, as the sender and the receiving strand agreed.
     std::uint64_t to;
@@ -119,8 +119,8 @@ public:
         return tail_seen_ - head_own_;
     }
 
-    /// Consumer: fetches the slot of the next parcel while waiting for it, so that it does not have to come after the news
-    /// that it is there.
+    /// Consumer: fetches the slot of the next parcel while waiting for it, so that it does not have to come
+    /// after the news that it is there.
     void prefetch() const noexcept
     {
         if (slots_seen_ != nullptr) {
@@ -159,8 +159,8 @@ private:
 
     void make_slots() noexcept
     {
-        slots_ = static_cast<parcel*>(
-            ::operator new(capacity() * sizeof(parcel), slot_alignment, std::nothrow));
+        slots_ =
+            static_cast<parcel*>(::operator new(capacity() * sizeof(parcel), slot_alignment, std::nothrow));
     }
 
     // Never written after construction.

@@ -19,8 +19,8 @@ struct scheduler_options {
     /// Strands of an owned engine, each with an `io_context` and a thread; 0 means one for each core.
     std::size_t strands = 0;
 
-    /// How long an idle strand looks for work from other threads before its thread sleeps. It stops looking while
-    /// that proves useless.
+    /// How long an idle strand looks for work from other threads before its thread sleeps. It stops looking
+    /// while that proves useless.
     std::chrono::nanoseconds spin = std::chrono::microseconds(50);
 
     /// Binds the thread of strand n to core n.
@@ -44,7 +44,8 @@ public:
     /// `asio::strand`. No thread is started, and no work is held while all is idle.
     scheduler(std::vector<asio::any_io_executor> borrowed, const scheduler_options& options);
 
-    /// A single strand whose turns are driven by the caller through `at(0)`. For simulations: `strands` of them.
+    /// A single strand whose turns are driven by the caller through `at(0)`. For simulations: `strands` of
+    /// them.
     struct manual {};
     scheduler(manual, const scheduler_options& options);
 

@@ -16,8 +16,8 @@
 
 namespace costar {
 
-/// A task that runs on its own on a strand, with a completion handler that waits for it. Its memory comes from the
-/// handler's associated allocator, else from the pool.
+/// A task that runs on its own on a strand, with a completion handler that waits for it. Its memory comes
+/// from the handler's associated allocator, else from the pool.
 template <class T, class Handler>
 class spawned_task final : private root_scope, private run_node, private task_owner, private stray {
 public:
@@ -27,8 +27,7 @@ public:
         auto* made = std::allocator_traits<allocator>::allocate(memory, 1);
         try {
             ::new (static_cast<void*>(made)) spawned_task(home, std::move(body), std::move(handler), memory);
-        }
-        catch (...) {
+        } catch (...) {
             std::allocator_traits<allocator>::deallocate(memory, made, 1);
             throw;
         }
@@ -77,8 +76,11 @@ private:
     };
 
     spawned_task(strand_context& home, task<T> body, Handler handler, const allocator& memory)
-        : root_scope(home), stray([](stray& self) noexcept { static_cast<spawned_task&>(self).destroy(); }),
-          memory_(memory), body_(std::move(body)), completion_(home, std::move(handler))
+        : root_scope(home),
+          stray([](stray& self) noexcept { static_cast<spawned_task&>(self).destroy(); }),
+          memory_(memory),
+          body_(std::move(body)),
+          completion_(home, std::move(handler))
     {
         body_.promise().start_under(*this, *this);
         waiter = &body_.promise();
@@ -109,8 +111,7 @@ private:
         if constexpr (std::is_void_v<T>) {
             destroy();
             completion(std::move(failure));
-        }
-        else {
+        } else {
             T value = take(failure);
             destroy();
             completion(std::move(failure), std::move(value));
@@ -123,8 +124,7 @@ private:
         if (!failure) {
             try {
                 return body_.promise().take();
-            }
-            catch (...) {
+            } catch (...) {
                 failure = std::current_exception();
             }
         }
@@ -149,8 +149,8 @@ struct spawn_signature<void> {
 
 /// Runs a task on `where` as an Asio operation: the way out of costar for any completion token.
 ///
-/// Completes with `void(std::exception_ptr)` or `void(std::exception_ptr, T)`; a `T` that goes with an exception is
-/// value-initialized. The handler is called on its associated executor, else on the strand.
+/// Completes with `void(std::exception_ptr)` or `void(std::exception_ptr, T)`; a `T` that goes with an
+/// exception is value-initialized. The handler is called on its associated executor, else on the strand.
 ///
 /// Thread safety: from any thread.
 /// Cancellation: the token's slot cancels the task's scope, whatever the cancellation type.

@@ -50,15 +50,16 @@ public:
     /// Destroys a message that will never be received because the strand ends.
     virtual void discard(parcel& left) noexcept = 0;
 
-    /// Clears away a root that was passed to `strand_context::reap_later`. Runs right after the resumption that ended
-    /// it, when no frame of it is on the stack.
+    /// Clears away a root that was passed to `strand_context::reap_later`. Runs right after the resumption
+    /// that ended it, when no frame of it is on the stack.
     virtual void reap(run_node& ended) noexcept = 0;
 
 protected:
     ~parcel_receiver() = default;
 };
 
-/// Something that lives on a strand without an owner there; destroyed with the strand if it has not ended by then.
+/// Something that lives on a strand without an owner there; destroyed with the strand if it has not ended by
+/// then.
 ///
 /// Used inside the strand's turn only.
 class stray {
@@ -107,8 +108,8 @@ public:
     /// True when a foreign thread that sends faster than the strand works may be held back for a moment.
     virtual bool may_hold_back() const noexcept = 0;
 
-    /// True when the strand falls asleep so seldom, or so slowly anyway, that it may take a costly fence then to spare
-    /// all who send to it a locked instruction.
+    /// True when the strand falls asleep so seldom, or so slowly anyway, that it may take a costly fence then
+    /// to spare all who send to it a locked instruction.
     virtual bool sleeps_seldom() const noexcept = 0;
 
     /// The earliest timer is due at `due` (strand time, nanoseconds; UINT64_MAX for none).
@@ -138,11 +139,12 @@ struct turn_options {
 
 /// Serial execution context: the machine behind a `strand`, as `io_context` is behind its executor.
 ///
-/// It holds what runs one after another: ready coroutines, handlers, timers, memory, and the rings from its sibling
-/// strands. Everything that happens inside happens in a turn, and turns never overlap.
+/// It holds what runs one after another: ready coroutines, handlers, timers, memory, and the rings from its
+/// sibling strands. Everything that happens inside happens in a turn, and turns never overlap.
 ///
-/// Thread safety: `post`, `send_from_outside`, `wake` and `get_executor` from any thread; all else inside a turn.
-/// Order: parcels of one sender arrive as sent; jobs posted before a parcel was sent run before it arrives.
+/// Thread safety: `post`, `send_from_outside`, `wake` and `get_executor` from any thread; all else inside a
+/// turn. Order: parcels of one sender arrive as sent; jobs posted before a parcel was sent run before it
+/// arrives.
 class strand_context {
 public:
     strand_context(std::uint32_t index, const turn_options& options, costar::clock& clock);
@@ -161,13 +163,16 @@ public:
 
     strand get_executor() noexcept;
 
-    /// Lays the strand on its driver, among its siblings (itself included), for its receiver. Once, before any turn.
-    void connect(strand_driver& driver, const std::vector<strand_context*>& siblings, parcel_receiver& receiver);
+    /// Lays the strand on its driver, among its siblings (itself included), for its receiver. Once, before
+    /// any turn.
+    void connect(
+        strand_driver& driver, const std::vector<strand_context*>& siblings, parcel_receiver& receiver);
 
     /// Replaces first-in-first-out among what is ready by a seeded choice. For simulations.
     void choose_order_by(random_source& source) noexcept { chooser_ = &source; }
 
-    // Time ------------------------------------------------------------------------------------------------------
+    // Time
+    // ------------------------------------------------------------------------------------------------------
 
     /// Time of this turn in nanoseconds; it moves a few dozen times in a long turn.
     std::uint64_t now() const noexcept { return now_; }
@@ -186,7 +191,8 @@ public:
     /// When the next timer is due, UINT64_MAX for none.
     std::uint64_t next_timer() const noexcept { return wheel_.next_due(); }
 
-    // What runs -------------------------------------------------------------------------------------------------
+    // What runs
+    // -------------------------------------------------------------------------------------------------
 
     /// Appends a coroutine to the ready queue.
     void make_ready(run_node& node) noexcept
@@ -196,8 +202,8 @@ public:
         ready_tail_ = &node.next;
     }
 
-    /// Queues a newly born coroutine, newest first, so that trees of them stay shallow in memory. What is born and what
-    /// is ready run in turns.
+    /// Queues a newly born coroutine, newest first, so that trees of them stay shallow in memory. What is
+    /// born and what is ready run in turns.
     void make_fresh(run_node& node) noexcept
     {
         node.next = fresh_;
@@ -238,7 +244,8 @@ public:
     /// Forgets a root that ends, with what it still had queued.
     void forget(root_scope& root) noexcept;
 
-    // What comes in ---------------------------------------------------------------------------------------------
+    // What comes in
+    // ---------------------------------------------------------------------------------------------
 
     /// Runs `work` in a turn: from any thread, in order of posting among posts of one thread.
     void post(job& work) noexcept;
@@ -247,8 +254,8 @@ public:
     template <class Function>
     void post(Function&& function);
 
-    /// Sends to a sibling, from inside a turn. Where the ring is full the parcel waits and the running root is parked
-    /// until there is room.
+    /// Sends to a sibling, from inside a turn. Where the ring is full the parcel waits and the running root
+    /// is parked until there is room.
     void send(strand_context& to, const parcel& message);
 
     /// As `send`, to the sibling with this index; `fill` writes the parcel where the sibling will read it.
@@ -267,12 +274,13 @@ public:
         send_over(target, apart);
     }
 
-    /// Sends from a thread that is in no strand's turn. Blocks for some milliseconds at most, and only where a strand
-    /// with its own thread lags behind.
-    /// False when the strand has ended; the parcel is still the caller's then.
+    /// Sends from a thread that is in no strand's turn. Blocks for some milliseconds at most, and only where
+    /// a strand with its own thread lags behind. False when the strand has ended; the parcel is still the
+    /// caller's then.
     bool send_from_outside(const parcel& message);
 
-    /// As above; `fill` writes the parcel where the strand will read it, and is not called when the strand has ended.
+    /// As above; `fill` writes the parcel where the strand will read it, and is not called when the strand
+    /// has ended.
     template <class Fill>
     bool send_filled_from_outside(Fill&& fill)
     {
@@ -292,8 +300,8 @@ public:
     /// Gives the strand a turn if it is idle.
     void wake() noexcept
     {
-        // What the caller published comes before the look at `idle_`: here by the light half of the fence whose heavy
-        // half is in `fall_asleep`, else by an exchange that meets the one there.
+        // What the caller published comes before the look at `idle_`: here by the light half of the fence
+        // whose heavy half is in `fall_asleep`, else by an exchange that meets the one there.
         if (sleeps_seldom_) {
             asymmetric_fence::light();
             if (idle_.load(std::memory_order_relaxed) == 0)
@@ -313,7 +321,8 @@ public:
         strays_ = &lone;
     }
 
-    // Turns (for drivers) ---------------------------------------------------------------------------------------
+    // Turns (for drivers)
+    // ---------------------------------------------------------------------------------------
 
     /// Takes what came in and runs what is ready, within its budget. True when more is ready.
     bool turn();
@@ -365,11 +374,12 @@ public:
     template <class Function>
     void tear_down(Function&& last);
 
-    /// Destroys all jobs, parcels and strays that were left. After the last turn of all siblings, before the receiver
-    /// ends.
+    /// Destroys all jobs, parcels and strays that were left. After the last turn of all siblings, before the
+    /// receiver ends.
     void discard_input() noexcept;
 
-    /// From now on what is posted from outside is destroyed at once: nobody would run it. After the last turn.
+    /// From now on what is posted from outside is destroyed at once: nobody would run it. After the last
+    /// turn.
     void refuse_posts() noexcept { refusing_.store(true, std::memory_order_seq_cst); }
 
 private:
@@ -434,12 +444,12 @@ private:
     void send_over(peer& target, const parcel& message);
 
     std::vector<peer> peers_;
-    std::size_t overflowed_ = 0;            // parcels in all overflows
-    std::vector<root_scope*> parked_;       // roots that sent into a full ring
-    std::vector<run_node*> waiting_room_;   // ready nodes of parked roots
+    std::size_t overflowed_ = 0;           // parcels in all overflows
+    std::vector<root_scope*> parked_;      // roots that sent into a full ring
+    std::vector<run_node*> waiting_room_;  // ready nodes of parked roots
     stray* strays_ = nullptr;
-    std::vector<chute*> chutes_;            // foreign threads that sent here
-    std::atomic<bool> refusing_{false};     // false until the last turn is over
+    std::vector<chute*> chutes_;         // foreign threads that sent here
+    std::atomic<bool> refusing_{false};  // false until the last turn is over
 
     // Written by others.
     alignas(128) inbox inbox_;
@@ -456,8 +466,7 @@ public:
         void* memory = arena::current().allocate(sizeof(function_job));
         try {
             return ::new (memory) function_job(std::move(function));
-        }
-        catch (...) {
+        } catch (...) {
             arena::deallocate(memory, sizeof(function_job));
             throw;
         }
@@ -500,8 +509,7 @@ class strand_context::turn_guard {
 public:
     explicit turn_guard(strand_context& context) noexcept
         : context_(context), previous_(std::exchange(current_, &context)), memory_(context.arena())
-    {
-    }
+    {}
     turn_guard(const turn_guard&) = delete;
     ~turn_guard()
     {
@@ -545,20 +553,20 @@ void strand_context::tear_down(Function&& last)
 
 /// Serial executor on which an actor and all its coroutines run; a full Asio executor.
 ///
-/// Handlers bound to it run inside the strand's turn, never at the same time as its actors. `dispatch` runs at once
-/// when the caller is in the turn, or on the strand's thread between turns.
+/// Handlers bound to it run inside the strand's turn, never at the same time as its actors. `dispatch` runs
+/// at once when the caller is in the turn, or on the strand's thread between turns.
 ///
 /// Thread safety: as any executor, copies may be used from every thread.
-/// Lifetime: it must not be used after its engine is gone, except that copies which track work may still be destroyed,
-/// and destroy at once what is posted to them: an operation that is pending in somebody else's context does that.
-/// Cost: one pointer and some property bits; `post` about 30 ns on the strand itself.
+/// Lifetime: it must not be used after its engine is gone, except that copies which track work may still be
+/// destroyed, and destroy at once what is posted to them: an operation that is pending in somebody else's
+/// context does that. Cost: one pointer and some property bits; `post` about 30 ns on the strand itself.
 class strand {
 public:
     explicit strand(strand_context& context) noexcept : context_(&context) {}
     strand(const strand& other) noexcept : context_(other.context_), bits_(other.bits_) { start_work(); }
-    strand(strand&& other) noexcept : context_(other.context_), bits_(std::exchange(other.bits_, other.bits_ & ~tracked))
-    {
-    }
+    strand(strand&& other) noexcept
+        : context_(other.context_), bits_(std::exchange(other.bits_, other.bits_ & ~tracked))
+    {}
     strand& operator=(strand other) noexcept
     {
         std::swap(context_, other.context_);
@@ -594,32 +602,49 @@ public:
     strand_context& machine() const noexcept { return *context_; }
     asio::execution_context& context() const noexcept { return context_->driver().context(); }
 
-    strand require(asio::execution::blocking_t::possibly_t) const noexcept { return with(bits_ & ~never_blocking); }
-    strand require(asio::execution::blocking_t::never_t) const noexcept { return with(bits_ | never_blocking); }
-    strand require(asio::execution::relationship_t::fork_t) const noexcept { return with(bits_ & ~continuation); }
+    strand require(asio::execution::blocking_t::possibly_t) const noexcept
+    {
+        return with(bits_ & ~never_blocking);
+    }
+    strand require(asio::execution::blocking_t::never_t) const noexcept
+    {
+        return with(bits_ | never_blocking);
+    }
+    strand require(asio::execution::relationship_t::fork_t) const noexcept
+    {
+        return with(bits_ & ~continuation);
+    }
     strand require(asio::execution::relationship_t::continuation_t) const noexcept
     {
         return with(bits_ | continuation);
     }
-    strand require(asio::execution::outstanding_work_t::untracked_t) const noexcept { return with(bits_ & ~tracked); }
-    strand require(asio::execution::outstanding_work_t::tracked_t) const noexcept { return with(bits_ | tracked); }
+    strand require(asio::execution::outstanding_work_t::untracked_t) const noexcept
+    {
+        return with(bits_ & ~tracked);
+    }
+    strand require(asio::execution::outstanding_work_t::tracked_t) const noexcept
+    {
+        return with(bits_ | tracked);
+    }
 
     asio::execution_context& query(asio::execution::context_t) const noexcept { return context(); }
     asio::execution::blocking_t query(asio::execution::blocking_t) const noexcept
     {
-        return (bits_ & never_blocking) != 0 ? asio::execution::blocking_t(asio::execution::blocking.never)
-                                             : asio::execution::blocking_t(asio::execution::blocking.possibly);
+        return (bits_ & never_blocking) != 0
+            ? asio::execution::blocking_t(asio::execution::blocking.never)
+            : asio::execution::blocking_t(asio::execution::blocking.possibly);
     }
     asio::execution::relationship_t query(asio::execution::relationship_t) const noexcept
     {
-        return (bits_ & continuation) != 0 ? asio::execution::relationship_t(asio::execution::relationship.continuation)
-                                           : asio::execution::relationship_t(asio::execution::relationship.fork);
+        return (bits_ & continuation) != 0
+            ? asio::execution::relationship_t(asio::execution::relationship.continuation)
+            : asio::execution::relationship_t(asio::execution::relationship.fork);
     }
     asio::execution::outstanding_work_t query(asio::execution::outstanding_work_t) const noexcept
     {
         return (bits_ & tracked) != 0
-                   ? asio::execution::outstanding_work_t(asio::execution::outstanding_work.tracked)
-                   : asio::execution::outstanding_work_t(asio::execution::outstanding_work.untracked);
+            ? asio::execution::outstanding_work_t(asio::execution::outstanding_work.tracked)
+            : asio::execution::outstanding_work_t(asio::execution::outstanding_work.untracked);
     }
 
     friend bool operator==(const strand& a, const strand& b) noexcept
@@ -633,7 +658,10 @@ private:
     static constexpr unsigned continuation = 2;
     static constexpr unsigned tracked = 4;
 
-    strand(strand_context& context, unsigned bits) noexcept : context_(&context), bits_(bits) { start_work(); }
+    strand(strand_context& context, unsigned bits) noexcept : context_(&context), bits_(bits)
+    {
+        start_work();
+    }
     strand with(unsigned bits) const noexcept { return strand(*context_, bits); }
     void start_work() const noexcept
     {
@@ -645,6 +673,9 @@ private:
     unsigned bits_ = 0;
 };
 
-inline strand strand_context::get_executor() noexcept { return strand(*this); }
+inline strand strand_context::get_executor() noexcept
+{
+    return strand(*this);
+}
 
 }  // namespace costar

@@ -77,8 +77,7 @@ public:
     /// Awaits a task or any awaiter, and keeps where, for dumps of waiting coroutines.
     template <class Awaitable>
     decltype(auto) await_transform(Awaitable&& awaitable,
-                                   std::source_location where = std::source_location::current()) noexcept(
-        !bridged<Awaitable>)
+        std::source_location where = std::source_location::current()) noexcept(!bridged<Awaitable>)
     {
         where_ = where;
         if constexpr (bridged<Awaitable>)
@@ -200,8 +199,9 @@ public:
 
 /// Coroutine that computes a `T`: lazy, moved, awaited once.
 ///
-/// It starts when awaited and runs on the awaiting strand; the awaiting coroutine resumes there, in the same turn, by
-/// symmetric transfer. An exception passes to whoever awaits. A task that is never awaited never runs.
+/// It starts when awaited and runs on the awaiting strand; the awaiting coroutine resumes there, in the same
+/// turn, by symmetric transfer. An exception passes to whoever awaits. A task that is never awaited never
+/// runs.
 ///
 /// Lifetime: parameters taken by reference must outlive the task.
 /// Cancellation: what it awaits is cancelled with the scope of whoever awaits it.

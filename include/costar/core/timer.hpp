@@ -64,7 +64,8 @@ public:
             return true;
         }
         scope.attach(*this);
-        // The time of the turn may lie as far back as this coroutine has run, and the sleep would end too early.
+        // The time of the turn may lie as far back as this coroutine has run, and the sleep would end too
+        // early.
         home_->arm(*this, deadline_after(home_->read_clock(), delay_));
         return true;
     }

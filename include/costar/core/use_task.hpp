@@ -29,14 +29,14 @@ namespace costar {
 
 /// Completion token that makes any Asio operation awaitable in a task.
 ///
-/// `co_await socket.async_read_some(buffer, use_task)` gives what the operation completes with: nothing, a value or a
-/// tuple of values. A leading `error_code` or `exception_ptr` is thrown instead; with `asio::as_tuple(use_task)` all
-/// values are returned and nothing is thrown.
+/// `co_await socket.async_read_some(buffer, use_task)` gives what the operation completes with: nothing, a
+/// value or a tuple of values. A leading `error_code` or `exception_ptr` is thrown instead; with
+/// `asio::as_tuple(use_task)` all values are returned and nothing is thrown.
 ///
-/// Resumes on the awaiting strand. The handler's associated executor is the strand, its allocator the strand's pool.
-/// Cancellation: the operation's cancellation slot follows the awaiting scope (terminal cancellation). In a scope that is
-/// cancelled already nothing is started, and `errc::cancelled` is thrown whatever the token.
-/// Errors: `errc::cancelled` when the operation's handler is destroyed without a call.
+/// Resumes on the awaiting strand. The handler's associated executor is the strand, its allocator the
+/// strand's pool. Cancellation: the operation's cancellation slot follows the awaiting scope (terminal
+/// cancellation). In a scope that is cancelled already nothing is started, and `errc::cancelled` is thrown
+/// whatever the token. Errors: `errc::cancelled` when the operation's handler is destroyed without a call.
 /// Lifetime: the operation starts when awaited.
 /// Cost: one pooled block for each operation.
 struct use_task_t {
@@ -49,15 +49,14 @@ struct use_task_t {
 
         template <class OtherExecutor>
             requires(!std::same_as<OtherExecutor, executor_with_default> &&
-                     std::convertible_to<OtherExecutor, InnerExecutor>)
+                std::convertible_to<OtherExecutor, InnerExecutor>)
         executor_with_default(const OtherExecutor& executor) noexcept : InnerExecutor(executor)
-        {
-        }
+        {}
     };
 
     template <class T>
-    using as_default_on_t = typename T::template rebind_executor<
-        executor_with_default<typename T::executor_type>>::other;
+    using as_default_on_t =
+        typename T::template rebind_executor<executor_with_default<typename T::executor_type>>::other;
 
     /// Moves an I/O object into one that has `use_task` as its default token.
     template <class T>
@@ -125,11 +124,11 @@ struct operation_values<std::exception_ptr, Values...> : operation_result<Values
     }
 };
 
-/// Where an Asio handler and the coroutine that waits for it meet. It outlives both, so a handler that is called or
-/// destroyed after its coroutine finds nobody and does no harm.
+/// Where an Asio handler and the coroutine that waits for it meet. It outlives both, so a handler that is
+/// called or destroyed after its coroutine finds nobody and does no harm.
 ///
-/// Thread safety: `complete`, `abandon` and `release` from any thread, all else from the strand. An outcome that comes
-/// from elsewhere goes to the strand as a job; the job is the state itself.
+/// Thread safety: `complete`, `abandon` and `release` from any thread, all else from the strand. An outcome
+/// that comes from elsewhere goes to the strand as a job; the job is the state itself.
 template <class... Values>
 class operation_state : private job {
 public:
@@ -143,7 +142,8 @@ public:
     void release() noexcept
     {
         // Acquire: the last one sees what the other did. It is alone then, and spares the exchange.
-        if (references_.load(std::memory_order_acquire) == 1 || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        if (references_.load(std::memory_order_acquire) == 1 ||
+            references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
             this->~operation_state();
             arena::deallocate(this, sizeof(operation_state));
         }
@@ -155,8 +155,7 @@ public:
     {
         try {
             values_.emplace(traits::store(failure_, std::forward<Args>(args)...));
-        }
-        catch (...) {
+        } catch (...) {
             failure_ = std::current_exception();
         }
         arrive();
@@ -226,8 +225,8 @@ private:
     std::atomic<int> references_{2};  // handler and coroutine; from 2 to 0, by either
 };
 
-/// Completion handler of an operation awaited with `use_task`. Meant to be called on the strand, as its associated
-/// executor says; an operation that calls or drops it elsewhere does no harm.
+/// Completion handler of an operation awaited with `use_task`. Meant to be called on the strand, as its
+/// associated executor says; an operation that calls or drops it elsewhere does no harm.
 template <class... Values>
 class operation_handler {
 public:
@@ -236,13 +235,12 @@ public:
     using cancellation_slot_type = asio::cancellation_slot;
 
     explicit operation_handler(operation_state<Values...>& state) noexcept
-        : work_(state.home().get_executor().require(asio::execution::outstanding_work.tracked)), state_(&state)
-    {
-    }
+        : work_(state.home().get_executor().require(asio::execution::outstanding_work.tracked)),
+          state_(&state)
+    {}
     operation_handler(operation_handler&& other) noexcept
         : work_(std::move(other.work_)), state_(std::exchange(other.state_, nullptr))
-    {
-    }
+    {}
     ~operation_handler()
     {
         if (state_ != nullptr)
@@ -290,7 +288,8 @@ public:
         waiter = &caller.promise();
         state_ = operation_state<Values...>::make(scope.home());
         scope.attach(*this);
-        std::move(initiate_)(operation_handler<Values...>(*state_));  // what it throws passes to the coroutine
+        std::move(initiate_)(
+            operation_handler<Values...>(*state_));  // what it throws passes to the coroutine
         state_->wait(*this);
         return true;
     }
@@ -320,8 +319,8 @@ inline const hook_actions operation_awaiter<Initiate, Values...>::actions{
         },
     .describe = [](const cancel_hook&) { return std::string("an Asio operation"); }};
 
-/// An initiation whose type is forgotten: `asio::redirect_error` of Boost 1.81 has to name what it returns before it
-/// knows the operation. Costs one allocation.
+/// An initiation whose type is forgotten: `asio::redirect_error` of Boost 1.81 has to name what it returns
+/// before it knows the operation. Costs one allocation.
 template <class... Values>
 class erased_initiation {
 public:
@@ -329,8 +328,7 @@ public:
         requires(!std::same_as<std::decay_t<Initiate>, erased_initiation>)
     explicit erased_initiation(Initiate&& initiate)
         : held_(std::make_unique<holder<std::decay_t<Initiate>>>(std::forward<Initiate>(initiate)))
-    {
-    }
+    {}
 
     void operator()(operation_handler<Values...> handler) && { held_->begin(std::move(handler)); }
 
@@ -360,8 +358,7 @@ public:
     template <class Other>
         requires(!std::same_as<Other, Initiate> && std::same_as<Initiate, erased_initiation<Values...>>)
     operation(operation<Other, Values...>&& other) : initiate_(std::move(other.initiate_))
-    {
-    }
+    {}
 
     operation_awaiter<Initiate, Values...> operator co_await() &&
     {
@@ -410,9 +407,10 @@ public:
     {
         return costar::make_operation<Values...>(
             [initiation = std::decay_t<Initiation>(std::forward<Initiation>(initiation)),
-             args = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](auto handler) mutable {
+                args = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](auto handler) mutable {
                 std::apply(
-                    [&](auto&... arg) { std::move(initiation)(std::move(handler), std::move(arg)...); }, args);
+                    [&](auto&... arg) { std::move(initiation)(std::move(handler), std::move(arg)...); },
+                    args);
             });
     }
 };

@@ -29,8 +29,8 @@ concept member_co_await = requires(T&& value) { std::forward<T>(value).operator 
 
 template <class Awaitable>
     requires bridged<Awaitable>
-struct awaited<Awaitable> : awaited<decltype(await_as<std::remove_cvref_t<Awaitable>>::convert(
-                                std::declval<Awaitable>()))> {};
+struct awaited<Awaitable>
+    : awaited<decltype(await_as<std::remove_cvref_t<Awaitable>>::convert(std::declval<Awaitable>()))> {};
 
 template <class Awaitable>
     requires(!bridged<Awaitable> && member_co_await<Awaitable>)
@@ -82,8 +82,8 @@ task<awaited_t<Awaitable>> as_task(Awaitable awaitable)
 
 /// Tasks that run side by side in scopes of their own while one coroutine awaits them all.
 ///
-/// The base of `when_all`, `when_any` and `with_timeout`. The awaiting coroutine resumes when the last branch has
-/// ended, so no branch outlives what it borrowed.
+/// The base of `when_all`, `when_any` and `with_timeout`. The awaiting coroutine resumes when the last branch
+/// has ended, so no branch outlives what it borrowed.
 class branch_group : public task_owner {
 public:
     branch_group(const branch_group&) = delete;
@@ -200,22 +200,25 @@ private:
 
 /// Awaits several awaitables at once and gives a tuple of their values (`std::monostate` for void).
 ///
-/// They run on the awaiting strand, interleaved at their suspensions. When one throws, the others are cancelled and
-/// awaited, then the first exception is rethrown.
+/// They run on the awaiting strand, interleaved at their suspensions. When one throws, the others are
+/// cancelled and awaited, then the first exception is rethrown.
 ///
 /// Cancellation: passes to all branches.
 template <class... Awaitable>
 auto when_all(Awaitable... awaitables)
 {
     using tasks = std::tuple<task<awaited_t<Awaitable>>...>;
-    return grouped<when_all_awaiter<awaited_t<Awaitable>...>, tasks>(tasks(as_task(std::move(awaitables))...));
+    return grouped<when_all_awaiter<awaited_t<Awaitable>...>, tasks>(
+        tasks(as_task(std::move(awaitables))...));
 }
 
 /// Awaits a range of tasks at once; made by `when_all`.
 template <class T>
 class when_all_range_awaiter final : branch_group {
 public:
-    explicit when_all_range_awaiter(std::vector<task<T>> tasks) : tasks_(std::move(tasks)), branches_(tasks_.size()) {}
+    explicit when_all_range_awaiter(std::vector<task<T>> tasks)
+        : tasks_(std::move(tasks)), branches_(tasks_.size())
+    {}
 
     bool await_ready() const noexcept { return tasks_.empty(); }
 
@@ -326,8 +329,7 @@ private:
         if constexpr (std::is_void_v<std::tuple_element_t<Index, std::tuple<T...>>>) {
             promise.take();
             value.emplace(std::in_place_index<Index>);
-        }
-        else {
+        } else {
             value.emplace(std::in_place_index<Index>, promise.take());
         }
     }
@@ -341,13 +343,15 @@ private:
 
 /// Awaits the first of several awaitables to end, by value or exception; the variant's index says which.
 ///
-/// The losers are cancelled and awaited before the winner's value is returned, so nothing of them runs afterwards.
+/// The losers are cancelled and awaited before the winner's value is returned, so nothing of them runs
+/// afterwards.
 template <class... Awaitable>
     requires(sizeof...(Awaitable) > 0)
 auto when_any(Awaitable... awaitables)
 {
     using tasks = std::tuple<task<awaited_t<Awaitable>>...>;
-    return grouped<when_any_awaiter<awaited_t<Awaitable>...>, tasks>(tasks(as_task(std::move(awaitables))...));
+    return grouped<when_any_awaiter<awaited_t<Awaitable>...>, tasks>(
+        tasks(as_task(std::move(awaitables))...));
 }
 
 /// Awaits a task until a deadline; made by `with_timeout`.
@@ -417,8 +421,8 @@ private:
 
 /// Awaits `awaitable` for at most `limit`.
 ///
-/// Errors: `errc::timed_out` when the time is over first; what was awaited has been cancelled and has ended then.
-/// Cost: tens of nanoseconds when the time is not over, no allocation where `awaitable` is a task.
+/// Errors: `errc::timed_out` when the time is over first; what was awaited has been cancelled and has ended
+/// then. Cost: tens of nanoseconds when the time is not over, no allocation where `awaitable` is a task.
 template <class Rep, class Period, class Awaitable>
 timed<awaited_t<Awaitable>> with_timeout(std::chrono::duration<Rep, Period> limit, Awaitable awaitable)
 {
@@ -464,7 +468,8 @@ private:
     task<T> task_;
 };
 
-/// Awaits `awaitable` in a scope of its own that is not cancelled with the awaiting one: clean-up that must finish.
+/// Awaits `awaitable` in a scope of its own that is not cancelled with the awaiting one: clean-up that must
+/// finish.
 ///
 /// Stopping an actor waits for its shields.
 template <class Awaitable>

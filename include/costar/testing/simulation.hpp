@@ -33,8 +33,8 @@ struct simulation_options {
     std::chrono::nanoseconds patience = std::chrono::minutes(1);
 };
 
-/// A test cannot go on: nothing is left to run, and what it waits for has not come. Says who waits for what, and the
-/// seed that brings it back.
+/// A test cannot go on: nothing is left to run, and what it waits for has not come. Says who waits for what,
+/// and the seed that brings it back.
 class stuck : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
@@ -48,11 +48,12 @@ public:
 
 class probe;
 
-/// An engine whose strands share the thread of the test, on a clock that moves only when told, in an order that a
-/// seed chooses.
+/// An engine whose strands share the thread of the test, on a clock that moves only when told, in an order
+/// that a seed chooses.
 ///
-/// The same seed and the same program give the same order, time after time; another seed gives another one. Ready
-/// actors, handlers and strands are chosen at random, messages from one sender to one receiver stay in order.
+/// The same seed and the same program give the same order, time after time; another seed gives another one.
+/// Ready actors, handlers and strands are chosen at random, messages from one sender to one receiver stay in
+/// order.
 ///
 /// Thread safety: one thread, that of the test.
 /// Lifetime: actors that are left are destroyed with it.
@@ -92,11 +93,11 @@ public:
         };
         const auto seen = std::make_shared<outcome>();  // outlives this call when the test is stuck
         engine_->ask(to, std::forward<Message>(message), std::chrono::nanoseconds(-1),
-                     [seen](error_code ended, auto... answer) {
-                         seen->code = ended;
-                         if constexpr (sizeof...(answer) == 1)
-                             (take(seen->value, std::move(answer)), ...);
-                     });
+            [seen](error_code ended, auto... answer) {
+                seen->code = ended;
+                if constexpr (sizeof...(answer) == 1)
+                    (take(seen->value, std::move(answer)), ...);
+            });
         run_until([&] { return seen->code.has_value(); });
         if (*seen->code)
             throw error(*seen->code);
@@ -116,12 +117,13 @@ public:
             std::optional<stored_reply<T>> value;
         };
         const auto seen = std::make_shared<outcome>();  // outlives this call when the test is stuck
-        async_spawn(engine_->get_executor(0), std::move(work), [seen](std::exception_ptr thrown, auto... result) {
-            seen->failure = thrown;
-            if constexpr (sizeof...(result) == 1)
-                (seen->value.emplace(std::move(result)), ...);
-            seen->ended = true;
-        });
+        async_spawn(
+            engine_->get_executor(0), std::move(work), [seen](std::exception_ptr thrown, auto... result) {
+                seen->failure = thrown;
+                if constexpr (sizeof...(result) == 1)
+                    (seen->value.emplace(std::move(result)), ...);
+                seen->ended = true;
+            });
         run_until([&] { return seen->ended; });
         if (seen->failure)
             std::rethrow_exception(seen->failure);
@@ -189,7 +191,8 @@ public:
         in_turn([&](station& post) { post.send(to, std::forward<Message>(message), pid_); });
     }
 
-    /// Takes the next message, which must be a `Message`; runs the simulation as far as it goes without time passing.
+    /// Takes the next message, which must be a `Message`; runs the simulation as far as it goes without time
+    /// passing.
     ///
     /// Errors: throws `unexpected` when another message came, or none.
     template <any_message Message>
