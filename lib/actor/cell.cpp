@@ -4,7 +4,25 @@
 
 namespace costar {
 
-cold_part::~cold_part() = default;
+receive_hook::receive_hook(cell& self) noexcept : cancel_hook(actions), self_(self) {}
+
+const hook_actions receive_hook::actions{
+    .cancel =
+        [](cancel_hook& hook) noexcept {
+            cell& self = static_cast<receive_hook&>(hook).self_;
+            self.receive_cancelled = true;
+            if (self.wanted != nullptr) {
+                self.wanted = nullptr;
+                self.home().make_ready(self);
+            }
+        },
+    .describe = [](const cancel_hook&) { return std::string("a message"); },
+};
+
+cold_part::~cold_part()
+{
+    delete receiving;  // of an actor that is destroyed where it stands
+}
 
 cold_part& cell::cold_part_made()
 {

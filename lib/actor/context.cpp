@@ -8,38 +8,6 @@
 
 namespace costar {
 
-namespace {
-
-/// Lets a branch that waits for a message be cancelled alone.
-class receive_hook final : public cancel_hook {
-public:
-    explicit receive_hook(cell& self) noexcept : cancel_hook(actions), self_(self) {}
-
-    static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
-    static void operator delete(void* memory, std::size_t bytes) noexcept
-    {
-        arena::deallocate(memory, bytes);
-    }
-
-private:
-    static const hook_actions actions;
-
-    cell& self_;
-};
-
-const hook_actions receive_hook::actions{.cancel =
-                                             [](cancel_hook& hook) noexcept {
-                                                 cell& self = static_cast<receive_hook&>(hook).self_;
-                                                 self.receive_cancelled = true;
-                                                 if (self.wanted != nullptr) {
-                                                     self.wanted = nullptr;
-                                                     self.home().make_ready(self);
-                                                 }
-                                             },
-    .describe = [](const cancel_hook&) { return std::string("a message"); }};
-
-}  // namespace
-
 bool receive_awaiter::must_wait_in(scope& where, bool there)
 {
     if (self_.is_cancelled())
@@ -67,7 +35,7 @@ void receive_awaiter::detach() noexcept
 {
     if (self_.cold == nullptr)
         return;
-    delete static_cast<receive_hook*>(std::exchange(self_.cold->receiving, nullptr));
+    delete std::exchange(self_.cold->receiving, nullptr);
     self_.receive_cancelled = false;
 }
 

@@ -100,6 +100,8 @@ std::size_t threads_of_this_process()
 {
     std::size_t count = 0;
     DIR* folder = opendir("/proc/self/task");
+    if (folder == nullptr)
+        return 0;  // a folder made for tests has no /proc
     while (readdir(folder) != nullptr)
         ++count;
     closedir(folder);
@@ -325,30 +327,6 @@ TEST_CASE("scheduler: a timer that was cancelled does not keep a borrowed contex
 
     started->get();
     CHECK(std::chrono::steady_clock::now() - begin < 1min);
-}
-
-TEST_CASE("scheduler: a wait that had fired when the timer was set anew does not hide the new setting",
-    "[core][scheduler]")
-{
-    // Goal: a context does not wait for a timer that was cancelled. Method: the first sleep is over, and its
-    // handler is queued, when the turn of another handler ends it and begins a long one, which is cancelled.
-    asio::io_context io;
-    running strands({io.get_executor()});
-    auto started = support::start(strands[0], []() -> task<> {
-        co_await costar::sleep_for(1us);
-        co_await costar::sleep_for(1h);
-    }());
-    io.poll_one();
-    const auto over = std::chrono::steady_clock::now() + 10us;
-    while (std::chrono::steady_clock::now() < over) {}
-    asio::post(strands[0].get_executor(), [] {});
-    io.poll_one();
-    started->cancel();
-
-    io.run_for(10s);
-
-    CHECK(io.stopped());
-    CHECK(started->code() == costar::errc::cancelled);
 }
 
 TEST_CASE(

@@ -181,6 +181,8 @@ TEST_CASE("strand: two strands that sleep after each message always wake each ot
 
 TEST_CASE("strand: tasks are spawned from many threads, on owned and on borrowed strands", "[thread][strand]")
 {
+    // The long deadlines are all cancelled, so a borrowed context must not wait for any: also when its timer
+    // fires on one thread while another sets it anew.
     asio::io_context io;
     checking receiver(1);
     const bool is_owned = GENERATE(true, false);

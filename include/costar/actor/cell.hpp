@@ -17,6 +17,7 @@
 
 namespace costar {
 
+class cell;
 class context;
 class station;
 class spawned_child;
@@ -46,7 +47,7 @@ struct actor_kind {
 /// Pause before a restart.
 struct restart_timer : timer_node {
     station* owner = nullptr;
-    class cell* target = nullptr;
+    cell* target = nullptr;
 };
 
 /// What hardly any actor needs, allocated on first use.
@@ -56,6 +57,23 @@ struct rare_part {
     std::vector<std::uint64_t> end_waiters;  // reply tokens
     std::unique_ptr<restart_timer> pause;
     std::exception_ptr failure;  // of a spawned task
+};
+
+/// Lets a branch that waits for a message be cancelled alone.
+class receive_hook final : public cancel_hook {
+public:
+    explicit receive_hook(cell& self) noexcept;
+
+    static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept
+    {
+        arena::deallocate(memory, bytes);
+    }
+
+private:
+    static const hook_actions actions;
+
+    cell& self_;
 };
 
 /// What most actors never need, allocated on first use. Actors with a name and a recipe have it.
@@ -75,7 +93,7 @@ struct cold_part {
     std::uint32_t restart_count = 0;
     std::uint32_t parent_generation = 0;  // of a parent on another strand
     spawned_child* tasks = nullptr;
-    cancel_hook* receiving = nullptr;  // of a receive in a scope that can be cancelled alone
+    receive_hook* receiving = nullptr;  // of a receive in a scope that can be cancelled alone
     std::unique_ptr<rare_part> rare;
 };
 

@@ -29,6 +29,7 @@ namespace call_operators {
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wnon-template-friend"
+#pragma GCC diagnostic ignored "-Wunused-function"  // of an actor class without linkage
 #endif
 template <class Actor, std::size_t Index>
 struct place {
