@@ -403,8 +403,6 @@ void strand_context::run_jobs(int limit)
 
 run_node* strand_context::pop_ready() noexcept
 {
-    if (chooser_ != nullptr) [[unlikely]]
-        return pop_chosen();
     run_node* node = fresh_;
     if (node != nullptr && (ready_ == nullptr || !fresh_ran_)) {
         fresh_ran_ = true;
@@ -445,19 +443,19 @@ run_node* strand_context::pop_chosen() noexcept
     return node;
 }
 
-void strand_context::run_one(run_node& node)
+void strand_context::run_one(run_node& node, int slice)
 {
     root_scope& root = node.waiter->scope().root();
-    if (root.parked_) [[unlikely]] {
-        waiting_room_.push_back(&node);
-        return;
-    }
-    running_ = &root;
-    slice_ = chooser_ == nullptr ? throughput_ : 1 + static_cast<int>(chooser_->below(4));
-    if (!root.counted_) {
+    if (root.parked_ || !root.counted_) [[unlikely]] {
+        if (root.parked_) {
+            waiting_room_.push_back(&node);
+            return;
+        }
         root.counted_ = true;
         backlog_ += root.queued_;
     }
+    running_ = &root;
+    slice_ = slice;
     node.waiter->handle().resume();
     if (ended_ != nullptr) [[unlikely]]
         reap();
@@ -471,11 +469,12 @@ void strand_context::run_one(run_node& node)
 
 void strand_context::run_ready(int limit)
 {
-    while (limit-- > 0) {
-        run_node* node = pop_ready();
-        if (node == nullptr)
-            break;
-        run_one(*node);
+    if (chooser_ != nullptr) [[unlikely]] {
+        for (run_node* node = nullptr; limit > 0 && (node = pop_chosen()) != nullptr; --limit)
+            run_one(*node, 1 + static_cast<int>(chooser_->below(4)));
+    } else {
+        for (run_node* node = nullptr; limit > 0 && (node = pop_ready()) != nullptr; --limit)
+            run_one(*node, throughput_);
     }
     running_ = nullptr;
 }

@@ -35,6 +35,17 @@ TEST_CASE("real_clock: time does not go back", "[core][clock]")
     CHECK(first <= second);
 }
 
+TEST_CASE("real_clock: a coarse time is never ahead", "[core][clock]")
+{
+    costar::real_clock clock;
+
+    for (int i = 0; i < 1000; ++i) {
+        const auto coarse = clock.coarse();
+        CHECK(coarse <= clock.now());
+        CHECK(clock.now() - coarse < 1'000'000'000);
+    }
+}
+
 TEST_CASE("random_source: the same seed gives the same numbers", "[core][clock]")
 {
     costar::random_source first(42);

@@ -206,6 +206,52 @@ TEST_CASE("spawn: futures, tuples, deferred and detached completions", "[core][s
     }
 }
 
+namespace {
+
+/// Has no empty value.
+struct receipt {
+    explicit receipt(int number) : number(number) {}
+    int number;
+};
+
+task<receipt> receipt_or_failure(bool fails)
+{
+    co_await costar::yield();
+    if (fails)
+        throw std::runtime_error("broken");
+    co_return receipt(3);
+}
+
+task<int&> refers_to(int* place)
+{
+    co_await costar::yield();
+    co_return *place;
+}
+
+}  // namespace
+
+TEST_CASE("spawn: a value that cannot be empty comes as optional, a reference as pointer", "[core][spawn]")
+{
+    manual_strands strands;
+    std::optional<receipt> seen;
+    bool failed = false;
+    int place = 4;
+    int* found = nullptr;
+
+    async_spawn(strands[0].get_executor(), receipt_or_failure(false),
+        [&](std::exception_ptr, std::optional<receipt> value) { seen = value; });
+    async_spawn(strands[0].get_executor(), receipt_or_failure(true),
+        [&](std::exception_ptr failure, std::optional<receipt> value) { failed = failure && !value; });
+    async_spawn(
+        strands[0].get_executor(), refers_to(&place), [&](std::exception_ptr, int* value) { found = value; });
+    strands.run();
+
+    REQUIRE(seen);
+    CHECK(seen->number == 3);
+    CHECK(failed);
+    CHECK(found == &place);
+}
+
 TEST_CASE("spawn: an asio coroutine awaits a task in its own context", "[core][spawn]")
 {
     manual_strands strands;

@@ -92,6 +92,21 @@ TEST_CASE("strand: dispatch runs at once inside the turn, post and defer never d
     CHECK(order == std::vector<int>{1, 2, 0, 3, 4});
 }
 
+TEST_CASE("strand: waits count from now, however long the turn has lasted", "[core][strand]")
+{
+    manual_strands strands;
+    costar::strand_context& strand = strands[0];
+    const auto length = GENERATE(1ms, 99ms, 100ms, 1h);
+
+    asio::post(strand.get_executor(), [&] {
+        CHECK(strand.time_for(length) == strands.clock().now());
+        strands.clock().advance(10s);
+        CHECK(strand.now() < strands.clock().now());
+        CHECK(strand.time_for(length) == strands.clock().now());
+    });
+    strands.run();
+}
+
 TEST_CASE("strand: its properties can be required, preferred and queried", "[core][strand]")
 {
     manual_strands strands;

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include <time.h>
+
 namespace costar {
 
 /// Where a strand reads the time: nanoseconds since an unspecified start, never going back.
@@ -13,9 +15,13 @@ public:
     virtual ~clock() = default;
 
     virtual std::uint64_t now() noexcept = 0;
+
+    /// A time between some milliseconds ago and now, where that is cheaper to have.
+    virtual std::uint64_t coarse() noexcept { return now(); }
 };
 
-/// The steady clock of the system.
+/// The steady clock of the system. Cost: 20-30 ns for `now`, 5 ns for `coarse`, which is a tick of the
+/// system late at most (4 ms).
 ///
 /// Thread safety: from any thread.
 class real_clock final : public clock {
@@ -26,6 +32,16 @@ public:
         return static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::nanoseconds>(since).count());
     }
+
+#if defined(CLOCK_MONOTONIC_COARSE)
+    std::uint64_t coarse() noexcept override
+    {
+        timespec since{};
+        ::clock_gettime(CLOCK_MONOTONIC_COARSE, &since);
+        return static_cast<std::uint64_t>(since.tv_sec) * 1'000'000'000 +
+            static_cast<std::uint64_t>(since.tv_nsec);
+    }
+#endif
 };
 
 /// A clock that stands still until it is told to move.

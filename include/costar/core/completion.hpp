@@ -19,11 +19,43 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
 namespace costar {
+
+/// How a value reaches an Asio handler beside an error: as `std::optional` when there is no empty one, a
+/// reference as pointer.
+template <class T>
+struct handed_over {
+    using type = std::conditional_t<std::is_default_constructible_v<T>, T, std::optional<T>>;
+};
+
+template <class T>
+struct handed_over<T&> {
+    using type = T*;
+};
+
+/// A job that takes an operation one step further, or destroys it when it will not run: `Step` and `Destroy`
+/// are member functions of the operation.
+template <class Operation, auto Step, auto Destroy>
+class operation_step {
+public:
+    explicit operation_step(Operation& subject) noexcept : subject_(&subject) {}
+    operation_step(operation_step&& other) noexcept : subject_(std::exchange(other.subject_, nullptr)) {}
+    ~operation_step()
+    {
+        if (subject_ != nullptr)
+            (subject_->*Destroy)();
+    }
+
+    void operator()() { (std::exchange(subject_, nullptr)->*Step)(); }
+
+private:
+    Operation* subject_;
+};
 
 /// A completion handler on its way through a strand: it is called once, on its associated executor, which has
 /// work to do until then.

@@ -93,6 +93,26 @@ public:
         deallocate_slowly(memory, bytes);
     }
 
+    /// What `deallocate_class` wants to know of a block of `bytes`, computed beforehand.
+    static constexpr std::uint16_t block_class_of(std::size_t bytes) noexcept
+    {
+        return is_pooling && bytes <= block_bytes_max ? static_cast<std::uint16_t>(class_of(bytes))
+                                                      : not_pooled;
+    }
+
+    /// As `deallocate`, for those who know the `block_class_of(bytes)`.
+    static void deallocate_class(void* memory, std::uint16_t block_class, std::size_t bytes) noexcept
+    {
+        if (block_class != not_pooled) [[likely]] {
+            arena* home = chunk_of(memory)->home;
+            if (home == current_) [[likely]] {
+                home->keep(memory, block_class);
+                return;
+            }
+        }
+        deallocate_slowly(memory, bytes);
+    }
+
     /// Sends home what was freed here and belongs to other arenas. Owner only; meant for the end of a turn.
     ///
     /// Cost: nothing when nothing was gathered, else one compare-and-swap per home arena.
@@ -160,6 +180,7 @@ private:
     static constexpr std::size_t coarse_step = 256;
     static constexpr std::size_t class_count =
         fine_classes + 1 + (block_bytes_max - fine_bytes_max) / coarse_step;
+    static constexpr std::uint16_t not_pooled = UINT16_MAX;
     static constexpr std::size_t batch = 64;
     static constexpr std::size_t bundle_count = 64;
 

@@ -34,7 +34,7 @@ public:
         if (strand_context::current() == &home)
             made->begin();
         else
-            home.post(launch(*made));
+            home.post(first_step(*made));
     }
 
     void cancel() noexcept { root_scope::cancel(); }
@@ -42,38 +42,6 @@ public:
 private:
     using allocator = typename std::allocator_traits<
         asio::associated_allocator_t<Handler, pool_allocator<void>>>::template rebind_alloc<spawned_task>;
-
-    /// Makes the task ready in a turn, or destroys it with the strand.
-    class launch {
-    public:
-        explicit launch(spawned_task& made) noexcept : made_(&made) {}
-        launch(launch&& other) noexcept : made_(std::exchange(other.made_, nullptr)) {}
-        ~launch()
-        {
-            if (made_ != nullptr)
-                made_->destroy();
-        }
-        void operator()() { std::exchange(made_, nullptr)->begin(); }
-
-    private:
-        spawned_task* made_;
-    };
-
-    /// Ends the task after its last resumption, when its frame is no longer in use.
-    class ending {
-    public:
-        explicit ending(spawned_task& ended) noexcept : ended_(&ended) {}
-        ending(ending&& other) noexcept : ended_(std::exchange(other.ended_, nullptr)) {}
-        ~ending()
-        {
-            if (ended_ != nullptr)
-                ended_->destroy();
-        }
-        void operator()() { std::exchange(ended_, nullptr)->complete(); }
-
-    private:
-        spawned_task* ended_;
-    };
 
     spawned_task(strand_context& home, task<T> body, Handler handler, const allocator& memory)
         : root_scope(home),
@@ -101,7 +69,8 @@ private:
         std::allocator_traits<allocator>::deallocate(memory, this, 1);
     }
 
-    void task_ended(promise_base&) noexcept override { home().post(ending(*this)); }
+    /// Goes on after the last resumption, when the frame is no longer in use.
+    void task_ended(promise_base&) noexcept override { home().post(last_step(*this)); }
 
     void complete()
     {
@@ -112,24 +81,30 @@ private:
             destroy();
             completion(std::move(failure));
         } else {
-            T value = take(failure);
+            auto result = take(failure);
             destroy();
-            completion(std::move(failure), std::move(value));
+            completion(std::move(failure), std::move(result));
         }
     }
 
     /// The value, or an empty one and why.
-    T take(std::exception_ptr& failure)
+    auto take(std::exception_ptr& failure) -> typename handed_over<T>::type
     {
         if (!failure) {
             try {
-                return body_.promise().take();
+                if constexpr (std::is_reference_v<T>)
+                    return std::addressof(body_.promise().take());
+                else
+                    return body_.promise().take();
             } catch (...) {
                 failure = std::current_exception();
             }
         }
-        return T();
+        return {};
     }
+
+    using first_step = operation_step<spawned_task, &spawned_task::begin, &spawned_task::destroy>;
+    using last_step = operation_step<spawned_task, &spawned_task::complete, &spawned_task::destroy>;
 
     [[no_unique_address]] allocator memory_;
     task<T> body_;
@@ -139,7 +114,7 @@ private:
 /// Signature of the completion of a spawned task: what it threw, and its value.
 template <class T>
 struct spawn_signature {
-    using type = void(std::exception_ptr, T);
+    using type = void(std::exception_ptr, typename handed_over<T>::type);
 };
 
 template <>
@@ -150,7 +125,8 @@ struct spawn_signature<void> {
 /// Runs a task on `where` as an Asio operation: the way out of costar for any completion token.
 ///
 /// Completes with `void(std::exception_ptr)` or `void(std::exception_ptr, T)`; a `T` that goes with an
-/// exception is value-initialized. The handler is called on its associated executor, else on the strand.
+/// exception is value-initialized. A `T` without a default constructor comes as `std::optional<T>`, a
+/// reference as a pointer. The handler is called on its associated executor, else on the strand.
 ///
 /// Thread safety: from any thread.
 /// Cancellation: the token's slot cancels the task's scope, whatever the cancellation type.

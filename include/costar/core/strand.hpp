@@ -180,6 +180,13 @@ public:
     /// Reads the clock.
     std::uint64_t read_clock() noexcept { return now_ = clock_->now(); }
 
+    /// The time from which a wait of `length` counts. The time of the turn lies as far back as the running
+    /// coroutine has computed; this is now, or some milliseconds ago for a wait longer than a hundred.
+    std::uint64_t time_for(std::chrono::nanoseconds length) noexcept
+    {
+        return length < std::chrono::milliseconds(100) || clock_->coarse() > now_ ? read_clock() : now_;
+    }
+
     void arm(timer_node& timer, std::uint64_t due) noexcept
     {
         wheel_.arm(timer, due);
@@ -392,7 +399,7 @@ private:
     void discard_jobs() noexcept;
     void run_jobs(int limit);
     void run_ready(int limit);
-    void run_one(run_node& node);
+    void run_one(run_node& node, int slice);
     run_node* pop_ready() noexcept;
     run_node* pop_chosen() noexcept;
     void reap() noexcept;
