@@ -42,10 +42,7 @@ struct ball {
 
 costar::engine_options options_for(const order& order)
 {
-    costar::engine_options options;
-    options.strands = order.strands;
-    options.pin_threads = true;
-    return options;
+    return {.strands = order.strands, .pin_threads = true};
 }
 
 template <class Destination>

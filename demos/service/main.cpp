@@ -59,11 +59,8 @@ int run(const service::options& options)
     std::vector<service::tally> tallies;  // these outlive the actors that use them
     std::vector<service::teller> tellers;
 
-    costar::engine_options chosen;
-    chosen.strands = options.strands;
-    chosen.spin = 0s;  // a strand that looks for work would take the cores from its clients on this machine
-    chosen.shutdown_timeout = 1s;
-    costar::engine engine(chosen);
+    // A strand that looks for work (spin) would take the cores from its clients on this machine.
+    costar::engine engine{{.strands = options.strands, .spin = 0s, .shutdown_timeout = 1s}};
     std::optional<service::acceptor> open;
     try {
         open = service::open_port(engine.get_executor(), options.port);

@@ -28,6 +28,7 @@ void receive_awaiter::attach_to(scope& branch)
     assert(cold.receiving == nullptr && "one coroutine of an actor receives at a time");
     auto* hook = new receive_hook(self_);
     cold.receiving = hook;
+    self_.receives_in_branch = true;
     branch.attach(*hook);
 }
 
@@ -36,6 +37,7 @@ void receive_awaiter::detach() noexcept
     if (self_.cold == nullptr)
         return;
     delete std::exchange(self_.cold->receiving, nullptr);
+    self_.receives_in_branch = false;
     self_.receive_cancelled = false;
 }
 
@@ -52,7 +54,7 @@ message receive_awaiter::take_nothing()
 /// A message for a receive that can be cancelled alone, or a poison pill.
 message receive_awaiter::hand_over_in_branch(envelope* taken)
 {
-    if (self_.cold != nullptr && self_.cold->receiving != nullptr)
+    if (self_.receives_in_branch)
         detach();
     return taken->type == &type_of<poison_pill> ? swallow(taken) : hold(taken);
 }

@@ -23,6 +23,15 @@ std::uint32_t next_node() noexcept
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
+scheduler_options scheduling_of(const engine_options& options)
+{
+    return {.strands = options.strands,
+        .spin = options.spin,
+        .pin_threads = options.pin_threads,
+        .turn = options.turn,
+        .clock = options.clock};
+}
+
 }  // namespace
 
 engine::engine(engine_options options, std::unique_ptr<scheduler> strands)
@@ -41,23 +50,26 @@ engine::engine(engine_options options, std::unique_ptr<scheduler> strands)
     strands_->start(receivers);
 }
 
-engine::engine(engine_options options) : engine(options, std::make_unique<scheduler>(options)) {}
+engine::engine(engine_options options) : engine(options, std::make_unique<scheduler>(scheduling_of(options)))
+{}
 
 engine::engine(asio::any_io_executor borrowed, engine_options options)
     : engine(std::vector<asio::any_io_executor>{std::move(borrowed)}, std::move(options))
 {}
 
 engine::engine(std::vector<asio::any_io_executor> borrowed, engine_options options)
-    : engine(options, std::make_unique<scheduler>(std::move(borrowed), options))
+    : engine(options, std::make_unique<scheduler>(std::move(borrowed), scheduling_of(options)))
 {}
 
 engine::engine(scheduler::manual mode, engine_options options)
-    : engine(options, std::make_unique<scheduler>(mode, options))
+    : engine(options, std::make_unique<scheduler>(mode, scheduling_of(options)))
 {}
 
 engine::~engine()
 {
-    if (strands_->is_owned()) {  // even with no actor alive: some may be on their way to be born
+    if (strands_->is_owned() &&
+        !gave_up_.load(
+            std::memory_order_relaxed)) {  // even with no actor alive: some may be on their way to be born
         const shutdown_report report = shutdown(shutdown_timeout_);
         for (const std::string& name : report.left)
             log(log_level::warning, fmt::format("actor {} had not ended when its engine did", name));
@@ -92,7 +104,7 @@ void engine::send_from_outside(pid to, envelope* sent)
             }));
         return;
     }
-    const parcel packed = pack(address_on_strand(to), sent);
+    const parcel packed = pack(to.key(), sent);
     if (!shared_.stations[to.strand()]->home().send_from_outside(packed))
         shared_.stations[to.strand()]->discard(const_cast<parcel&>(packed));
 }
@@ -151,7 +163,7 @@ public:
         strand_context& home = shared_.stations[0]->home();
         self_ = shared_from_this();
         home.keep(*this);
-        home.arm(*this, deadline_after(home.now(), deadline));
+        home.arm(*this, deadline_after(home.read_clock(), deadline));
         for (station* part : shared_.stations) {
             part->home().post([self = shared_from_this(), part] {
                 part->stop_all([self] {
@@ -211,7 +223,12 @@ void engine::begin_shutdown(
     std::chrono::nanoseconds deadline, std::function<void(boost::system::error_code, shutdown_report)> done)
 {
     shared_.closing.store(true, std::memory_order_relaxed);
-    auto ending = std::make_shared<shutting_down>(shared_, std::move(done));
+    auto ending = std::make_shared<shutting_down>(
+        shared_, [this, done = std::move(done)](boost::system::error_code code, shutdown_report report) {
+            if (code)
+                gave_up_.store(true, std::memory_order_relaxed);
+            done(code, std::move(report));
+        });
     shared_.stations[0]->home().post([ending, deadline] { ending->begin(deadline); });
 }
 

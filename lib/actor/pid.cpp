@@ -33,16 +33,18 @@ bool take(std::string_view& text, std::string_view expected) noexcept
 
 std::string pid::to_string() const
 {
-    return fmt::format("{}/${}-{}-{}", node_, strand_, slot_, generation_);
+    return fmt::format("{}/${}-{}-{}", node(), strand(), slot(), generation());
 }
 
 std::optional<pid> pid::parse(std::string_view text) noexcept
 {
-    pid read;
-    if (take_number(text, read.node_) && take(text, "/$") && take_number(text, read.strand_) &&
-        take(text, "-") && take_number(text, read.slot_) && take(text, "-") &&
-        take_number(text, read.generation_) && text.empty())
-        return read;
+    std::uint32_t node = 0;
+    std::uint16_t strand = 0;
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+    if (take_number(text, node) && take(text, "/$") && take_number(text, strand) && take(text, "-") &&
+        take_number(text, slot) && take(text, "-") && take_number(text, generation) && text.empty())
+        return pid(node, strand, slot, generation);
     return std::nullopt;
 }
 

@@ -45,26 +45,25 @@ name_in_use::name_in_use(std::string_view name, pid holder)
 {}
 
 station::station(commons& shared, strand_context& home)
-    : shared_(shared), home_(home), node_(shared.node), strand_(static_cast<std::uint16_t>(home.index()))
+    : shared_(shared),
+      home_(home),
+      place_(pid::place_of(shared.node, static_cast<std::uint16_t>(home.index()))),
+      node_(shared.node),
+      strand_(static_cast<std::uint16_t>(home.index()))
 {}
 
-station::~station()
-{
-    for (chunk* part : chunks_)
-        delete part;
-}
+station::~station() = default;
 
 // Cells
 // ---------------------------------------------------------------------------------------------------------
 
 cell& station::construct(std::uint32_t slot)
 {
-    const std::size_t index = slot / chunk::cells;
-    if (index >= chunks_.size())
-        chunks_.resize(index + 1, nullptr);
-    if (chunks_[index] == nullptr)
-        chunks_[index] = new chunk;
-    chunk& part = *chunks_[index];
+    while (slot >= slots_) {  // others may have reserved the slots between
+        chunks_.push_back(std::make_unique<chunk>());
+        slots_ += chunk::cells;
+    }
+    chunk& part = *chunks_[slot / chunk::cells];
     const std::uint32_t generation = ++part.generations[slot % chunk::cells];
     return *::new (part.memory + (slot % chunk::cells) * sizeof(cell)) context(home_, slot, generation);
 }
@@ -132,6 +131,8 @@ void station::release(cell& ended) noexcept
     const bool from_afar = ended.from_afar;
     home_.forget(ended);
     static_cast<context&>(ended).~context();
+    if (next.generation() > shared_.last_generation)
+        return;  // all pids of this slot are used up
     if (from_afar)
         give_back(next);
     else
@@ -254,7 +255,7 @@ void station::send_away(pid to, envelope* sent)
     if (to.node() != node_ || !is_known(to.strand()))
         bury(sent, to, to && to.node() != node_ ? errc::not_local : errc::no_such_actor);
     else if (to.strand() != strand_)
-        send_parcel(to.strand(), pack(address_on_strand(to), sent));
+        send_parcel(to.strand(), pack(to.key(), sent));
     else
         bury(sent, to, errc::no_such_actor);
 }
@@ -471,7 +472,7 @@ void station::crashed(cell& self, const std::exception_ptr& failure) noexcept
     if (may_restart) {
         auto& times = self.rare_part_made().restarts;
         const auto window = static_cast<std::uint64_t>(cold->restart.within.count());
-        const std::uint64_t now = home_.now();
+        const std::uint64_t now = home_.read_clock();
         if (window != 0)
             std::erase_if(times, [&](std::uint64_t then) { return now - then >= window; });
         may_restart = times.size() < cold->restart.limit;
@@ -535,7 +536,7 @@ void station::advance(cell& self) noexcept
             pause.owner->restart(*pause.target);
         };
     }
-    home_.arm(*pause, home_.now() + static_cast<std::uint64_t>(self.cold->restart.delay.count()));
+    home_.arm(*pause, deadline_after(home_.read_clock(), self.cold->restart.delay));
 }
 
 void station::restart(cell& self) noexcept
@@ -663,9 +664,7 @@ void station::stop_all(std::function<void()> done)
 template <class Visitor>
 void station::for_each_cell(Visitor&& visit) const
 {
-    for (chunk* part : chunks_) {
-        if (part == nullptr)
-            continue;
+    for (const auto& part : chunks_) {
         for (std::size_t i = 0; i < chunk::cells; ++i)
             if (part->generations[i] % 2 == 1)
                 visit(*part->at(i));

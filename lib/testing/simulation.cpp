@@ -34,11 +34,8 @@ constexpr std::uint64_t origin = 1'000'000'000;
 simulation::simulation(std::uint64_t seed, simulation_options options)
     : seed_(chosen_seed(seed)), options_(options), clock_(origin), random_(seed_)
 {
-    engine_options settings;
-    settings.strands = options.strands;
-    settings.clock = &clock_;
-    settings.name = "sim";
-    engine_ = std::make_unique<costar::engine>(scheduler::manual{}, settings);
+    engine_ = std::make_unique<costar::engine>(
+        scheduler::manual{}, engine_options{.name = "sim", .strands = options.strands, .clock = &clock_});
     for (std::size_t i = 0; i < engine_->size(); ++i)
         engine_->station_at(i).home().choose_order_by(random_);
 }

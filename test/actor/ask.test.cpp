@@ -56,6 +56,13 @@ task<> asks_further(
     }
 }
 
+/// Holds up its strand before it asks.
+task<> computes_and_asks(context& self, pid to, manual_clock* clock, std::vector<outcome>* seen)
+{
+    clock->advance(10s);
+    co_await asks(self, to, 5s, seen);
+}
+
 task<> awaits_stop(context& self, pid target, bool in_line, std::chrono::nanoseconds* ended)
 {
     if (in_line)
@@ -157,6 +164,32 @@ TEST_CASE("ask: waits five seconds when nothing is said", "[actor][ask]")
     REQUIRE(seen.size() == 1);
     CHECK(seen[0].code == errc::timed_out);
     CHECK(seen[0].after == 5s);
+}
+
+TEST_CASE("ask: its deadline counts from the sending, however long the asker has computed", "[actor][ask]")
+{
+    struct takes_a_second {
+        static task<> body(context& self)
+        {
+            while (auto message = co_await self.receive()) {
+                co_await sleep_for(1s);
+                message.match([](twice& m) { return 2 * m.value; });
+            }
+        }
+    };
+    manual_clock clock(1);
+    engine one(scheduler::manual{}, {.strands = 1, .clock = &clock});
+    strand_context& strand = one.station_at(0).home();
+    std::vector<outcome> seen;
+    one.spawn(computes_and_asks, one.spawn(&takes_a_second::body), &clock, &seen);
+
+    while (strand.step()) {}
+    CHECK(seen.empty());
+    clock.advance(1s);
+    while (strand.step()) {}
+
+    REQUIRE(seen.size() == 1);
+    CHECK(seen[0].value == 42);
 }
 
 TEST_CASE("ask: ends no later than the request that is being handled", "[actor][ask]")

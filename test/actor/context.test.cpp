@@ -163,7 +163,57 @@ task<> one_number(context& self, int* taken, std::chrono::nanoseconds pause)
         *taken = message.get<number>().value;
 }
 
+task<> only_waits_for_words(context& self)
+{
+    while (co_await self.receive<words>()) {}
+}
+
+task<> waits_for(context& self, pid target, log_lines* seen)
+{
+    co_await self.wait(self.pid());  // would wait for ever
+    const auto outcome = co_await as_result(self.wait(target));
+    seen->push_back(outcome ? "ended at " + std::to_string(self.now().count() / 1'000'000 % 1000)
+                            : outcome.error().message());
+}
+
 }  // namespace
+
+TEST_CASE("context: a message that was asked for by its type counts as handled", "[actor][context]")
+{
+    simulation sim;
+    event_log events(sim.engine());
+    const pid actor = sim.engine().spawn(only_waits_for_words);
+
+    sim.send(actor, words{"one"});
+    sim.send(actor, words{"two"});
+    sim.run_until_idle();
+
+    CHECK(events.dead.empty());
+}
+
+TEST_CASE("context: waits for the end of an actor without stopping it", "[actor][context]")
+{
+    simulation sim;
+    log_lines seen;
+    int taken = 0;
+    const auto strand = GENERATE(0U, 1U);
+    const pid target = sim.engine().spawn(on(strand), one_number, &taken, 20ms);
+    sim.engine().spawn(waits_for, target, &seen);
+    const pid impatient = sim.engine().spawn(waits_for, target, &seen);
+
+    sim.advance(10ms);
+    sim.stop(impatient);
+    CHECK(seen == log_lines{make_error_code(errc::cancelled).message()});
+    sim.send(target, number{7});
+    sim.advance(50ms);
+
+    CHECK(taken == 7);
+    CHECK(seen.size() == 2);
+    CHECK(seen.back() == "ended at 20");
+    sim.engine().spawn(waits_for, target, &seen);  // gone already
+    sim.run_until_idle();
+    CHECK(seen.size() == 3);
+}
 
 TEST_CASE("context: receive gives messages in the order sent, and nothing when it is time to stop",
     "[actor][context]")

@@ -56,9 +56,7 @@ task<> on_a_timer(context& self, bool* ended)
 
 TEST_CASE("engine: one with threads of its own answers any thread", "[actor][engine]")
 {
-    engine_options options;
-    options.strands = 2;
-    costar::engine engine(options);
+    costar::engine engine{{.strands = 2}};
     const pid to = engine.spawn("greeter", helper);
 
     CHECK(engine.size() == 2);
@@ -77,9 +75,7 @@ TEST_CASE("engine: ends its actors in its destructor", "[actor][engine]")
     std::atomic<int> stopped{0};
     event_stream::subscription subscriptions[2];  // outlive the engine
     {
-        engine_options options;
-        options.strands = 2;
-        costar::engine engine(options);
+        costar::engine engine{{.strands = 2}};
         subscriptions[0] = engine.events().subscribe<actor_started>([&](const actor_started&) { ++started; });
         subscriptions[1] = engine.events().subscribe<actor_stopped>([&](const actor_stopped&) { ++stopped; });
         for (std::uint32_t i = 0; i < 2000; ++i)
@@ -182,10 +178,7 @@ TEST_CASE(
     SECTION("owned")
     {
         quiet_log quiet;
-        engine_options options;
-        options.strands = 2;
-        options.shutdown_timeout = 1ms;
-        costar::engine engine(options);
+        costar::engine engine{{.strands = 2, .shutdown_timeout = 1h}};  // the destructor does not wait again
         const pid to = engine.spawn("stays", shields_for_ever);
         CHECK_THROWS_AS(engine.ask(to, twice{1}, 10s, asio::use_future).get(), boost::system::system_error);
         auto inside = asio::post(engine.get_executor(),
@@ -278,6 +271,26 @@ TEST_CASE("engine: a borrowed one may go before its context, whatever its actors
     CHECK(ended);
     io.restart();
     io.poll();  // what the timer left behind finds nobody
+}
+
+TEST_CASE("engine: one with threads may go while an actor that does not end awaits Asio", "[actor][engine]")
+{
+    quiet_log quiet;
+    struct holds {
+        static task<> body(context& self, std::promise<void>* begun, bool* ended)
+        {
+            begun->set_value();
+            co_await shield(on_a_timer(self, ended));
+        }
+    };
+    std::promise<void> begun;
+    bool ended = false;
+    {
+        costar::engine engine{{.strands = 2, .shutdown_timeout = 1ms}};
+        engine.spawn(on(1), &holds::body, &begun, &ended);
+        begun.get_future().wait();
+    }
+    CHECK(ended);
 }
 
 TEST_CASE("engine: many of them live side by side", "[actor][engine]")

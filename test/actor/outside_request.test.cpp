@@ -329,6 +329,38 @@ TEST_CASE("outside_request: its cancellation slot gives it up, at any time", "[a
     }
 }
 
+TEST_CASE("outside_request: waits for an actor that ends by itself", "[actor][outside_request]")
+{
+    simulation sim;
+    struct lasts {
+        static task<> body(context&, std::chrono::seconds how_long) { co_await sleep_for(how_long); }
+    };
+    const pid to = sim.engine().spawn(on(1), &lasts::body, 3s);
+    std::optional<std::chrono::nanoseconds> ended;
+    std::optional<error_code> given_up;
+    asio::cancellation_signal signal;
+
+    sim.engine().wait(to, [&](error_code code) {
+        CHECK_FALSE(code);
+        ended = sim.now();
+    });
+    sim.engine().wait(
+        to, asio::bind_cancellation_slot(signal.slot(), [&](error_code code) { given_up = code; }));
+    sim.advance(2s);
+    signal.emit(asio::cancellation_type::terminal);
+    sim.run_until_idle();
+    CHECK(given_up == errc::cancelled);
+    CHECK_FALSE(ended);
+    sim.advance(2s);
+    CHECK(ended == std::chrono::nanoseconds(3s));
+
+    int again = 0;
+    sim.engine().wait(to, [&](error_code code) { again += !code; });
+    sim.engine().wait(pid(), [&](error_code code) { again += !code; });
+    sim.run_until_idle();
+    CHECK(again == 2);
+}
+
 TEST_CASE("outside_request: a wait for an end can be given up as well", "[actor][outside_request]")
 {
     simulation sim;

@@ -27,6 +27,20 @@ TEST_CASE("pid: a default-made one is nobody's", "[actor][pid]")
     CHECK(pid(1, 0, 0, 1));
 }
 
+TEST_CASE("pid: its numbers come back whole", "[actor][pid]")
+{
+    CHECK(rc::check("numbers",
+        [](std::uint32_t node, std::uint16_t strand, std::uint32_t slot, std::uint32_t generation) {
+            const pid one(node, strand, slot, generation);
+            RC_ASSERT(one.node() == node);
+            RC_ASSERT(one.strand() == strand);
+            RC_ASSERT(one.slot() == slot);
+            RC_ASSERT(one.generation() == generation);
+            RC_ASSERT(pid(one.place(), one.key()) == one);
+            RC_ASSERT(pid::place_of(node, strand) == one.place());
+        }));
+}
+
 TEST_CASE("pid: has a text form", "[actor][pid]")
 {
     const pid one(3, 1, 42, 7);

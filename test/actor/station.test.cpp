@@ -11,6 +11,7 @@
 #include <boost/asio/cancellation_type.hpp>
 
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -490,6 +491,25 @@ TEST_CASE("station: slots are used again, for actors born from afar too", "[acto
 
     CHECK(highest < 256);
     CHECK(sim.engine().figures().spawned == 2000);
+    CHECK(sim.engine().figures().live == 0);
+}
+
+TEST_CASE("station: a slot whose generations are used up is left alone", "[actor][station]")
+{
+    simulation sim;
+    const auto strand = GENERATE(0U, 1U);  // born from afar, all of them
+    sim.engine().station_at(strand).shared().last_generation = 5;
+    std::set<pid> all;
+    for (int round = 0; round < 12; ++round) {
+        const pid one = sim.engine().spawn(on(strand), helper);
+        CHECK(sim.ask(one, twice{2}) == 4);
+        CHECK(one.generation() <= 5);
+        all.insert(one);
+        sim.stop(one);
+        sim.run_until_idle();
+    }
+
+    CHECK(all.size() == 12);  // no pid was given out twice
     CHECK(sim.engine().figures().live == 0);
 }
 

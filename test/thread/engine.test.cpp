@@ -24,9 +24,7 @@ constexpr auto patience = 60s;  // far more than needed: its end is a failure
 
 engine_options strands(std::size_t count)
 {
-    engine_options options;
-    options.strands = count;
-    return options;
+    return {.strands = count};
 }
 
 struct add {

@@ -56,7 +56,7 @@ public:
         }
         waiter = &caller.promise();
         station& post = station::of(self_);
-        std::uint64_t due = deadline_after(home().now(), timeout_);
+        std::uint64_t due = deadline_after(home().time_for(timeout_), timeout_);
         if (self_.current != nullptr && self_.current->deadline != 0 && !scope.is_apart())
             due = std::min(due, self_.current->deadline);  // whoever asked us waits no longer than that
         token_ = post.expect(*this);
@@ -174,7 +174,7 @@ private:
     std::chrono::nanoseconds timeout_;
 };
 
-/// Waits until an actor has ended; made by `context::stop`.
+/// Waits until an actor has ended; made by `context::wait` and `context::stop`.
 class stop_awaiter : private run_node, private cancel_hook, private reply_waiter {
 public:
     stop_awaiter(cell& self, pid target) noexcept
@@ -206,7 +206,7 @@ private:
     std::uint64_t token_ = 0;
 };
 
-/// A stop that has been requested already; awaiting it waits for the end.
+/// A stop that has been requested already, or that others bring about; awaiting it waits for the end.
 class stop_request {
 public:
     stop_request(cell& self, pid target) noexcept : self_(&self), target_(target) {}

@@ -127,6 +127,7 @@ public:
     bool failed : 1 = false;  // the last end of the body was a crash
     bool begin_again : 1 = false;
     bool receive_cancelled : 1 = false;
+    bool receives_in_branch : 1 = false;  // the cold part has a hook for it
     bool reap_queued : 1 = false;
     bool from_afar : 1 = false;  // born for another strand or thread
     life state = life::running;

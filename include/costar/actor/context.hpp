@@ -59,10 +59,8 @@ protected:
     message hand_over(envelope* taken)
     {
         self_.home().message_taken(self_);
-        if (taken->type == &type_of<poison_pill> ||
-            (self_.cold != nullptr && self_.cold->receiving != nullptr)) [[unlikely]] {
+        if (self_.receives_in_branch || taken->type == &type_of<poison_pill>) [[unlikely]]
             return hand_over_in_branch(taken);
-        }
         return hold(taken);
     }
 
@@ -125,9 +123,11 @@ public:
 
     message await_resume()
     {
-        if (self_.first != nullptr && suits(*self_.first)) [[likely]]
-            return receive_awaiter::await_resume();
-        return take_from_behind();
+        message taken = self_.first != nullptr && suits(*self_.first) ? receive_awaiter::await_resume()
+                                                                      : take_from_behind();
+        if (taken)
+            taken.mark_handled();  // who asks for a type has understood it
+        return taken;
     }
 
 protected:
@@ -170,7 +170,7 @@ public:
         if (!Awaiter::await_suspend(caller))
             return false;
         strand_context& home = this->self_.home();
-        home.arm(*this, deadline_after(home.now(), timeout_));
+        home.arm(*this, deadline_after(home.time_for(timeout_), timeout_));
         return true;
     }
 
@@ -341,6 +341,11 @@ public:
 
     /// Stops an actor behind the messages it has now.
     stop_request poison(costar::pid target);
+
+    /// Waits until an actor has ended, for whatever reason; not at all for one that is gone.
+    ///
+    /// Nobody can wait for their own end: that wait is over at once. Errors: throws `errc::cancelled`.
+    stop_request wait(costar::pid target) noexcept { return stop_request(*this, target); }
 
     /// Stops this actor.
     void stop() noexcept { post().request_stop(*this); }

@@ -14,6 +14,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -26,15 +27,33 @@
 
 namespace costar {
 
-/// What can be chosen for an engine. The defaults suit most programs.
-struct engine_options : scheduler_options {
+/// What can be chosen for an engine: `costar::engine engine{{.strands = 4, .pin_threads = true}};`. The
+/// defaults suit most programs.
+struct engine_options {
     /// The first part of an actor's text form.
     std::string name = "local";
+
+    /// Strands of an owned engine, each with an `io_context` and a thread; 0 means one for each core.
+    std::size_t strands = 0;
+
+    /// How long an idle strand of an owned engine looks for work from other threads before its thread sleeps.
+    /// It stops looking while that proves useless.
+    std::chrono::nanoseconds spin = std::chrono::microseconds(50);
+
+    /// Binds the thread of strand n to core n.
+    bool pin_threads = false;
+
+    /// How a strand shares its time.
+    turn_options turn = {};
+
+    /// Where strands read the time; the system's steady clock when null. Must outlive the engine.
+    costar::clock* clock = nullptr;
 
     /// What `ask` waits when nothing is said.
     std::chrono::nanoseconds ask_timeout = std::chrono::seconds(5);
 
-    /// How long the destructor of an engine with threads of its own waits for its actors to end.
+    /// How long the destructor of an engine with threads of its own waits for its actors to end, unless a
+    /// shutdown has waited in vain already.
     std::chrono::nanoseconds shutdown_timeout = std::chrono::seconds(5);
 };
 
@@ -119,7 +138,7 @@ public:
     template <class Token>
     auto stop(pid target, Token&& token)
     {
-        return end(target, false, std::forward<Token>(token));
+        return end<ending::stop>(target, std::forward<Token>(token));
     }
 
     /// Stops an actor behind the messages it has now.
@@ -130,7 +149,17 @@ public:
     template <class Token>
     auto poison(pid target, Token&& token)
     {
-        return end(target, true, std::forward<Token>(token));
+        return end<ending::poison>(target, std::forward<Token>(token));
+    }
+
+    /// Completes with `void(error_code)` when an actor has ended, for whatever reason; at once when it is
+    /// gone. What was sent to it before is with it by then.
+    ///
+    /// Cancellation: the token's slot ends the wait alone, `errc::cancelled`.
+    template <class Token>
+    auto wait(pid target, Token&& token)
+    {
+        return end<ending::awaited>(target, std::forward<Token>(token));
     }
 
     /// Stops all actors, the youngest first and children before parents, and waits until they have ended.
@@ -206,21 +235,29 @@ private:
     void begin_shutdown(std::chrono::nanoseconds deadline,
         std::function<void(boost::system::error_code, shutdown_report)> done);
 
-    template <class Token>
-    auto end(pid target, bool in_line, Token&& token)
+    enum class ending {
+        stop,
+        poison,
+        awaited,
+    };
+
+    template <ending How, class Token>
+    auto end(pid target, Token&& token)
     {
         return asio::async_initiate<Token, void(boost::system::error_code)>(
-            [this](auto handler, pid target, bool in_line) {
+            [this](auto handler, pid target) {
                 using waiting = outside_request<void, decltype(handler)>;
-                waiting::start(post_of(target), in_line ? waiting::purpose::end : waiting::purpose::stop,
-                    target, in_line ? envelope::make(poison_pill{}) : nullptr, std::chrono::nanoseconds(-1),
-                    std::move(handler));
+                waiting::start(post_of(target),
+                    How == ending::stop ? waiting::purpose::stop : waiting::purpose::end, target,
+                    How == ending::poison ? envelope::make(poison_pill{}) : nullptr,
+                    std::chrono::nanoseconds(-1), std::move(handler));
             },
-            token, target, in_line);
+            token, target);
     }
 
     commons shared_;
     std::chrono::nanoseconds shutdown_timeout_;
+    std::atomic<bool> gave_up_{false};  // a shutdown had to leave actors
     std::unique_ptr<scheduler> strands_;
     std::vector<std::unique_ptr<station>> stations_;
 };
@@ -238,9 +275,8 @@ void engine::send(const Destination& to, Message&& message)
     }
     if constexpr (type_of<value>.is_inline) {
         if (target.node() == shared_.node && target.strand() < shared_.stations.size()) [[likely]] {
-            shared_.stations[target.strand()]->home().send_filled_from_outside([&](parcel& slot) {
-                pack_inline<value>(slot, address_on_strand(target), message, {}, 0, 0);
-            });
+            shared_.stations[target.strand()]->home().send_filled_from_outside(
+                [&](parcel& slot) { pack_inline<value>(slot, target.key(), message, {}, 0, 0); });
             return;
         }
     }

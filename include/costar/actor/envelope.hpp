@@ -23,6 +23,9 @@ struct message_type {
     const std::type_info* info;
     std::uint32_t bytes;
 
+    /// `arena::block_class_of` its envelope.
+    std::uint16_t block_class;
+
     /// Small and trivially copied: it travels between strands by value.
     bool is_inline;
 
@@ -55,20 +58,6 @@ constexpr message_type make_message_type() noexcept;
 /// The record of `Message`.
 template <class Message>
 inline constexpr message_type type_of = make_message_type<Message>();
-
-template <class Message>
-constexpr message_type make_message_type() noexcept
-{
-    message_type made{};
-    made.info = &typeid(Message);
-    made.bytes = sizeof(Message);
-    made.is_inline = std::is_trivially_copyable_v<Message> && sizeof(Message) <= 16 && alignof(Message) <= 8;
-    if constexpr (!std::is_trivially_destructible_v<Message>)
-        made.destroy = [](void* body) noexcept { static_cast<Message*>(body)->~Message(); };
-    if constexpr (request<Message>)
-        made.reply = &type_of<stored_reply<typename Message::reply>>;
-    return made;
-}
 
 /// Tells the receiver to stop when its turn comes.
 struct poison_pill {
@@ -146,11 +135,26 @@ struct alignas(16) envelope {
     {
         if (type->destroy != nullptr)
             type->destroy(body());
-        arena::deallocate(this, sizeof(envelope) + type->bytes);
+        arena::deallocate_class(this, type->block_class, sizeof(envelope) + type->bytes);
     }
 };
 
 static_assert(sizeof(envelope) == 48);
+
+template <class Message>
+constexpr message_type make_message_type() noexcept
+{
+    message_type made{};
+    made.info = &typeid(Message);
+    made.bytes = sizeof(Message);
+    made.block_class = arena::block_class_of(sizeof(envelope) + sizeof(Message));
+    made.is_inline = std::is_trivially_copyable_v<Message> && sizeof(Message) <= 16 && alignof(Message) <= 8;
+    if constexpr (!std::is_trivially_destructible_v<Message>)
+        made.destroy = [](void* body) noexcept { static_cast<Message*>(body)->~Message(); };
+    if constexpr (request<Message>)
+        made.reply = &type_of<stored_reply<typename Message::reply>>;
+    return made;
+}
 
 /// What `parcel::body` holds when a message travels by value.
 struct inline_body {

@@ -61,7 +61,7 @@ public:
     ~message()
     {
         if (envelope_ != nullptr)
-            station::of(*self_).finish(*self_, envelope_);
+            station::finish(*self_, envelope_);
     }
 
     /// What a `receive` with a deadline gives when the deadline passes.

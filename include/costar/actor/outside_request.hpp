@@ -19,7 +19,7 @@ namespace costar {
 /// reply that has no default constructor comes as `std::optional`.
 template <class Reply>
 struct request_signature {
-    using value = std::conditional_t<std::is_default_constructible_v<Reply>, Reply, std::optional<Reply>>;
+    using value = typename handed_over<Reply>::type;
     using type = void(boost::system::error_code, value);
 };
 
@@ -50,9 +50,9 @@ public:
         if (strand_context::current() == &post.home())
             made->begin();
         else if (wanted == purpose::stop)
-            post.home().post(launch(*made));  // overtakes messages
+            post.home().post(first_step(*made));  // overtakes messages
         else
-            post.home().post_in_line(make_job(launch(*made)));
+            post.home().post_in_line(make_job(first_step(*made)));
     }
 
     void cancel() noexcept
@@ -65,37 +65,6 @@ public:
     }
 
 private:
-    class launch {
-    public:
-        explicit launch(outside_request& made) noexcept : made_(&made) {}
-        launch(launch&& other) noexcept : made_(std::exchange(other.made_, nullptr)) {}
-        ~launch()
-        {
-            if (made_ != nullptr)
-                made_->destroy();
-        }
-        void operator()() { std::exchange(made_, nullptr)->begin(); }
-
-    private:
-        outside_request* made_;
-    };
-
-    /// Calls the handler from a job, never from inside the initiating function.
-    class ending {
-    public:
-        explicit ending(outside_request& ended) noexcept : ended_(&ended) {}
-        ending(ending&& other) noexcept : ended_(std::exchange(other.ended_, nullptr)) {}
-        ~ending()
-        {
-            if (ended_ != nullptr)
-                ended_->destroy();
-        }
-        void operator()() { std::exchange(ended_, nullptr)->complete(); }
-
-    private:
-        outside_request* ended_;
-    };
-
     outside_request(station& post, purpose wanted, pid to, envelope* sent, std::chrono::nanoseconds timeout,
         Handler handler)
         : reply_waiter(take),
@@ -137,8 +106,10 @@ private:
             return;
         }
         token_ = post_.expect(*this);
-        if (timeout_.count() >= 0)
-            home.arm(*this, deadline_after(home.now(), timeout_));
+        const std::uint64_t due =
+            timeout_.count() >= 0 ? deadline_after(home.time_for(timeout_), timeout_) : 0;
+        if (due != 0)
+            home.arm(*this, due);
         if (wanted_ == purpose::stop) {
             post_.stop(to_, token_);
         } else if (wanted_ == purpose::end) {
@@ -148,7 +119,7 @@ private:
         } else {
             envelope* sent = std::exchange(sent_, nullptr);
             sent->reply = token_;
-            sent->deadline = timeout_.count() >= 0 ? deadline_after(home.now(), timeout_) : 0;
+            sent->deadline = due;
             post_.send(to_, sent);
         }
     }
@@ -173,7 +144,7 @@ private:
         token_ = 0;
         failure_ = failure;
         post_.home().disarm(*this);
-        post_.home().post(ending(*this));
+        post_.home().post(last_step(*this));  // the handler is never called by the initiating function
     }
 
     void complete()
@@ -196,6 +167,9 @@ private:
             completion(code, result ? std::move(*result) : value());
         }
     }
+
+    using first_step = operation_step<outside_request, &outside_request::begin, &outside_request::destroy>;
+    using last_step = operation_step<outside_request, &outside_request::complete, &outside_request::destroy>;
 
     station& post_;
     pid to_;

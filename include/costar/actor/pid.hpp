@@ -26,17 +26,29 @@ public:
     constexpr pid() noexcept = default;
     constexpr pid(
         std::uint32_t node, std::uint16_t strand, std::uint32_t slot, std::uint32_t generation) noexcept
-        : node_(node), slot_(slot), generation_(generation), strand_(strand)
+        : pid(place_of(node, strand), std::uint64_t{generation} << 32 | slot)
     {}
 
+    /// The actor with this `key` on the strand with this `place`.
+    constexpr pid(std::uint64_t place, std::uint64_t key) noexcept : place_(place), key_(key) {}
+
     /// The engine in this process, or the remote node it was heard of.
-    constexpr std::uint32_t node() const noexcept { return node_; }
-    constexpr std::uint16_t strand() const noexcept { return strand_; }
-    constexpr std::uint32_t slot() const noexcept { return slot_; }
-    constexpr std::uint32_t generation() const noexcept { return generation_; }
+    constexpr std::uint32_t node() const noexcept { return static_cast<std::uint32_t>(place_ >> 16); }
+    constexpr std::uint16_t strand() const noexcept { return static_cast<std::uint16_t>(place_); }
+    constexpr std::uint32_t slot() const noexcept { return static_cast<std::uint32_t>(key_); }
+    constexpr std::uint32_t generation() const noexcept { return static_cast<std::uint32_t>(key_ >> 32); }
+
+    /// Node and strand in one number, and slot and generation: one comparison each where messages pass.
+    constexpr std::uint64_t place() const noexcept { return place_; }
+    constexpr std::uint64_t key() const noexcept { return key_; }
+
+    static constexpr std::uint64_t place_of(std::uint32_t node, std::uint16_t strand) noexcept
+    {
+        return std::uint64_t{node} << 16 | strand;
+    }
 
     /// False for a default-made pid.
-    explicit constexpr operator bool() const noexcept { return generation_ != 0; }
+    explicit constexpr operator bool() const noexcept { return generation() != 0; }
 
     friend constexpr bool operator==(const pid&, const pid&) noexcept = default;
     friend constexpr auto operator<=>(const pid&, const pid&) noexcept = default;
@@ -47,10 +59,8 @@ public:
     static std::optional<pid> parse(std::string_view text) noexcept;
 
 private:
-    std::uint32_t node_ = 0;
-    std::uint32_t slot_ = 0;
-    std::uint32_t generation_ = 0;
-    std::uint16_t strand_ = 0;
+    std::uint64_t place_ = 0;  // node, strand
+    std::uint64_t key_ = 0;    // generation, slot
 };
 
 static_assert(sizeof(pid) == 16);
@@ -65,8 +75,8 @@ template <>
 struct std::hash<costar::pid> {
     std::size_t operator()(const costar::pid& id) const noexcept
     {
-        std::uint64_t mixed = (std::uint64_t{id.slot()} << 32 | id.generation()) * 0x9e3779b97f4a7c15;
-        mixed ^= (std::uint64_t{id.node()} << 16 | id.strand()) + (mixed >> 29);
+        std::uint64_t mixed = (id.key() << 32 | id.key() >> 32) * 0x9e3779b97f4a7c15;
+        mixed ^= id.place() + (mixed >> 29);
         return static_cast<std::size_t>(mixed * 0xbf58476d1ce4e5b9);
     }
 };

@@ -32,6 +32,7 @@ struct commons {
     event_stream events;
     std::vector<station*> stations;
     std::chrono::nanoseconds ask_timeout = std::chrono::seconds(5);
+    std::uint32_t last_generation = (UINT32_C(1) << 31) - 1;  // a slot that has had it is not used again
     std::atomic<std::uint32_t> next_strand{0};
     std::atomic<bool> closing{false};
     engine* owner = nullptr;
@@ -103,23 +104,22 @@ public:
     // -----------------------------------------------------------------------------------------------------
 
     /// The living actor with this pid, null when it is stale.
-    cell* find(pid id) noexcept
-    {
-        return id.node() == node_ && id.strand() == strand_ ? find(id.slot(), id.generation()) : nullptr;
-    }
+    cell* find(pid id) noexcept { return id.place() == place_ ? find(id.slot(), id.generation()) : nullptr; }
 
     cell* find(std::uint32_t slot, std::uint32_t generation) noexcept
     {
-        const std::size_t index = slot / chunk::cells;
-        if (index >= chunks_.size() || chunks_[index] == nullptr)
+        if (slot >= slots_)
             return nullptr;
-        chunk& part = *chunks_[index];
+        chunk& part = *chunks_[slot / chunk::cells];
         if (part.generations[slot % chunk::cells] != generation || generation % 2 == 0)
             return nullptr;
         return part.at(slot % chunk::cells);
     }
 
-    pid pid_of(const cell& self) const noexcept { return {node_, strand_, self.slot, self.generation}; }
+    pid pid_of(const cell& self) const noexcept
+    {
+        return {place_, std::uint64_t{self.generation} << 32 | self.slot};
+    }
 
     /// A new cell for an actor of this strand.
     cell& open();
@@ -193,14 +193,14 @@ public:
     void bury(envelope* lost, pid to, errc reason) noexcept;
 
     /// A received message is let go of.
-    void finish(cell& self, envelope* done) noexcept
+    static void finish(cell& self, envelope* done) noexcept
     {
         if (self.current == done)
             self.current = nullptr;
         if (done->next == done && done->reply == 0) [[likely]]
             done->discard();
         else
-            finish_unanswered(self, done);
+            of(self).finish_unanswered(self, done);
     }
 
     // Answers
@@ -284,6 +284,7 @@ private:
         std::uint32_t next_free = 0;
     };
 
+    // A parcel is for an actor, whose key has no such bit, or for a reply token.
     static constexpr std::uint64_t reply_flag = std::uint64_t{1} << 63;
     static constexpr unsigned reply_generation_bits = 27;
     static constexpr unsigned reply_slot_bits = 24;
@@ -339,9 +340,11 @@ private:
 
     commons& shared_;
     strand_context& home_;
+    const std::uint64_t place_;
     const std::uint32_t node_;
     const std::uint16_t strand_;
-    std::vector<chunk*> chunks_;
+    std::vector<std::unique_ptr<chunk>> chunks_;
+    std::uint32_t slots_ = 0;  // that the chunks have
     std::vector<std::uint32_t> free_slots_;
     std::uint32_t fresh_slot_ = 0;
     std::uint32_t fresh_end_ = 0;
@@ -357,11 +360,6 @@ private:
     std::vector<pid> vacancies_;  // for the next who are born for another strand or thread
     alignas(128) std::atomic<std::uint32_t> next_slot_{0};  // any thread takes blocks
 };
-
-inline std::uint64_t address_on_strand(pid to) noexcept
-{
-    return std::uint64_t{to.generation()} << 32 | to.slot();
-}
 
 inline station& station::of(const cell& self) noexcept
 {
@@ -391,9 +389,8 @@ void station::send_away(pid to, Message&& message, pid sender)
     using value = std::remove_cvref_t<Message>;
     if constexpr (type_of<value>.is_inline) {
         if (to.node() == node_ && to.strand() != strand_ && is_known(to.strand())) {
-            home_.send_filled(to.strand(), [&](parcel& slot) {
-                pack_inline<value>(slot, address_on_strand(to), message, sender, 0, 0);
-            });
+            home_.send_filled(to.strand(),
+                [&](parcel& slot) { pack_inline<value>(slot, to.key(), message, sender, 0, 0); });
             return;
         }
     }
