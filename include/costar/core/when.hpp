@@ -142,6 +142,34 @@ private:
     Tasks tasks_;
 };
 
+/// The first failure among branches that are awaited together; it cancels the others.
+class first_failure {
+public:
+    template <class Branches>
+    void note(promise_base& ended, Branches& branches) noexcept
+    {
+        if (!ended.failure() || failure_)
+            return;
+        failure_ = ended.failure();
+        for (auto& other : branches)
+            if (!other.is(ended))
+                other.cancel();
+    }
+
+    /// Ends all branches and rethrows the failure, if there was one.
+    template <class Branches>
+    void close(Branches& branches)
+    {
+        for (auto& ended : branches)
+            ended.close();
+        if (failure_)
+            std::rethrow_exception(failure_);
+    }
+
+private:
+    std::exception_ptr failure_;
+};
+
 /// Awaits several tasks at once; made by `when_all`.
 template <class... T>
 class when_all_awaiter final : branch_group {
@@ -159,22 +187,14 @@ public:
 
     std::tuple<something<T>...> await_resume()
     {
-        for (branch& ended : branches_)
-            ended.close();
-        if (failure_)
-            std::rethrow_exception(failure_);
+        failure_.close(branches_);
         return std::apply([](auto&... done) { return std::tuple<something<T>...>{result(done)...}; }, tasks_);
     }
 
 private:
     void task_ended(promise_base& promise) noexcept override
     {
-        if (promise.failure() && !failure_) {
-            failure_ = promise.failure();
-            for (branch& other : branches_)
-                if (!other.is(promise))
-                    other.cancel();
-        }
+        failure_.note(promise, branches_);
         branch_ended();
     }
 
@@ -195,7 +215,7 @@ private:
 
     std::tuple<task<T>...> tasks_;
     branch branches_[sizeof...(T) == 0 ? 1 : sizeof...(T)];
-    std::exception_ptr failure_;
+    first_failure failure_;
 };
 
 /// Awaits several awaitables at once and gives a tuple of their values (`std::monostate` for void).
@@ -232,10 +252,7 @@ public:
 
     auto await_resume()
     {
-        for (branch& ended : branches_)
-            ended.close();
-        if (failure_)
-            std::rethrow_exception(failure_);
+        failure_.close(branches_);
         if constexpr (!std::is_void_v<T>) {
             std::vector<something<T>> values;
             values.reserve(tasks_.size());
@@ -248,18 +265,13 @@ public:
 private:
     void task_ended(promise_base& promise) noexcept override
     {
-        if (promise.failure() && !failure_) {
-            failure_ = promise.failure();
-            for (branch& other : branches_)
-                if (!other.is(promise))
-                    other.cancel();
-        }
+        failure_.note(promise, branches_);
         branch_ended();
     }
 
     std::vector<task<T>> tasks_;
     std::vector<branch> branches_;
-    std::exception_ptr failure_;
+    first_failure failure_;
 };
 
 /// Awaits all tasks of a vector at once and gives their values in the same order.
