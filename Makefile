@@ -6,7 +6,7 @@ MESON_TEST = meson test --print-errorlogs
 SANITIZE = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Ddemos=false -Dbenchmarks=false
 SOURCES = find include lib test demos benchmarks -name '*.[ch]pp' -print0
 
-.PHONY: help setup demo test test-asan test-tsan bench bench-smoke format format-check tidy lint install clean
+.PHONY: help setup demo test test-asan test-tsan bench bench-smoke bench-peers soak format format-check tidy lint install clean
 
 help:
 	@echo 'make demo         build and run the account service; ARGS="--port 18080 --for 20s" are its arguments'
@@ -15,6 +15,8 @@ help:
 	@echo 'make test-tsan    unit and thread tests under ThreadSanitizer'
 	@echo 'make bench        build and run the benchmarks; ARGS are their arguments'
 	@echo 'make bench-smoke  every benchmark once with few messages, to see that it runs'
+	@echo 'make bench-peers  costar beside other actor systems, and docs/benchmarks.md from it (about an hour)'
+	@echo 'make soak         mixed traffic for ten minutes; ARGS="--seconds 60" for less'
 	@echo 'make format       format all sources with clang-format 19; make format-check only looks'
 	@echo 'make tidy         check the layout and the texts of the project'
 	@echo 'make lint         look for likely mistakes in the library with clang-tidy 19'
@@ -54,6 +56,16 @@ bench-smoke: setup
 	@$(NINJA) -C $(BUILD) bench
 	@exec $(MESON_TEST) -C $(BUILD) --no-rebuild --suite bench $(ARGS)
 
+bench-peers:
+	@scripts/packages peers
+	@scripts/setup $(BUILD) $(MESON_ARGS)
+	@$(NINJA) -C $(BUILD) bench demos/service benchmarks/plain_service
+	@exec benchmarks/peers/run $(BUILD) $(ARGS)
+
+soak: setup
+	@$(NINJA) -C $(BUILD) bench demos/service
+	@exec python3 benchmarks/soak.py $(BUILD) $(ARGS)
+
 format:
 	@scripts/packages check
 	@$(SOURCES) | xargs -0 clang-format-19 -i
@@ -71,7 +83,7 @@ lint: setup
 
 install: setup
 	@$(NINJA) -C $(BUILD)
-	@meson configure $(BUILD) --prefix=$(or $(PREFIX),/usr/local)
+	@meson configure $(BUILD) --prefix=$(or $(PREFIX),/usr/local) --libdir=lib
 	@exec meson install -C $(BUILD)
 
 clean:

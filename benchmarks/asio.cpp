@@ -16,6 +16,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/version.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -129,6 +130,52 @@ outcome ping_pong(const order& order, std::size_t pairs, std::uint64_t count)
     made.sent = pairs * count;
     for (std::size_t i = 0; i < pairs; ++i)
         made.received += std::max(players[2 * i].count, players[2 * i + 1].count);
+    return made;
+}
+
+/// Sends the next batch when the last one has come back.
+struct batch_client : actor {
+    explicit batch_client(asio::io_context& io) : actor(io), echo(io) {}
+
+    void begin_batch()
+    {
+        for (int i = 0; i < 100; ++i)
+            asio::post(echo.strand, [this] { asio::post(strand, [this] { take_echo(); }); });
+    }
+
+    void take_echo()
+    {
+        if (++count == last)
+            end->arrive();
+        else if (count % 100 == 0)
+            begin_batch();
+    }
+
+    actor echo;
+    std::uint64_t last = 0;
+    countdown* end = nullptr;
+};
+
+outcome batches(const order& order)
+{
+    const std::size_t pairs = 2 * order.strands;
+    const std::uint64_t count = order.count(1'000'000);
+    runner run(order.strands);
+    countdown end(pairs);
+    std::deque<batch_client> clients;
+    for (std::size_t i = 0; i < pairs; ++i) {
+        batch_client& made = clients.emplace_back(run.io());
+        made.last = count;
+        made.end = &end;
+    }
+    const bench::stopwatch watch;
+    for (batch_client& each : clients)
+        asio::post(each.strand, [&each] { each.begin_batch(); });
+    end.wait();
+    auto made = bench::rate("messages", "msg/s", 2 * pairs * count, watch);
+    made.sent = pairs * count;
+    for (const batch_client& each : clients)
+        made.received += each.count;
     return made;
 }
 
@@ -349,8 +396,7 @@ outcome sequential_asks(const order& order)
     made.allocations = watch.allocations();
     made.sent = count;
     made.received = asking.count;
-    made.figures.push_back({"p50", took.percentile(0.5), "ns", false});
-    made.figures.push_back({"p99", took.percentile(0.99), "ns", false});
+    made.figures = took.figures();
     return made;
 }
 
@@ -558,11 +604,8 @@ outcome channel_asks(const order&, std::uint64_t clients, std::uint64_t total, b
     const bench::stopwatch watch;
     io.run();
     auto made = bench::rate("asks", "asks/s", clients * count, watch);
-    if (timed) {
-        made.figures.clear();
-        made.figures.push_back({"p50", took.percentile(0.5), "ns", false});
-        made.figures.push_back({"p99", took.percentile(0.99), "ns", false});
-    }
+    if (timed)
+        made.figures = took.figures();
     made.sent = clients * count;
     for (const std::uint64_t each : received)
         made.received += each;
@@ -588,6 +631,7 @@ int main(int argc, char** argv)
             {"W6b", posts, {1, 2}, 64, 8, many_asks},
             {"W7", posts, {1, 2}, 0, 8, tree},
             {"W8parked", posts, {2}, 1, 8, across},
+            {"P1", posts, {1, 2}, 100, 8, batches},
             {"W1a", channels, {1}, 1, 8,
                 [](const order& o) { return channel_ping_pong(o, 1, o.count(2'000'000)); }},
             {"W1b", channels, {1}, 4, 8,
@@ -600,5 +644,9 @@ int main(int argc, char** argv)
                 [](const order& o) { return channel_asks(o, 1, o.count(250'000), true); }},
             {"W6b", channels, {1}, 64, 8,
                 [](const order& o) { return channel_asks(o, 64, o.count(2'000'000), false); }},
-        });
+        },
+        {"asio", BOOST_LIB_VERSION, "C++",
+            "asio-strand: an io_context run by pinned threads, an actor is a strand, messages are posted; "
+            "asio-channel: an io_context run by one thread, an actor is an awaitable with an "
+            "experimental::channel"});
 }

@@ -116,6 +116,55 @@ outcome across(const order& order, std::uint64_t count, std::chrono::nanoseconds
     return made;
 }
 
+// P1: pairs that send in batches
+// ------------------------------------------------------------------------------
+
+task<> echo(context& self)
+{
+    while (auto message = co_await self.receive())
+        message.match([&](ball b) { self.send(self.sender(), b); });
+}
+
+/// Sends the next batch when the last one has come back.
+task<> batch_client(context& self)
+{
+    const pid peer = self.spawn(echo);
+    auto order = co_await self.receive<run>();
+    const std::uint64_t count = order.get<run>().count;
+    std::uint64_t received = 0;
+    for (std::uint64_t sent = 0; sent < count;) {
+        for (int i = 0; i < 100; ++i)
+            self.send(peer, ball{sent++});
+        while (received < sent) {
+            auto message = co_await self.receive<ball>();
+            message.match([&](ball) { ++received; });
+        }
+    }
+    order.respond(received);
+}
+
+outcome batches(const order& order)
+{
+    const std::uint64_t count = order.count(1'000'000);
+    auto options = options_for(order);
+    options.turn.throughput = 300;
+    costar::engine engine(options);
+    std::vector<pid> clients;
+    for (std::size_t i = 0; i < 2 * order.strands; ++i)
+        clients.push_back(engine.spawn(batch_client));
+    const bench::stopwatch watch;
+    std::vector<std::future<std::uint64_t>> ends;
+    for (const pid each : clients)
+        ends.push_back(start(engine, each, count));
+    std::uint64_t received = 0;
+    for (auto& end : ends)
+        received += end.get();
+    auto made = bench::rate("messages", "msg/s", 2 * received, watch);
+    made.sent = clients.size() * count;
+    made.received = received;
+    return made;
+}
+
 // W2: a foreign thread sends as fast as it can
 // -----------------------------------------------------------------
 
@@ -190,17 +239,18 @@ outcome fan_in(const order& order)
     std::uint64_t sent = 0;
     for (const pid each : sources)
         sent += engine.ask(each, halt{}, 1min, asio::use_future).get();
-    auto made = bench::rate("messages", "msg/s", sent, watch);
-    made.sent = sent;
-    for (int attempt = 0; attempt < 100 && made.received != sent;
-        ++attempt) {  // the last may still be under way
+    std::uint64_t received = 0;
+    for (int attempt = 0; attempt < 100 && received != sent; ++attempt) {  // the last may still be under way
         std::vector<std::future<std::uint64_t>> counts;
         for (const pid each : targets)
             counts.push_back(start(engine, each, 0));
-        made.received = 0;
+        received = 0;
         for (auto& count : counts)
-            made.received += count.get();
+            received += count.get();
     }
+    auto made = bench::rate("messages", "msg/s", received, watch);
+    made.sent = sent;
+    made.received = received;
     return made;
 }
 
@@ -228,7 +278,7 @@ template <bool Named>
 task<> nursery(context& self, std::uint32_t number)
 {
     auto order = co_await self.receive<run>();
-    const std::uint64_t count = order.get<run>().count;
+    const std::uint64_t count = order.template get<run>().count;
     std::vector<pid> children;
     children.reserve(count);
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -390,8 +440,7 @@ outcome sequential_asks(const order& order)
     made.allocations = watch.allocations();
     made.sent = count;
     made.received = received;
-    made.figures.push_back({"p50", took.percentile(0.5), "ns", false});
-    made.figures.push_back({"p99", took.percentile(0.99), "ns", false});
+    made.figures = took.figures();
     return made;
 }
 
@@ -513,7 +562,9 @@ int main(int argc, char** argv)
             {"W6a", peer, {1}, 1, 8, sequential_asks},
             {"W6b", peer, {1, 2}, 64, 8, many_asks},
             {"W7", peer, {1, 2}, 0, 8, tree},
+            {"P1", peer, {1, 2}, 100, 8, batches},
             {"W8", peer, {2}, 1, 8, [](const order& o) { return across(o, o.count(2'000'000), 50us); }},
             {"W8parked", peer, {2}, 1, 8, [](const order& o) { return across(o, o.count(60'000), 0us); }},
-        });
+        },
+        {peer, "0.1.0", "C++", "default options, threads pinned; P1: throughput 300"});
 }

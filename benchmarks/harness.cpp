@@ -81,7 +81,7 @@ void print(const bench::workload& ran, const bench::order& order, const bench::o
 
 int usage(const char* program)
 {
-    fmt::print(stderr, "usage: {} list | run WORKLOAD PEER STRANDS [--quick]\n", program);
+    fmt::print(stderr, "usage: {} list | about | run WORKLOAD PEER STRANDS [--quick]\n", program);
     return 2;
 }
 
@@ -123,13 +123,19 @@ void operator delete(void* memory, std::size_t, std::align_val_t) noexcept
 
 namespace bench {
 
-int main(int argc, char** argv, const std::vector<workload>& offered)
+int main(int argc, char** argv, const std::vector<workload>& offered, const about& peer)
 {
     const std::vector<std::string_view> args(argv + 1, argv + argc);
     if (args.size() == 1 && args[0] == "list") {
         for (const workload& each : offered)
             for (const std::size_t strands : each.strands)
                 fmt::print("{} {} {}\n", each.name, each.peer, strands);
+        return 0;
+    }
+    if (args.size() == 1 && args[0] == "about" && !peer.name.empty()) {
+        fmt::print(R"({{"peer": {{"name": "{}", "version": "{}", "language": "{}", "settings": "{}"}}}})"
+                   "\n",
+            peer.name, peer.version, peer.language, peer.settings);
         return 0;
     }
     if (args.size() < 4 || args[0] != "run")
@@ -204,6 +210,12 @@ double latencies::percentile(double part)
         values_.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(values_.size() - 1));
     std::nth_element(values_.begin(), at, values_.end());
     return *at;
+}
+
+std::vector<figure> latencies::figures()
+{
+    return {{"p50", percentile(0.5), "ns", false}, {"p90", percentile(0.9), "ns", false},
+        {"p99", percentile(0.99), "ns", false}, {"p99.9", percentile(0.999), "ns", false}};
 }
 
 }  // namespace bench

@@ -51,9 +51,17 @@ struct workload {
     std::function<outcome(const order&)> run;
 };
 
-/// `list` prints what the program offers, `run WORKLOAD PEER STRANDS [--quick]` runs one and prints its
-/// outcome.
-int main(int argc, char** argv, const std::vector<workload>& offered);
+/// Whose program this is, and with which settings it runs.
+struct about {
+    std::string name;
+    std::string version;
+    std::string language;
+    std::string settings;
+};
+
+/// `list` prints what the program offers, `about` prints `peer` if it has a name, `run WORKLOAD PEER STRANDS
+/// [--quick]` runs one and prints its outcome.
+int main(int argc, char** argv, const std::vector<workload>& offered, const about& peer = {});
 
 /// Seconds, and calls of operator new, since it was made.
 class stopwatch {
@@ -84,9 +92,13 @@ public:
     {
         values_.push_back(static_cast<std::uint32_t>(std::chrono::nanoseconds(took).count()));
     }
-    double percentile(double part);
+
+    /// Median and percentiles.
+    std::vector<figure> figures();
 
 private:
+    double percentile(double part);
+
     std::vector<std::uint32_t> values_;
 };
 

@@ -5,8 +5,8 @@
 
 Peers take turns within each workload, so that a slow minute of the machine is everyone's. Each run is a
 process of its own: its memory is that workload's alone. A benchmark program answers `list` with a
-line `WORKLOAD PEER STRANDS` for each run it offers, and `run WORKLOAD PEER STRANDS [--quick]` with a line of
-JSON.
+line `WORKLOAD PEER STRANDS` for each run it offers, `run WORKLOAD PEER STRANDS [--quick]` with a line of
+JSON, and `about` with what it is and how it is set up.
 """
 
 import argparse
@@ -37,6 +37,7 @@ TITLES = {
     "W7": "tree of actors with 1 M leaves",
     "W8": "ping-pong between two cores, spinning",
     "W8parked": "ping-pong between two cores, both sleep",
+    "P1": "pairs that send in batches of 100, two for each thread",
 }
 
 # On a machine with two cores. (workload, figure): (limit, is it a minimum, numbers of strands it is for).
@@ -84,10 +85,9 @@ def field(path, name):
 def compiler(build):
     """The compiler that built the programs, as the build folder knows it."""
     try:
-        found = json.loads(command_output("meson", "introspect", str(build), "--compilers") or "{}")
-        cpp = found["host"]["cpp"]
-        return cpp.get("full_version") or cpp["id"] + " " + cpp["version"]
-    except (KeyError, ValueError):
+        log = (build / "meson-logs" / "meson-log.txt").read_text()
+        return re.search(r"C\+\+ compiler for the host machine: .*?\((.*?) \"", log)[1]
+    except (OSError, TypeError):
         return "?"
 
 
@@ -212,8 +212,8 @@ def print_table(rows, out):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip(), file=out)
 
 
-def programs_in(build):
-    names = ("bench_costar", "bench_asio", "bench_loop")
+def programs_in(build, with_curves):
+    names = ["bench_costar", "bench_asio", "bench_loop", "bench_caf"] + ["bench_scaling"] * with_curves
     return [path for path in (build / "benchmarks" / name for name in names) if path.exists()]
 
 
@@ -224,11 +224,21 @@ def offered_by(program):
         yield Series(program, workload, peer, int(strands))
 
 
+def about(programs):
+    """What each peer is: {name: {"version", "language", "settings"}}."""
+    known = {}
+    for program in programs:
+        found = json.loads(command_output(str(program), "about"))["peer"]
+        known[found.pop("name")] = found
+    return known
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, default=HERE.parent / "build", help="the build folder")
     parser.add_argument("--program", type=pathlib.Path, action="append", default=[],
                         help="a benchmark program more, beside those of the build folder")
+    parser.add_argument("--curves", action="store_true", help="how costar scales, too")
     parser.add_argument("--only", default="", help="workloads, as W1a,W3; W4 stands for W4named too")
     parser.add_argument("--peers", default="", help="peers, as costar,asio-strand")
     parser.add_argument("-n", "--repetitions", type=int, default=5)
@@ -236,7 +246,7 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, help="the JSON file; else results/DATE-COMMIT.json")
     args = parser.parse_args()
 
-    programs = programs_in(args.build) + args.program
+    programs = programs_in(args.build, args.curves) + args.program
     if not programs:
         sys.exit(f"there is no benchmark program in {args.build / 'benchmarks'}: run `make bench`")
     all_series = [series for program in programs for series in offered_by(program)]
@@ -278,7 +288,8 @@ def main():
             folder.mkdir(exist_ok=True)
             output = folder / f"{machine['date'][:10]}-{machine['commit']}.json"
         machine["load_after"] = round(os.getloadavg()[0], 2)
-        document = {"machine": machine, "command": sys.argv, "runs": {e.key: e.runs for e in all_series}}
+        document = {"machine": machine, "command": sys.argv, "peers": about(programs),
+                    "runs": {e.key: e.runs for e in all_series}}
         output.write_text(json.dumps(document, indent=1) + "\n")
         print(f"\nwritten to {output}")
     return 1 if failed else 0

@@ -3,7 +3,7 @@
 """Loads the account service and the plain Beast server with wrk, in turn, and compares them.
 
 Usage: service_load.py SERVICE PLAIN_SERVICE [--seconds 5] [--repetitions 5] [--connections 64] [--threads 1]
-                       [--kinds deposit,read,transfer,mixed]
+                       [--kinds deposit,read,transfer,mixed] [--output FILE]
 
 Both run on the same machine as wrk and share its cores, so the figures are good for comparing only.
 Where other programs run too, the processor time of a request says more than requests per second.
@@ -71,10 +71,12 @@ def main():
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--kinds", default="deposit,read,transfer,mixed")
+    parser.add_argument("--output", type=pathlib.Path, help="a JSON file for report.py")
     parser.add_argument("--arguments", default="", help="further arguments of both servers")
     options = parser.parse_args()
 
     failed = 0
+    kinds = {}
     print(f"wrk: {options.connections} connections, {options.threads} threads, {options.repetitions} runs of "
           f"{options.seconds} s each, the servers in turn; median (min-max)")
     print(f"{'requests':<9} {'server':<7} {'requests/s':>24} {'p99 ms':>20} {'cpu us/request':>20}  ratio")
@@ -94,8 +96,13 @@ def main():
             rate, tail, used = zip(*runs)
             rates[name] = statistics.median(rate)
             ratio = f"{rates['costar'] / rates['plain']:.0%}" if name == "costar" else ""
+            kinds.setdefault(kind, {})[name] = [statistics.median(each) for each in (rate, tail, used)]
             print(f"{kind:<9} {name:<7} {spread(rate, 0):>24} {spread(tail, 2):>20} "
                   f"{spread(used, 1):>20}  {ratio}", flush=True)
+    if options.output:
+        options.output.write_text(json.dumps({
+            "seconds": options.seconds, "repetitions": options.repetitions,
+            "connections": options.connections, "threads": options.threads, "kinds": kinds}, indent=1) + "\n")
     if failed:
         print(f"{failed} requests or servers failed", file=sys.stderr)
     return 1 if failed else 0

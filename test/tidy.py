@@ -122,7 +122,7 @@ def own_header_comes_first(tree):
 def white_space_is_plain(tree):
     for path, text in sorted(tree.items()):
         for number, line in lines(text):
-            if "\t" in line and not path.endswith("Makefile"):
+            if "\t" in line and not path.endswith(("Makefile", ".go", "go.mod")):  # gofmt indents with tabs
                 yield path, number, "has a tab", "indent with spaces"
             if line != line.rstrip():
                 yield path, number, "ends with a space", "remove it"
@@ -141,7 +141,7 @@ def lines_are_short(tree):
 @rule
 def licence_comes_first(tree):
     licence = "SPDX-License-Identifier: MIT"
-    for path, text in files(tree, suffix=(*CODE, ".hpp.in", ".cpp.in")):
+    for path, text in files(tree, suffix=(*CODE, ".hpp.in", ".cpp.in", ".go", ".rs")):
         if not text.startswith(f"// {licence}\n\n"):
             yield path, 1, "has no licence line", f"begin with // {licence} and an empty line"
     for path, text in sorted(tree.items()):

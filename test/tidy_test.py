@@ -65,7 +65,7 @@ class Rules(unittest.TestCase):
         self.refuses(rule, {"a.py": "x \n"}, ("a.py", 1))
         self.refuses(rule, {"a.py": "x\ny"}, ("a.py", 2))
         self.refuses(rule, {"a.py": "x\n\n"}, ("a.py", 3))
-        self.allows(rule, {"Makefile": "all:\n\techo\n", "empty": ""})
+        self.allows(rule, {"Makefile": "all:\n\techo\n", "a.go": "\tx := 1\n", "empty": ""})
 
     def test_lines_are_short(self):
         self.refuses(tidy.lines_are_short, {"a.hpp": "\n" + "x" * 111 + "\n"}, ("a.hpp", 2))

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+
+module costar/benchmarks/peers/go_harness
+
+go 1.23
