@@ -53,6 +53,13 @@ void tell(Self* self, const caf::actor& to, Parts&&... parts)
 #endif
 }
 
+/// Sends to the sender; quicker than a handler that returns the number.
+template <class Self>
+void answer(Self* self, std::uint64_t number)
+{
+    tell(self, caf::actor_cast<caf::actor>(self->current_sender()), number);
+}
+
 template <class Self>
 auto ask(Self* self, const caf::actor& to, std::uint64_t number)
 {
@@ -121,10 +128,10 @@ void settle(std::size_t core)
         bench::pin_to(core);
 }
 
-caf::behavior ponger(caf::event_based_actor*, std::size_t core)
+caf::behavior ponger(caf::event_based_actor* self, std::size_t core)
 {
     settle(core);
-    return {[](std::uint64_t number) { return number + 1; }};
+    return {[=](std::uint64_t number) { answer(self, number + 1); }};
 }
 
 caf::behavior pinger(
@@ -529,8 +536,8 @@ outcome batches(const order& order)
     tally end(pairs);
     std::vector<caf::actor> clients;
     for (std::size_t i = 0; i < pairs; ++i) {
-        const caf::actor echo = system.spawn([](caf::event_based_actor*) -> caf::behavior {
-            return {[](std::uint64_t number) { return number; }};
+        const caf::actor echo = system.spawn([](caf::event_based_actor* self) -> caf::behavior {
+            return {[=](std::uint64_t number) { answer(self, number); }};
         });
         clients.push_back(system.spawn(batch_client, echo, last, &end));
     }
