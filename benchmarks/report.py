@@ -51,6 +51,7 @@ class Results:
         self.machine = document["machine"]
         self.command = document["command"]
         self.peers = document.get("peers", {})
+        self.failures = document.get("failures", {})
         self.runs = {tuple(key.split()): runs for key, runs in document["runs"].items() if runs}
 
     def workloads(self):
@@ -417,6 +418,7 @@ def page(args, results):
         f"{machine['cores']} cores, {machine['memory']}, {machine['system']}, {machine['compiler']}. "
         f"The load before was {machine['load_before']}.",
         "",
+        *([machine["note"], ""] if "note" in machine else []),
         "This page and its pictures are written by `benchmarks/report.py` from the results of one run; "
         "[benchmarks/README.md](../benchmarks/README.md) says what each workload is and how costar spends "
         "its time.",
@@ -443,6 +445,8 @@ def page(args, results):
         "![memory](benchmarks/memory.svg)",
         "",
         "![latency](benchmarks/latency.svg)",
+        "",
+        *[f"{key}: {failure}." for key, failure in results.failures.items()],
         "",
         "## Targets",
         "",

@@ -228,8 +228,11 @@ def about(programs):
     """What each peer is: {name: {"version", "language", "settings"}}."""
     known = {}
     for program in programs:
-        found = json.loads(command_output(str(program), "about"))["peer"]
-        known[found.pop("name")] = found
+        try:
+            found = json.loads(command_output(str(program), "about"))["peer"]
+            known[found.pop("name")] = found
+        except (ValueError, KeyError):
+            print(f"{program} does not say what it is", file=sys.stderr)
     return known
 
 
@@ -246,7 +249,7 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, help="the JSON file; else results/DATE-COMMIT.json")
     args = parser.parse_args()
 
-    programs = programs_in(args.build, args.curves) + args.program
+    programs = [each.resolve() for each in programs_in(args.build, args.curves) + args.program]
     if not programs:
         sys.exit(f"there is no benchmark program in {args.build / 'benchmarks'}: run `make bench`")
     all_series = [series for program in programs for series in offered_by(program)]
@@ -289,7 +292,8 @@ def main():
             output = folder / f"{machine['date'][:10]}-{machine['commit']}.json"
         machine["load_after"] = round(os.getloadavg()[0], 2)
         document = {"machine": machine, "command": sys.argv, "peers": about(programs),
-                    "runs": {e.key: e.runs for e in all_series}}
+                    "failures": {e.key: e.failure for e in all_series if e.failure},
+                    "runs": {e.key: e.runs for e in all_series if not e.failure}}
         output.write_text(json.dumps(document, indent=1) + "\n")
         print(f"\nwritten to {output}")
     return 1 if failed else 0
