@@ -145,7 +145,7 @@ task<> waits(context& self, waiting where, pid silent, std::vector<std::string>*
     }
 }
 
-task<> stubborn(context& self)
+task<> unwilling(context& self)
 {
     // Holds a message for ever unless it is cancelled.
     while (auto message = co_await self.receive())
@@ -215,7 +215,7 @@ TEST_CASE("station: an actor that is stopped ends from wherever it waits, once",
         simulation sim(seed);
         event_log events(sim.engine());
         std::vector<std::string> ends;
-        const pid silent = sim.engine().spawn(on(strand), stubborn);
+        const pid silent = sim.engine().spawn(on(strand), unwilling);
         sim.send(silent, number{0});
         sim.run_until_idle();
         const pid actor = sim.engine().spawn(on(0), waits, where, silent, &ends);
@@ -412,7 +412,7 @@ TEST_CASE("station: what is left in a mailbox becomes dead letters, and askers a
     quiet_log quiet;
     simulation sim;
     event_log events(sim.engine());
-    const pid actor = sim.engine().spawn(on(0), stubborn);
+    const pid actor = sim.engine().spawn(on(0), unwilling);
     std::vector<error_code> outcomes;
     sim.send(actor, number{0});
     sim.send(actor, words{"left"});
@@ -550,7 +550,7 @@ TEST_CASE("station: hears of dead letters by message without end of it", "[actor
 {
     // The listener ends with news of dead letters in its mailbox, and is still subscribed afterwards.
     simulation sim;
-    const pid listener = sim.engine().spawn(on(0), stubborn);
+    const pid listener = sim.engine().spawn(on(0), unwilling);
     const auto subscription = sim.engine().subscribe<dead_letter>(listener);
     const pid gone = sim.engine().spawn(helper);
     sim.stop(gone);
@@ -593,7 +593,7 @@ TEST_CASE(
     "station: a message sent to an actor by those who hear of its end is a dead letter", "[actor][station]")
 {
     simulation sim;
-    const pid actor = sim.engine().spawn(on(0), stubborn);
+    const pid actor = sim.engine().spawn(on(0), unwilling);
     int told = 0;
     const auto subscription = sim.engine().events().subscribe<dead_letter>([&](const dead_letter& event) {
         if (event.to == actor && ++told <= 3)

@@ -129,7 +129,7 @@ TEST_CASE("timer: a sleep in a scope that is cancelled does not begin", "[core][
 {
     manual_strands strands;
     int caught = 0;
-    auto stubborn = strands.start([](int& caught) -> task<> {
+    auto unwilling = strands.start([](int& caught) -> task<> {
         for (int i = 0; i < 3; ++i) {
             try {
                 co_await costar::sleep_for(1h);
@@ -140,10 +140,10 @@ TEST_CASE("timer: a sleep in a scope that is cancelled does not begin", "[core][
     }(caught));
     strands.run();
 
-    stubborn->cancel();
+    unwilling->cancel();
     strands.run();
 
-    CHECK(stubborn->has_ended());
+    CHECK(unwilling->has_ended());
     CHECK(caught == 3);
 }
 
