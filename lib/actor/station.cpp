@@ -275,7 +275,7 @@ void station::bury(envelope* lost, pid to, errc reason) noexcept
 
 void station::finish_unanswered(cell& self, envelope* done) noexcept
 {
-    const bool handled = done->next == done;
+    const bool handled = done->is_handled();
     errc reason = handled ? errc::unanswered : errc::not_understood;
     if (std::uncaught_exceptions() != 0)
         reason = self.stop_requested ? errc::actor_stopped : errc::actor_failed;

@@ -68,8 +68,8 @@ protected:
     {
         ++self_.handled;
         self_.current = taken;
-        taken->next = nullptr;
-        return message(self_, taken);
+        taken->hold(self_);
+        return message(taken);
     }
 
     /// Ends a receive to which no message was given: a stop, or the cancellation of its branch.
@@ -323,7 +323,7 @@ public:
     {
         if (current == nullptr)
             return;
-        current->next = current;  // handled
+        current->mark_handled();
         if (current->reply == 0)
             return;
         post().answer(current->reply, std::forward<Reply>(value));

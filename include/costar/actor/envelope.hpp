@@ -17,6 +17,8 @@
 
 namespace costar {
 
+class cell;
+
 /// What the runtime knows of a message type. Two messages are of one type when their records have one
 /// address.
 struct message_type {
@@ -72,6 +74,7 @@ inline constexpr message_type failure_type{};
 
 /// A message under way on one strand: a header and, right behind it, the message itself.
 struct alignas(16) envelope {
+    /// The envelope behind it in its mailbox. Once received: its receiver, and whether it is handled.
     envelope* next;
     const message_type* type;
     pid sender;
@@ -89,6 +92,13 @@ struct alignas(16) envelope {
     {
         return *static_cast<Message*>(body());
     }
+
+    /// From now on it is with its receiver.
+    void hold(cell& receiver) noexcept { next = reinterpret_cast<envelope*>(&receiver); }
+    cell& receiver() const noexcept { return *reinterpret_cast<cell*>(marked_receiver() & ~handled_mark); }
+
+    void mark_handled() noexcept { next = reinterpret_cast<envelope*>(marked_receiver() | handled_mark); }
+    bool is_handled() const noexcept { return (marked_receiver() & handled_mark) != 0; }
 
     static envelope* allocate(std::size_t body_bytes)
     {
@@ -137,6 +147,11 @@ struct alignas(16) envelope {
             type->destroy(body());
         arena::deallocate_class(this, type->block_class, sizeof(envelope) + type->bytes);
     }
+
+private:
+    static constexpr std::uintptr_t handled_mark = 1;
+
+    std::uintptr_t marked_receiver() const noexcept { return reinterpret_cast<std::uintptr_t>(next); }
 };
 
 static_assert(sizeof(envelope) == 48);

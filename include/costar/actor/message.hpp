@@ -8,6 +8,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -49,10 +50,8 @@ struct handler_signature<Result (Class::*)(Message) const noexcept> : handler_si
 class message {
 public:
     message() noexcept = default;
-    message(cell& self, envelope* received) noexcept : self_(&self), envelope_(received) {}
-    message(message&& other) noexcept
-        : self_(other.self_), envelope_(std::exchange(other.envelope_, nullptr)), timed_out_(other.timed_out_)
-    {}
+    explicit message(envelope* received) noexcept : envelope_(received) {}
+    message(message&& other) noexcept : envelope_(std::exchange(other.envelope_, nullptr)) {}
     message& operator=(message&& other) noexcept
     {
         message(std::move(other)).swap(*this);
@@ -60,28 +59,21 @@ public:
     }
     ~message()
     {
-        if (envelope_ != nullptr)
-            station::finish(*self_, envelope_);
+        if (*this)
+            station::finish(envelope_);
     }
 
     /// What a `receive` with a deadline gives when the deadline passes.
-    static message none_in_time() noexcept
-    {
-        message none;
-        none.timed_out_ = true;
-        return none;
-    }
+    static message none_in_time() noexcept { return message(timed_out_mark()); }
 
-    void swap(message& other) noexcept
-    {
-        std::swap(self_, other.self_);
-        std::swap(envelope_, other.envelope_);
-        std::swap(timed_out_, other.timed_out_);
-    }
+    void swap(message& other) noexcept { std::swap(envelope_, other.envelope_); }
 
     /// False when nothing came: it is time to stop, or `timed_out()`.
-    explicit operator bool() const noexcept { return envelope_ != nullptr; }
-    bool timed_out() const noexcept { return timed_out_; }
+    explicit operator bool() const noexcept
+    {
+        return reinterpret_cast<std::uintptr_t>(envelope_) > timed_out_value;
+    }
+    bool timed_out() const noexcept { return envelope_ == timed_out_mark(); }
 
     template <any_message Message>
     bool is() const noexcept
@@ -118,7 +110,7 @@ public:
         mark_handled();
         if (envelope_->reply == 0)
             return;
-        station::of(*self_).answer(envelope_->reply, std::forward<Reply>(value));
+        station::of(envelope_->receiver()).answer(envelope_->reply, std::forward<Reply>(value));
         envelope_->reply = 0;  // after it: who could not answer still owes one
     }
 
@@ -134,13 +126,16 @@ public:
     /// Gives the envelope away, unanswered.
     envelope* release() noexcept
     {
-        if (self_->current == envelope_)
-            self_->current = nullptr;
+        if (!*this)
+            return nullptr;
+        cell& self = envelope_->receiver();
+        if (self.current == envelope_)
+            self.current = nullptr;
         return std::exchange(envelope_, nullptr);
     }
 
     /// A handled message is no dead letter when it is let go of.
-    void mark_handled() noexcept { envelope_->next = envelope_; }
+    void mark_handled() noexcept { envelope_->mark_handled(); }
 
 private:
     template <class Handler>
@@ -191,9 +186,11 @@ private:
         }
     }
 
-    cell* self_ = nullptr;
+    // Where an envelope would be, in a message that came to nothing. One pointer keeps the frames small.
+    static constexpr std::uintptr_t timed_out_value = 1;
+    static envelope* timed_out_mark() noexcept { return reinterpret_cast<envelope*>(timed_out_value); }
+
     envelope* envelope_ = nullptr;
-    bool timed_out_ = false;
 };
 
 }  // namespace costar

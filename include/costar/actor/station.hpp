@@ -193,11 +193,12 @@ public:
     void bury(envelope* lost, pid to, errc reason) noexcept;
 
     /// A received message is let go of.
-    static void finish(cell& self, envelope* done) noexcept
+    static void finish(envelope* done) noexcept
     {
+        cell& self = done->receiver();
         if (self.current == done)
             self.current = nullptr;
-        if (done->next == done && done->reply == 0) [[likely]]
+        if (done->is_handled() && done->reply == 0) [[likely]]
             done->discard();
         else
             of(self).finish_unanswered(self, done);
