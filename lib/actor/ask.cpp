@@ -2,7 +2,25 @@
 
 #include <costar/actor/ask.hpp>
 
+#include <costar/core/log.hpp>
+
+#include <fmt/chrono.h>
+
+#include <chrono>
+
 namespace costar {
+
+void throw_ask_failure(cell& self, const reply_waiter& waiting, errc reason, pid to,
+    std::chrono::nanoseconds timeout, const promise_base* asker)
+{
+    if (reason == errc::request_circle)
+        throw error(reason, station::of(self).take_circle(waiting));
+    const auto limit = std::chrono::duration<double, std::milli>(timeout);
+    const std::string within = reason == errc::timed_out ? fmt::format(" within {} ms", limit.count()) : "";
+    throw error(reason,
+        fmt::format("{} asked {}{}, at {}", station::of(self).name_of(self), to, within,
+            asker != nullptr ? async_stack(*asker) : std::string("?")));
+}
 
 const hook_actions stop_awaiter::actions{.cancel =
                                              [](cancel_hook& hook) noexcept {

@@ -2,6 +2,8 @@
 
 #include <costar/actor/cell.hpp>
 
+#include <costar/actor/extras.hpp>
+
 namespace costar {
 
 receive_hook::receive_hook(cell& self) noexcept : cancel_hook(actions), self_(self) {}
@@ -38,5 +40,20 @@ rare_part& cell::rare_part_made()
         part.rare = std::make_unique<rare_part>();
     return *part.rare;
 }
+
+extras_part& cell::extras_made()
+{
+    rare_part& rare = rare_part_made();
+    if (rare.extras == nullptr)
+        rare.extras = std::make_unique<extras_part>(mailbox_options());
+    if (!has_extras) {
+        has_extras = true;
+        rare.extras->order.begin(*this);
+    }
+    return *rare.extras;
+}
+
+rare_part::rare_part() = default;
+rare_part::~rare_part() = default;
 
 }  // namespace costar

@@ -46,17 +46,26 @@ message receive_awaiter::take_nothing()
     self_.wanted = nullptr;
     const bool cancelled = self_.receive_cancelled;
     detach();
-    if (cancelled || !self_.stop_requested)
+    const bool ends = self_.stop_requested || (self_.rare() != nullptr && self_.rare()->restart_asked);
+    if (cancelled || !ends)
         throw error(errc::cancelled);
     return {};
 }
 
-/// A message for a receive that can be cancelled alone, or a poison pill.
-message receive_awaiter::hand_over_in_branch(envelope* taken)
+/// A message for a receive that can be cancelled alone or for an actor that has extras, or a poison pill.
+message receive_awaiter::hand_over_specially(envelope* taken)
 {
     if (self_.receives_in_branch)
         detach();
-    return taken->type == &type_of<poison_pill> ? swallow(taken) : hold(taken);
+    station& post = station::of(self_);
+    if (self_.has_extras)
+        post.has_taken(self_, taken);
+    if (taken->type == &type_of<poison_pill>)
+        return swallow(taken);
+    message handed = hold(taken);
+    if (self_.has_extras)
+        post.pass_through(self_, handed);
+    return handed;
 }
 
 message receive_awaiter::swallow(envelope* pill) noexcept
@@ -89,6 +98,44 @@ message selective_awaiter::take_from_behind()
     if (self_.last == taken)  // `next` is the first member of the envelope before it
         self_.last = link == &self_.first ? nullptr : reinterpret_cast<envelope*>(link);
     return hand_over(taken);
+}
+
+message context::try_receive()
+{
+    if (first == nullptr || is_cancelled())
+        return {};
+    return receive_awaiter(*this).await_resume();
+}
+
+task<std::vector<message>> context::receive_batch(std::size_t most)
+{
+    std::vector<message> all;
+    if (message taken = co_await receive())
+        all.push_back(std::move(taken));
+    while (!all.empty() && all.size() < most) {
+        message taken = try_receive();
+        if (!taken)
+            break;
+        all.push_back(std::move(taken));
+    }
+    co_return all;
+}
+
+const headers& context::headers() const noexcept
+{
+    static const costar::headers none;
+    return current != nullptr ? station::headers_of(*current) : none;
+}
+
+void context::forward_specially(costar::pid to, message&& received)
+{
+    std::unique_ptr<costar::headers> with;
+    if (received && !received.headers().empty())
+        with = std::make_unique<costar::headers>(received.headers());
+    if (envelope* passed = received.release()) {
+        extras()->with.erase(passed);
+        post().send_specially(*this, to, passed, std::move(with));
+    }
 }
 
 stop_request context::stop(costar::pid target)

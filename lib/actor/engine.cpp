@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <stdexcept>
 
 namespace costar {
@@ -40,6 +41,10 @@ engine::engine(engine_options options, std::unique_ptr<scheduler> strands)
     shared_.node = next_node();
     shared_.node_name = std::move(options.name);
     shared_.ask_timeout = options.ask_timeout;
+    if (options.guardian)
+        shared_.guardian = std::make_shared<const supervisor>(std::move(*options.guardian));
+    shared_.chain = std::move(options.middleware);
+    shared_.letters.configure(options.dead_letter_lines, options.dead_letter_interval);
     shared_.owner = this;
     std::vector<parcel_receiver*> receivers;
     for (std::size_t i = 0; i < strands_->size(); ++i) {
@@ -118,6 +123,38 @@ void engine::stop(pid target)
         post.home().post([&post, target] { post.stop(target, 0); });
 }
 
+void engine::restart(pid target)
+{
+    station& post = post_of(target);
+    if (here() == &post)
+        post.restart(target);
+    else
+        post.home().post([&post, target] { post.restart(target); });
+}
+
+std::string engine::dump(std::chrono::nanoseconds patience)
+{
+    using lines = std::vector<std::string>;
+    std::vector<std::future<lines>> parts;
+    for (station* part : shared_.stations) {
+        std::promise<lines> promise;
+        parts.push_back(promise.get_future());
+        part->home().post(
+            [part, promise = std::move(promise)]() mutable { promise.set_value(part->dump()); });
+    }
+    const auto end = std::chrono::steady_clock::now() + patience;
+    std::string text;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (parts[i].wait_until(end) != std::future_status::ready) {
+            text += fmt::format("strand {} is busy\n", i);
+            continue;
+        }
+        for (const std::string& line : parts[i].get())
+            text += line + "\n";
+    }
+    return text;
+}
+
 std::optional<pid> engine::find(std::string_view name) const
 {
     if (const auto known = shared_.names.find(name))
@@ -138,6 +175,7 @@ station_figures engine::figures() const noexcept
         all.restarts += figures.restarts;
         all.dead_letters += figures.dead_letters;
         all.late_replies += figures.late_replies;
+        all.dropped += figures.dropped;
     }
     return all;
 }

@@ -24,6 +24,25 @@ std::string message_type::name() const
     return info != nullptr ? demangled(*info) : std::string("?");
 }
 
+envelope* copy_of(envelope& original)
+{
+    const message_type& type = *original.type;
+    envelope* made = nullptr;
+    if (type.is_trivial) {
+        made = envelope::allocate(type.bytes);
+        made->type = &type;
+        std::memcpy(made->body(), original.body(), type.bytes);
+    } else if (const message_copier copy = type.copier->load(std::memory_order_relaxed)) {
+        made = copy(original.body());
+    } else {
+        return nullptr;
+    }
+    made->sender = original.sender;
+    made->reply = 0;
+    made->deadline = 0;
+    return made;
+}
+
 parcel pack(std::uint64_t to, envelope* sent) noexcept
 {
     parcel packed;

@@ -2,8 +2,12 @@
 
 #include <costar/actor/spawner.hpp>
 
+#include <costar/actor/context.hpp>
+#include <costar/actor/extras.hpp>
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace costar {
@@ -14,6 +18,7 @@ birth_place::birth_place(commons& shared, cell* parent, spawn_options options, b
     if (shared.closing.load(std::memory_order_relaxed) ||
         (parent != nullptr && parent->state == life::closing))
         refuse(shared);
+    inherit(shared, parent);
     if (options_.restart.limit != 0 && !repeatable)
         throw std::invalid_argument("an actor that may be restarted needs arguments that can be copied");
     const std::size_t count = shared.stations.size();
@@ -35,6 +40,23 @@ birth_place::birth_place(commons& shared, cell* parent, spawn_options options, b
     is_here_ = target_ == here;
     if (parent != nullptr)
         parent_ = station::of(*parent).pid_of(*parent);
+}
+
+void birth_place::inherit(commons& shared, cell* parent)
+{
+    supervisor_ = parent == nullptr ? shared.guardian : nullptr;
+    std::vector<std::shared_ptr<middleware>> chain = shared.chain;
+    if (const rare_part* rare = parent != nullptr ? parent->rare() : nullptr) {
+        supervisor_ = rare->of_children;
+        if (rare->extras != nullptr)
+            for (const auto& each : rare->extras->chain) {
+                each->spawning(static_cast<context&>(*parent), options_);
+                if (each->inherited() && std::find(chain.begin(), chain.end(), each) == chain.end())
+                    chain.push_back(each);
+            }
+    }
+    if (!chain.empty())
+        options_.middleware.insert(options_.middleware.begin(), chain.begin(), chain.end());
 }
 
 void birth_place::refuse(const commons& shared)

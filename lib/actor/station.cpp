@@ -10,11 +10,11 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstddef>
 #include <cstring>
+#include <functional>
 
 namespace costar {
-
-namespace {
 
 std::string text_of(const std::exception_ptr& failure)
 {
@@ -37,8 +37,6 @@ bool is_cancellation(const std::exception_ptr& failure) noexcept
         return false;
     }
 }
-
-}  // namespace
 
 name_in_use::name_in_use(std::string_view name, pid holder)
     : error(errc::name_in_use, fmt::format("'{}' is the name of {}", name, holder)), holder_(holder)
@@ -139,7 +137,7 @@ void station::release(cell& ended) noexcept
         free_slots_.push_back(slot);
 }
 
-void station::link(cell& born, pid parent) noexcept
+void station::join_family(cell& born, pid parent) noexcept
 {
     born.parent = parent ? parent.slot() : cell::nobody;
     born.parent_strand = parent.strand();
@@ -147,14 +145,17 @@ void station::link(cell& born, pid parent) noexcept
         born.cold_part_made().parent_generation = parent.generation();
         return;  // the parent keeps a list of its own
     }
-    std::uint32_t& first = parent ? find(parent.slot(), parent.generation())->first_child : first_root_;
+    cell* family = parent ? find(parent.slot(), parent.generation()) : nullptr;
+    if (family != nullptr && family->rare() != nullptr && family->rare()->of_children != nullptr)
+        family->rare()->births.push_back(pid_of(born));
+    std::uint32_t& first = family != nullptr ? family->first_child : first_root_;
     born.next_sibling = first;
     if (first != cell::nobody)
         chunks_[first / chunk::cells]->at(first % chunk::cells)->previous_sibling = born.slot;
     first = born.slot;
 }
 
-void station::unlink(cell& ended) noexcept
+void station::leave_family(cell& ended) noexcept
 {
     const auto at = [this](std::uint32_t slot) -> cell& {
         return *chunks_[slot / chunk::cells]->at(slot % chunk::cells);
@@ -169,11 +170,19 @@ void station::unlink(cell& ended) noexcept
         at(ended.parent).first_child = ended.next_sibling;
 }
 
-void station::set_restart(cell& born, const restart_policy& policy, std::unique_ptr<recipe> again)
+void station::set_middleware(cell& born, const std::vector<std::shared_ptr<middleware>>& chain)
 {
-    cold_part& cold = born.cold_part_made();
-    cold.restart = policy;
-    cold.again = std::move(again);
+    born.extras_made().chain = chain;
+}
+
+void station::set_mailbox(cell& born, const mailbox_options& box, const failing_message& failing)
+{
+    auto made = std::make_unique<extras_part>(box);
+    made->failing = failing;
+    made->keeps_failing = failing.redeliveries != 0 || failing.becomes_dead_letter;
+    const bool is_needed = made->is_needed();
+    born.rare_part_made().extras = std::move(made);
+    born.has_extras = is_needed;
 }
 
 registry::entry* station::claim_name(
@@ -188,12 +197,16 @@ registry::entry* station::claim_name(
 
 void station::add_distant_child(cell& parent, pid child)
 {
-    parent.rare_part_made().distant_children.push_back(child);
+    rare_part& rare = parent.rare_part_made();
+    rare.distant_children.push_back(child);
+    if (rare.of_children != nullptr)
+        rare.births.push_back(child);
 }
 
 void station::remove_distant_child(cell& parent, pid child) noexcept
 {
     std::erase(parent.rare()->distant_children, child);
+    std::erase(parent.rare()->births, child);
 }
 
 std::string station::name_of(const cell& self) const
@@ -215,25 +228,51 @@ pid station::parent_of(const cell& self) noexcept
 
 void station::begin(cell& born, pid parent, task<> body, const actor_kind& kind)
 {
-    body.promise().start_under(born, *this);
-    born.waiter = &body.promise();
-    born.body = body.release().promise().handle();
     born.kind = &kind;
-    link(born, parent);
+    if (shared_.interceptor != nullptr)
+        born.extras_made().is_intercepted = true;
+    join_family(born, parent);
     figures_.live.add(1);
     figures_.spawned.add(1);
-    home_.make_fresh(born);
-    if (shared_.events.has_subscribers())
-        shared_.events.publish(actor_started{pid_of(born), name_of(born)});
+    const bool is_told = shared_.events.has_subscribers();
+    if (is_told)
+        shared_.events.publish(actor_initialized{pid_of(born), name_of(born)});
+    if (begin_body(born, std::move(body))) {
+        home_.make_fresh(born);
+        if (is_told)
+            shared_.events.publish(actor_started{pid_of(born), name_of(born)});
+    }
     if (shared_.closing.load(std::memory_order_relaxed)) [[unlikely]]
         request_stop(born);  // it was under way from another strand when the shutdown began
+}
+
+/// False when middleware would not have it; that is a crash.
+bool station::begin_body(cell& self, task<> body) noexcept
+{
+    if (self.has_extras) [[unlikely]] {
+        try {
+            for (const auto& each : self.extras()->chain)
+                each->started(static_cast<context&>(self));
+        } catch (...) {
+            self.state = life::closing;
+            crashed(self, std::current_exception());
+            queue_reap(self);
+            return false;
+        }
+    }
+    body.promise().start_under(self, *this);
+    self.waiter = &body.promise();
+    self.body = body.release().promise().handle();
+    self.state = life::running;
+    self.failed = false;
+    return true;
 }
 
 void station::begin_failed(
     cell& born, pid parent, const actor_kind& kind, std::exception_ptr failure) noexcept
 {
     born.kind = &kind;
-    link(born, parent);
+    join_family(born, parent);
     figures_.live.add(1);
     figures_.spawned.add(1);
     crashed(born, failure);
@@ -264,6 +303,10 @@ void station::bury(envelope* lost, pid to, errc reason) noexcept
 {
     if (!destroying_) {
         figures_.dead_letters.add(1);
+        shared_.letters.note(home_.now(), [&] {
+            return fmt::format("dead letter {} to {} from {}: {}", lost->type->name(), to,
+                lost->sender ? lost->sender.to_string() : "outside", make_error_code(reason).message());
+        });
         // That the news of a dead letter is one itself is not told: its receiver would be told without end.
         if (shared_.events.has_subscribers() && lost->type != &type_of<dead_letter>)
             shared_.events.publish(dead_letter{to, lost->sender, reason, lost->type->name()});
@@ -271,21 +314,6 @@ void station::bury(envelope* lost, pid to, errc reason) noexcept
     if (const std::uint64_t token = std::exchange(lost->reply, 0))
         fail(token, reason);
     lost->discard();
-}
-
-void station::finish_unanswered(cell& self, envelope* done) noexcept
-{
-    const bool handled = done->is_handled();
-    errc reason = handled ? errc::unanswered : errc::not_understood;
-    if (std::uncaught_exceptions() != 0)
-        reason = self.stop_requested ? errc::actor_stopped : errc::actor_failed;
-    if (!handled && !destroying_) {
-        bury(done, pid_of(self), reason);
-        return;
-    }
-    if (const std::uint64_t token = std::exchange(done->reply, 0))
-        fail(token, reason);
-    done->discard();
 }
 
 void station::receive(parcel& arrived)
@@ -301,26 +329,20 @@ void station::receive(parcel& arrived)
                 errc::no_such_actor);
         return;
     }
-    reply_waiter* waiter = claim(arrived.to);
+    reply_waiter* waiter = claim(arrived.to, false);
+    if (waiter == nullptr) [[unlikely]] {
+        receive_unclaimed(arrived);
+        return;
+    }
     if (arrived.kind == &failure_type) {
         errc reason{};
         std::memcpy(&reason, arrived.body, sizeof reason);
-        if (waiter != nullptr)
-            waiter->fail(reason);
+        waiter->fail(reason);
         return;
     }
     envelope* answer = unpack(arrived);
-    if (waiter != nullptr)
-        waiter->take(answer->type, answer->body());
+    waiter->take(answer->type, answer->body());
     answer->discard();
-}
-
-void station::discard(parcel& left) noexcept
-{
-    if (left.kind == &failure_type)
-        return;
-    envelope* lost = unpack(left);
-    lost->discard();
 }
 
 // Answers
@@ -404,11 +426,7 @@ void station::request_stop(cell& target) noexcept
         queue_reap(target);
         return;
     }
-    target.cancel();
-    if (target.wanted != nullptr) {
-        target.wanted = nullptr;
-        home_.make_ready(target);
-    }
+    end_wait(target);
 }
 
 void station::task_ended(promise_base& promise) noexcept
@@ -447,13 +465,27 @@ void station::body_ended(cell& self) noexcept
     std::exception_ptr failure = promise.failure();
     promise.clear_failure();
     std::exchange(self.body, nullptr).destroy();
-    if (rare_part* rare = self.rare(); rare != nullptr && rare->failure) [[unlikely]]
-        failure = std::exchange(rare->failure, nullptr);
+    bool restart_asked = false;
+    if (rare_part* rare = self.rare(); rare != nullptr) [[unlikely]] {
+        if (rare->failure)
+            failure = std::exchange(rare->failure, nullptr);
+        restart_asked = std::exchange(rare->restart_asked, false);
+        if (rare->extras != nullptr && rare->extras->idle != nullptr) {
+            home_.disarm(*rare->extras->idle);
+            rare->extras->idle->length = {};
+        }
+    }
     self.failed = false;
     self.begin_again = false;
     self.state = life::closing;
-    if (failure && !(self.stop_requested && is_cancellation(failure))) [[unlikely]]
+    if (restart_asked && !self.stop_requested && (!failure || is_cancellation(failure))) [[unlikely]] {
+        self.begin_again = true;
+        if (shared_.events.has_subscribers())
+            shared_.events.publish(
+                actor_restarted{pid_of(self), name_of(self), "asked to", self.cold->restart_count + 1});
+    } else if (failure && !(self.stop_requested && is_cancellation(failure))) [[unlikely]] {
         crashed(self, failure);
+    }
     const bool task_receives = self.receive_cancelled;
     close_family(self);
     if (task_receives) [[unlikely]] {
@@ -462,38 +494,11 @@ void station::body_ended(cell& self) noexcept
     }
 }
 
-void station::crashed(cell& self, const std::exception_ptr& failure) noexcept
-{
-    self.failed = true;
-    const std::string reason = text_of(failure);
-    cold_part* cold = self.cold;
-    bool may_restart = cold != nullptr && cold->again != nullptr && cold->restart.limit != 0 &&
-        !self.stop_requested && !shared_.closing.load(std::memory_order_relaxed);
-    if (may_restart) {
-        auto& times = self.rare_part_made().restarts;
-        const auto window = static_cast<std::uint64_t>(cold->restart.within.count());
-        const std::uint64_t now = home_.read_clock();
-        if (window != 0)
-            std::erase_if(times, [&](std::uint64_t then) { return now - then >= window; });
-        may_restart = times.size() < cold->restart.limit;
-        if (may_restart)
-            times.push_back(now);
-        else
-            shared_.events.publish(
-                restart_limit_reached{pid_of(self), name_of(self), reason, self.cold->restart_count});
-    }
-    self.begin_again = may_restart;
-    log(log_level::error,
-        fmt::format(
-            "actor {} crashed: {}{}", name_of(self), reason, may_restart ? "; it is begun anew" : ""));
-    if (may_restart)
-        shared_.events.publish(
-            actor_restarted{pid_of(self), name_of(self), reason, self.cold->restart_count + 1});
-}
-
 void station::close_family(cell& self) noexcept
 {
     self.cancel();  // the tasks, and those that they begin from now on
+    if (keeps_children(self))
+        return;
     if (rare_part* rare = self.rare())
         for (const pid child : rare->distant_children)
             stop(child, 0);
@@ -506,23 +511,21 @@ void station::close_family(cell& self) noexcept
 
 void station::advance(cell& self) noexcept
 {
-    if (self.first_child != cell::nobody)
-        return;
-    if (self.cold != nullptr) {
-        if (self.cold->tasks != nullptr)
-            return;
-        if (self.cold->rare != nullptr && !self.cold->rare->distant_children.empty())
-            return;
+    if (self.begin_again && self.stop_requested) {
+        self.begin_again = false;
+        self.failed = false;  // it would have gone on; the stop ends it
+        close_family(self);   // children that were to be kept
     }
-    if (!self.begin_again || self.stop_requested) {
-        if (self.begin_again)
-            self.failed = false;  // it would have gone on; the stop ends it
+    if (keeps_children(self) ? self.cold->tasks != nullptr : has_family(self))
+        return;
+    if (!self.begin_again) {
         terminate(self);
         return;
     }
     self.begin_again = false;
     self.state = life::restarting;
-    if (self.cold->restart.delay.count() <= 0) {
+    const std::chrono::nanoseconds delay = pause_before(self);
+    if (delay.count() <= 0) {
         restart(self);
         return;
     }
@@ -536,7 +539,7 @@ void station::advance(cell& self) noexcept
             pause.owner->restart(*pause.target);
         };
     }
-    home_.arm(*pause, deadline_after(home_.read_clock(), self.cold->restart.delay));
+    home_.arm(*pause, deadline_after(home_.read_clock(), delay));
 }
 
 void station::restart(cell& self) noexcept
@@ -545,13 +548,11 @@ void station::restart(cell& self) noexcept
     ++self.cold->restart_count;
     figures_.restarts.add(1);
     try {
-        task<> body = self.cold->again->begin(static_cast<context&>(self));
-        body.promise().start_under(self, *this);
-        self.waiter = &body.promise();
-        self.body = body.release().promise().handle();
-        self.state = life::running;
-        self.failed = false;
-        home_.make_ready(self);
+        if (supervision_part* part = self.supervision())
+            part->began = home_.now();
+        unstash(self, SIZE_MAX);
+        if (begin_body(self, self.cold->again->begin(static_cast<context&>(self))))
+            home_.make_ready(self);
     } catch (...) {
         self.state = life::closing;
         crashed(self, std::current_exception());
@@ -573,25 +574,31 @@ void station::drop_mailbox(cell& self, errc reason) noexcept
         }
     }
     self.last = nullptr;
+    if (extras_part* more = self.extras())
+        bury_stash(self, *more, reason);
 }
 
 void station::terminate(cell& self) noexcept
 {
     const pid id = pid_of(self);
+    if (extras_part* more = self.extras())
+        for (auto each = more->chain.rbegin(); each != more->chain.rend(); ++each)
+            (*each)->stopped(static_cast<context&>(self));
     const bool is_told = shared_.events.has_subscribers();
     const std::string name = is_told ? name_of(self) : std::string();
     // Whoever hears of the end, be it by a dead letter, finds neither the pid nor the name any more.
     retire(self);
     if (self.cold != nullptr && self.cold->name != nullptr)
         shared_.names.erase(*std::exchange(self.cold->name, nullptr));
-    if (self.first != nullptr)
+    if (self.first != nullptr || self.extras() != nullptr)
         drop_mailbox(self, self.failed ? errc::actor_failed : errc::actor_stopped);
     if (is_told)
         shared_.events.publish(actor_stopped{id, name, self.failed ? errc::actor_failed : errc::cancelled});
     if (rare_part* rare = self.rare())
         for (const std::uint64_t token : rare->end_waiters)
             answer(token, std::monostate{});
-    unlink(self);
+    tell_watchers(self, id, self.failed ? errc::actor_failed : errc::actor_stopped);
+    leave_family(self);
     const std::uint32_t parent = self.parent;
     const std::uint16_t parent_strand = self.parent_strand;
     release(self);
@@ -599,7 +606,7 @@ void station::terminate(cell& self) noexcept
     if (parent != cell::nobody) {
         station& theirs = *shared_.stations[parent_strand];
         if (&theirs == this)
-            child_ended(parent, {});
+            child_ended(parent, id);
         else
             theirs.home_.post([&theirs, parent, id] { theirs.child_ended(parent, id); });
     }
@@ -610,26 +617,60 @@ void station::terminate(cell& self) noexcept
 void station::child_ended(std::uint32_t parent_slot, pid child) noexcept
 {
     cell& parent = *chunks_[parent_slot / chunk::cells]->at(parent_slot % chunk::cells);
-    if (child)
-        std::erase(parent.rare()->distant_children, child);
-    if (parent.state == life::closing && parent.first_child == cell::nobody)
-        queue_reap(parent);
+    if (rare_part* rare = parent.rare()) {
+        if (child.strand() != strand_)
+            std::erase(rare->distant_children, child);
+        if (!rare->births.empty())
+            std::erase(rare->births, child);
+    }
+    family_changed(parent);
 }
 
 void station::task_done(cell& owner, std::exception_ptr failure) noexcept
 {
     if (failure && owner.state == life::running && !(owner.stop_requested && is_cancellation(failure))) {
         owner.rare_part_made().failure = std::move(failure);
-        owner.cancel();
-        if (owner.wanted != nullptr) {  // its receive ends with the cancellation
-            owner.wanted = nullptr;
-            home_.make_ready(owner);
-        }
+        end_wait(owner);
     } else if (failure && owner.state == life::closing && !owner.failed && !is_cancellation(failure)) {
         crashed(owner, failure);
     }
-    if (owner.state == life::closing)
-        queue_reap(owner);
+    family_changed(owner);
+}
+
+parcel_receiver::run_identity station::identify(root_scope& root) noexcept
+{
+    if (!is_cell(root))
+        return {};
+    const auto& self = static_cast<cell&>(root);
+    const bool takes_message = self.is_receptive() && self.first != nullptr;
+    return {pid_of(self).key(), takes_message ? self.first->type : nullptr};
+}
+
+/// A root may also be that of a task which was spawned on its own.
+bool station::is_cell(const root_scope& root) const noexcept
+{
+    const auto* place = reinterpret_cast<const std::byte*>(&root);
+    return std::any_of(chunks_.begin(), chunks_.end(), [&](const auto& part) {
+        return std::less_equal<>()(part->memory, place) &&
+            std::less<>()(place, part->memory + sizeof part->memory);
+    });
+}
+
+void station::report_hog(run_identity who, std::chrono::nanoseconds spent) noexcept
+{
+    const pid id(place_, who.who);
+    const cell* self = find(id);
+    const auto* type = static_cast<const message_type*>(who.why);
+    strand_hogged event{id, self != nullptr ? name_of(*self) : std::string(),
+        type != nullptr ? type->name() : std::string(), spent};
+    log(log_level::warning,
+        fmt::format("strand {} was kept for {} ms by {}{}{}", strand_,
+            std::chrono::duration_cast<std::chrono::milliseconds>(spent).count(),
+            who.who == 0             ? "a task"
+                : event.name.empty() ? "an actor that has ended"
+                                     : event.name,
+            type != nullptr ? ", with a " : "", event.type));
+    shared_.events.publish(event);
 }
 
 station_figures station::figures() const noexcept
@@ -638,7 +679,8 @@ station_figures station::figures() const noexcept
         .spawned = figures_.spawned.value(),
         .restarts = figures_.restarts.value(),
         .dead_letters = figures_.dead_letters.value(),
-        .late_replies = figures_.late_replies.value()};
+        .late_replies = figures_.late_replies.value(),
+        .dropped = figures_.dropped.value()};
 }
 
 void station::stop_all(std::function<void()> done)
@@ -718,6 +760,16 @@ void station::destroy_all() noexcept
         while (envelope* left = each.first) {
             each.first = left->next;
             left->discard();
+        }
+        if (extras_part* more = each.extras()) {
+            while (envelope* left = more->stash_first) {
+                more->stash_first = left->next;
+                left->discard();
+            }
+            for (const admission& left : more->waiting)
+                left.sent->discard();
+            if (more->idle != nullptr)
+                home_.disarm(*more->idle);
         }
         if (each.cold != nullptr && each.cold->name != nullptr)
             shared_.names.erase(*std::exchange(each.cold->name, nullptr));

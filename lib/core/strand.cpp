@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <random>
 #include <thread>
 
 namespace costar {
@@ -120,12 +121,14 @@ strand_context::strand_context(std::uint32_t index, const turn_options& options,
     : throughput_(std::max(options.throughput, 1)),
       now_(clock.now()),
       turn_length_(static_cast<std::uint64_t>(options.turn.count())),
+      hog_limit_(static_cast<std::uint64_t>(std::max<std::int64_t>(options.hog_limit.count(), 0))),
       backlog_max_(options.backlog),
       ring_slots_(options.ring_slots),
       index_(index),
       serial_(next_serial()),
       clock_(&clock),
-      wheel_(now_)
+      wheel_(now_),
+      random_(std::random_device()())
 {}
 
 strand_context::~strand_context()
@@ -467,11 +470,27 @@ void strand_context::run_one(run_node& node, int slice)
     }
 }
 
+void strand_context::run_watched(run_node& node)
+{
+    const parcel_receiver::run_identity who = receiver_->identify(node.waiter->scope().root());
+    const std::uint64_t began = clock_->now();
+    run_one(node, 1);
+    const std::uint64_t spent = clock_->now() - began;
+    if (spent > hog_limit_)
+        receiver_->report_hog(who, std::chrono::nanoseconds(static_cast<std::int64_t>(spent)));
+}
+
 void strand_context::run_ready(int limit)
 {
     if (chooser_ != nullptr) [[unlikely]] {
         for (run_node* node = nullptr; limit > 0 && (node = pop_chosen()) != nullptr; --limit)
-            run_one(*node, 1 + static_cast<int>(chooser_->below(4)));
+            if (hog_limit_ != 0)
+                run_watched(*node);
+            else
+                run_one(*node, 1 + static_cast<int>(chooser_->below(4)));
+    } else if (hog_limit_ != 0) [[unlikely]] {
+        for (run_node* node = nullptr; limit > 0 && (node = pop_ready()) != nullptr; --limit)
+            run_watched(*node);
     } else {
         for (run_node* node = nullptr; limit > 0 && (node = pop_ready()) != nullptr; --limit)
             run_one(*node, throughput_);

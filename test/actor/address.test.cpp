@@ -19,7 +19,7 @@ namespace {
 
 struct doubler {
     int operator()(twice m) { return 2 * m.value; }
-    void operator()(touch) {}
+    void operator()(knock) {}
 };
 
 template <class To, class Message>
@@ -45,7 +45,7 @@ static_assert(actor_asks<address<greet, number>, greet>);
 static_assert(!actor_asks<address<greet, number>, twice>);
 static_assert(!actor_asks<address<greet, number>, number>);
 static_assert(engine_sends<address<doubler>, twice>);
-static_assert(actor_asks<address<doubler>, touch>);
+static_assert(actor_asks<address<doubler>, knock>);
 static_assert(!engine_sends<address<doubler>, greet>);
 static_assert(!actor_asks<address<doubler>, greet>);
 static_assert(!engine_sends<address<>, number>);
@@ -60,7 +60,7 @@ static_assert(!engine_sends<int, number>);
 static_assert(std::is_convertible_v<address<greet, number>, address<number>>);
 static_assert(std::is_convertible_v<address<greet, number>, address<number, greet>>);
 static_assert(std::is_convertible_v<address<doubler>, address<twice>>);
-static_assert(std::is_convertible_v<address<doubler>, address<twice, touch>>);
+static_assert(std::is_convertible_v<address<doubler>, address<twice, knock>>);
 static_assert(!std::is_convertible_v<address<number>, address<greet, number>>);
 static_assert(!std::is_convertible_v<address<doubler>, address<greet>>);
 static_assert(std::is_convertible_v<address<doubler>, pid>);

@@ -225,7 +225,7 @@ TEST_CASE("ask: ends no later than the request that is being handled", "[actor][
     SECTION("and not when that message is gone")
     {
         const pid middle = sim.engine().spawn(on(strand), asks_further, last, 10s, false, &seen);
-        sim.engine().ask(middle, touch{}, 300ms, [](error_code) {});
+        sim.engine().ask(middle, knock{}, 300ms, [](error_code) {});
         sim.advance(1s);
         CHECK(seen.empty());
         sim.advance(9s);

@@ -217,3 +217,155 @@ TEST_CASE("class_actor: the object is made and destroyed in the actor's own turn
 
     CHECK(alive == 0);
 }
+
+namespace {
+
+/// Writes down the turns of its life.
+struct mortal {
+    explicit mortal(std::vector<std::string>* seen) : seen(seen) { seen->push_back("made"); }
+    ~mortal() { seen->push_back("destroyed"); }
+    mortal(const mortal&) = delete;
+
+    task<> started(context& self)
+    {
+        note("started");
+        self.spawn(
+            [](context& self, std::vector<std::string>* seen) -> task<> {
+                while (co_await self.receive()) {}
+                seen->push_back("child ended");
+            },
+            seen);
+        co_return;
+    }
+    void restarting() { note("restarting"); }
+    task<> stopping(context&)
+    {
+        note("stopping");
+        co_await sleep_for(1ms);  // the actor is being stopped, and this still waits
+        note("still stopping");
+    }
+    void stopped(context& self)
+    {
+        CHECK(self.children().empty());
+        note("stopped");
+    }
+
+    void operator()(number) { note("number"); }
+    void operator()(crash) { throw std::runtime_error("told to"); }
+
+    void note(const char* what) { seen->push_back(what); }
+    std::vector<std::string>* seen;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "class_actor: the turns of its life come in order and once, on every way to end", "[actor][class_actor]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_log events(sim.engine());
+    std::vector<std::string> seen;
+    spawn_options options = on(0);
+    options.restart.limit = 1;
+    const pid actor = sim.engine().spawn<mortal>(options, &seen);
+    sim.send(actor, number{});
+    sim.run_until_idle();
+    CHECK(seen == std::vector<std::string>{"made", "started", "number"});
+
+    const std::vector<std::string> ends{"stopping", "still stopping", "child ended", "stopped", "destroyed"};
+    SECTION("stop")
+    {
+        seen.clear();
+        sim.stop(actor);
+        sim.engine().stop(actor);
+        sim.advance(1s);
+        CHECK(seen == ends);
+    }
+    SECTION("poison")
+    {
+        sim.engine().poison(actor);
+        sim.send(actor, number{});
+        seen.clear();
+        sim.advance(1s);
+        CHECK(seen == ends);
+    }
+    SECTION("crash, restart, and the last crash")
+    {
+        seen.clear();
+        sim.send(actor, crash{});
+        sim.run_until_idle();
+        CHECK(seen == std::vector<std::string>{"restarting", "destroyed", "child ended", "made", "started"});
+        seen.clear();
+        sim.send(actor, crash{});
+        sim.advance(1s);
+        CHECK(seen == ends);
+        CHECK(events.limits.size() == 1);
+    }
+    SECTION("a restart asked for, and a stop that wins over it")
+    {
+        seen.clear();
+        sim.engine().restart(actor);
+        sim.run_until_idle();
+        CHECK(seen == std::vector<std::string>{"restarting", "destroyed", "child ended", "made", "started"});
+        seen.clear();
+        sim.engine().stop(actor);
+        sim.engine().restart(actor);
+        sim.advance(1s);
+        CHECK(seen == ends);
+    }
+    SECTION("shutdown")
+    {
+        seen.clear();
+        bool done = false;
+        sim.engine().async_shutdown(1min, [&](error_code, shutdown_report) { done = true; });
+        sim.advance(1s);
+        CHECK(done);
+        CHECK(seen == ends);
+    }
+    CHECK(events.ends_of(actor) <= 1);
+}
+
+TEST_CASE("class_actor: a crash while it ends does not bring it back", "[actor][class_actor]")
+{
+    quiet_log quiet;
+    struct clumsy {
+        bool early;
+        void stopping()
+        {
+            if (early)
+                throw std::runtime_error("stumbled");
+        }
+        void stopped() { throw std::runtime_error("fell"); }
+        void operator()(number) {}
+    };
+    simulation sim;
+    event_log events(sim.engine());
+    spawn_options options = on(0);
+    options.restart.limit = 5;
+    const pid actor = sim.engine().spawn<clumsy>(options, GENERATE(true, false));
+    sim.run_until_idle();
+    sim.stop(actor);
+    CHECK(events.ends_of(actor) == 1);
+    CHECK(events.restarted.empty());
+    CHECK(sim.engine().figures().live == 0);
+}
+
+TEST_CASE("class_actor: a hook that throws at the start is a crash", "[actor][class_actor]")
+{
+    quiet_log quiet;
+    struct nervous {
+        void started(context& self)
+        {
+            if (self.restart_count() == 0)
+                throw std::runtime_error("stage fright");
+        }
+        int operator()(twice m) { return 2 * m.value; }
+    };
+    simulation sim;
+    spawn_options options = on(0);
+    options.restart.limit = 1;
+    const pid actor = sim.engine().spawn<nervous>(options);
+    CHECK(sim.ask(actor, twice{2}) == 4);
+    CHECK(sim.engine().figures().restarts == 1);
+}

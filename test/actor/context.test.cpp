@@ -590,3 +590,22 @@ TEST_CASE("context: selective receive behaves as taking from a list", "[actor][c
         RC_ASSERT(seen == expected);
     }));
 }
+
+TEST_CASE("context: a message can be sent in another's name", "[actor][context]")
+{
+    simulation sim;
+    auto owner = sim.make_probe();
+    const pid actor = sim.engine().spawn(on(GENERATE(0U, 1U)), [](context& self) -> task<> {
+        while (auto message = co_await self.receive())
+            message.match([&](number& m) { self.send(message.sender(), number{m.value + 1}); });
+    });
+    sim.engine().send_as(owner.pid(), actor, number{1});
+    CHECK(owner.expect<number>().value == 2);
+    sim.engine().spawn(
+        [](context& self, pid owner, pid to) -> task<> {
+            self.send_as(owner, to, number{5});
+            co_return;
+        },
+        owner.pid(), actor);
+    CHECK(owner.expect<number>().value == 6);
+}

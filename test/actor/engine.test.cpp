@@ -302,7 +302,7 @@ TEST_CASE("engine: many of them live side by side", "[actor][engine]")
         static task<> body(context& self, costar::engine* other, pid to, int* seen)
         {
             *seen = co_await other->ask(to, twice{4}, 1s, use_task);
-            other->send(to, touch{});
+            other->send(to, knock{});
             static_cast<void>(self);
         }
     };

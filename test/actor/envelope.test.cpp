@@ -62,7 +62,7 @@ TEST_CASE("envelope: each message type has one record", "[actor][envelope]")
     CHECK(&type_of<int> == &type_of<int>);
     CHECK(static_cast<const void*>(&type_of<int>) != &type_of<unsigned>);
     CHECK(type_of<support::greet>.reply == &type_of<std::string>);
-    CHECK(type_of<support::touch>.reply == &type_of<std::monostate>);
+    CHECK(type_of<support::knock>.reply == &type_of<std::monostate>);
     CHECK(type_of<support::number>.reply == nullptr);
     CHECK(type_of<support::number>.name() == "support::number");
 }

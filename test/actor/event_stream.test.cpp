@@ -4,8 +4,10 @@
 
 #include <costar/testing/simulation.hpp>
 
+#include <boost/asio/io_context.hpp>
 #include <memory>
 #include <optional>
+
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -154,4 +156,29 @@ TEST_CASE("event_stream: an actor gets events as messages", "[actor][event_strea
     sim.stop(sim.engine().spawn(helper));
 
     listener.expect_none();
+}
+
+TEST_CASE("event_stream: a subscriber hears what it wants, where it wants", "[actor][event_stream]")
+{
+    asio::io_context io;
+    event_stream stream;
+    std::vector<int> wanted;
+    std::vector<int> later;
+    auto some = stream.subscribe<number>([](const number& event) { return event.value > 1; },
+        [&](const number& event) { wanted.push_back(event.value); });
+    auto elsewhere = stream.subscribe<number>(
+        io.get_executor(), [&](const number& event) { later.push_back(event.value); });
+    for (int i = 1; i <= 3; ++i)
+        stream.publish(number{i});
+    CHECK(wanted == std::vector{2, 3});
+    CHECK(later.empty());
+    io.run();
+    CHECK(later == std::vector{1, 2, 3});
+
+    io.restart();
+    stream.publish(number{4});
+    elsewhere.cancel();
+    stream.publish(number{5});
+    io.run();
+    CHECK(later == std::vector{1, 2, 3, 4});  // what was published before is delivered
 }

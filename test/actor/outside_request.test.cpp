@@ -152,7 +152,7 @@ TEST_CASE("outside_request: every completion token gets the answer", "[actor][ou
                 const auto [code, text] =
                     co_await self.engine().ask(pid(), greet{"task"}, 1s, asio::as_tuple(use_task));
                 CHECK(code == errc::no_such_actor);
-                co_await self.engine().ask(to, touch{}, 1s, asio::deferred);
+                co_await self.engine().ask(to, knock{}, 1s, asio::deferred);
             }
         };
         std::string seen;
@@ -162,13 +162,13 @@ TEST_CASE("outside_request: every completion token gets the answer", "[actor][ou
     }
     SECTION("detached")
     {
-        here.engine.ask(to, touch{}, 1s, asio::detached);
+        here.engine.ask(to, knock{}, 1s, asio::detached);
         here.io.run();
         CHECK(here.engine.figures().late_replies == 0);
     }
     SECTION("the default deadline")
     {
-        auto seen = here.engine.ask(to, touch{}, asio::use_future);
+        auto seen = here.engine.ask(to, knock{}, asio::use_future);
         here.io.run();
         CHECK_NOTHROW(seen.get());
     }

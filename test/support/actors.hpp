@@ -37,7 +37,7 @@ struct greet {
     using reply = std::string;
     std::string who;
 };
-struct touch {
+struct knock {
     using reply = void;
 };
 
@@ -118,7 +118,7 @@ inline costar::task<> helper(costar::context& self)
 {
     while (auto message = co_await self.receive())
         message.match([](twice& m) { return 2 * m.value; }, [](greet& m) { return "hello, " + m.who; },
-            [](touch&) {}, [](crash&) { throw std::runtime_error("told to"); },
+            [](knock&) {}, [](crash&) { throw std::runtime_error("told to"); },
             [](crash_asked&) -> int { throw std::runtime_error("asked to"); });
 }
 

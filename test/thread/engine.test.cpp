@@ -194,7 +194,7 @@ TEST_CASE("engine: a shutdown meets spawns and requests under way", "[thread][en
                 for (;;) {
                     const pid one = engine.spawn(helper);
                     ++spawned;
-                    engine.send(one, touch{});
+                    engine.send(one, knock{});
                 }
             } catch (const error& thrown) {
                 CHECK(thrown.code() == errc::engine_stopped);

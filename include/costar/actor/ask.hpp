@@ -7,10 +7,13 @@
 #include <costar/core/error.hpp>
 #include <costar/core/timer.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <coroutine>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -22,6 +25,26 @@ namespace costar {
 /// dropped.
 template <class Reply>
 class [[nodiscard]] ask_request;
+
+/// A request that has not been sent keeps its headers where its deadline is going to be.
+inline headers* headers_of_unsent(const envelope& unsent) noexcept
+{
+    return reinterpret_cast<headers*>(unsent.deadline);
+}
+inline envelope* with_headers(envelope* unsent, headers with)
+{
+    unsent->deadline = reinterpret_cast<std::uint64_t>(new headers(std::move(with)));
+    return unsent;
+}
+inline void discard_unsent(envelope* unsent) noexcept
+{
+    delete headers_of_unsent(*unsent);
+    unsent->discard();
+}
+
+/// Throws what an `ask` ends with, saying who was asked and from where.
+[[noreturn]] void throw_ask_failure(cell& self, const reply_waiter& waiting, errc reason, pid to,
+    std::chrono::nanoseconds timeout, const promise_base* asker);
 
 /// Waits for the answer to a request.
 template <class Reply>
@@ -37,7 +60,7 @@ public:
     ~ask_awaiter()
     {
         if (sent_ != nullptr)
-            sent_->discard();
+            discard_unsent(sent_);
         if (token_ != 0) {  // destroyed while it waits
             home().disarm(*this);
             station::of(self_).forget(token_);
@@ -63,17 +86,21 @@ public:
         scope.attach(*this);
         home().arm(*this, due);
         envelope* sent = std::exchange(sent_, nullptr);
+        headers* with = headers_of_unsent(*sent);
         sent->sender = post.pid_of(self_);
         sent->reply = token_;
         sent->deadline = due;
-        post.send(to_, sent);
+        if (self_.has_extras || with != nullptr) [[unlikely]]
+            post.send_specially(self_, to_, sent, std::unique_ptr<headers>(with));
+        else
+            post.send(to_, sent);
         return true;
     }
 
     Reply await_resume()
     {
-        if (failure_ != errc{})
-            throw error(failure_);
+        if (failure_ != errc{}) [[unlikely]]
+            throw_ask_failure(self_, *this, failure_, to_, timeout_, waiter);
         if constexpr (!std::is_void_v<Reply>)
             return std::move(*value_);
     }
@@ -133,7 +160,13 @@ inline const hook_actions ask_awaiter<Reply>::actions{
     .cancel = [](cancel_hook& hook) noexcept { static_cast<ask_awaiter&>(hook).give_up(errc::cancelled); },
     .describe =
         [](const cancel_hook& hook) {
-            return "a reply from " + static_cast<const ask_awaiter&>(hook).to_.to_string();
+            const auto& self = static_cast<const ask_awaiter&>(hook);
+            return fmt::format("a reply from {}, asked at {}", self.to_, async_stack(*self.waiter));
+        },
+    .request =
+        [](const cancel_hook& hook) noexcept {
+            const auto& self = static_cast<const ask_awaiter&>(hook);
+            return awaited_request{self.token_, self.to_.place(), self.to_.key()};
         }};
 
 template <class Reply>
@@ -159,7 +192,7 @@ public:
     ~ask_request()
     {
         if (sent_ != nullptr)
-            sent_->discard();
+            discard_unsent(sent_);
     }
 
     ask_awaiter<Reply> operator co_await() && noexcept

@@ -8,6 +8,7 @@
 #include <costar/core/strand.hpp>
 #include <costar/core/task.hpp>
 
+#include <chrono>
 #include <coroutine>
 #include <cstdint>
 #include <exception>
@@ -50,13 +51,45 @@ struct restart_timer : timer_node {
     cell* target = nullptr;
 };
 
+/// How the crashes of an actor are dealt with, where that takes more than a limit and a pause.
+struct supervision_part {
+    restart_policy restart;
+    decider decide;
+    costar::strategy strategy = costar::strategy::one_for_one;
+    std::uint32_t doublings = 0;  // of the pause, since the actor was healthy
+    std::uint64_t began = 0;      // strand time of the last beginning
+};
+
+/// Who hears of an actor's end.
+struct end_watcher {
+    pid who;
+    bool is_linked;  // crashes with it
+    friend bool operator==(const end_watcher&, const end_watcher&) = default;
+};
+
+struct extras_part;
+
 /// What hardly any actor needs, allocated on first use.
 struct rare_part {
+    rare_part();
+    ~rare_part();
+
     std::vector<std::uint64_t> restarts;     // when, within the window
     std::vector<pid> distant_children;       // on other strands
     std::vector<std::uint64_t> end_waiters;  // reply tokens
     std::unique_ptr<restart_timer> pause;
-    std::exception_ptr failure;  // of a spawned task
+    std::exception_ptr failure;  // of a spawned task, a child or a linked actor
+    bool restart_asked = false;  // by somebody else
+    bool is_decided = false;     // about the crash that is under way
+    bool is_settled = false;     // the restart it takes is counted
+    directive decided = directive::stop;
+    run_node* childless = nullptr;  // resumed when no child and no task is left
+    std::unique_ptr<supervision_part> supervision;
+    std::shared_ptr<const supervisor> of_children;
+    std::vector<pid> births;  // children in the order of their births, where the strategy asks for it
+    std::vector<end_watcher> watchers;
+    std::vector<pid> watched;
+    std::unique_ptr<extras_part> extras;
 };
 
 /// Lets a branch that waits for a message be cancelled alone.
@@ -89,7 +122,9 @@ struct cold_part {
 
     registry::entry* name = nullptr;
     std::unique_ptr<recipe> again;
-    restart_policy restart;
+    std::uint32_t restart_limit = 0;
+    std::chrono::nanoseconds restart_within{0};
+    std::chrono::nanoseconds restart_delay{0};
     std::uint32_t restart_count = 0;
     std::uint32_t parent_generation = 0;  // of a parent on another strand
     spawned_child* tasks = nullptr;
@@ -121,6 +156,15 @@ public:
 
     /// Null when it was never needed.
     rare_part* rare() const noexcept { return cold != nullptr ? cold->rare.get() : nullptr; }
+    supervision_part* supervision() const noexcept
+    {
+        return rare() != nullptr ? rare()->supervision.get() : nullptr;
+    }
+    extras_part* extras() const noexcept { return rare() != nullptr ? rare()->extras.get() : nullptr; }
+
+    /// Those of the actor, made where there are none; from now on its messages take the long way.
+    extras_part& extras_made();
+
     using root_scope::reset_cancelled;
 
     bool stop_requested : 1 = false;
@@ -129,7 +173,8 @@ public:
     bool receive_cancelled : 1 = false;
     bool receives_in_branch : 1 = false;  // the cold part has a hook for it
     bool reap_queued : 1 = false;
-    bool from_afar : 1 = false;  // born for another strand or thread
+    bool from_afar : 1 = false;   // born for another strand or thread
+    bool has_extras : 1 = false;  // messages take the long way
     life state = life::running;
     std::uint16_t parent_strand = 0;
     std::uint32_t slot;

@@ -2,12 +2,15 @@
 
 #pragma once
 
+#include <costar/actor/behaviours.hpp>
 #include <costar/actor/context.hpp>
 #include <costar/actor/message.hpp>
 #include <costar/core/task.hpp>
+#include <costar/core/when.hpp>
 
 #include <concepts>
 #include <cstddef>
+#include <exception>
 #include <type_traits>
 #include <utility>
 
@@ -135,6 +138,17 @@ concept actor_class =
     std::is_class_v<Actor> && !request<Actor> && list_size<typename messages_of<Actor>::type> != 0;
 
 /// Runs an object of an actor class: takes messages one at a time and calls the operator for each.
+///
+/// The class may have functions that are called at the turns of its life, with `context&` or without, plain
+/// or as `task<>`:
+///
+/// - `started` before the first message, of each beginning;
+/// - `restarting` when it has crashed and is going to be begun anew, before its children are stopped;
+/// - `stopping` when it is time to end and the children still live: after a stop, a poison pill or the last
+///   crash; once;
+/// - `stopped` when the children have ended; once.
+///
+/// What they throw is a crash, and one in `stopping` or `stopped` does not bring the actor back.
 template <class Actor>
 class class_actor {
 public:
@@ -143,19 +157,120 @@ public:
     static task<> run(context& self, Args... args)
     {
         Actor actor(std::move(args)...);
-        while (message received = co_await self.receive()) {
-            if constexpr (any_awaits(messages{})) {
-                if (task<> pending = call_awaiting(messages{}, actor, self, received)) {
-                    co_await std::move(pending);
+        if constexpr (has_hooks) {
+            co_await live(actor, self);
+        } else {
+            while (message received = co_await self.receive()) {
+                task<> pending = begin(actor, self, received);
+                if (!pending)
                     continue;
+                try {
+                    co_await std::move(pending);
+                } catch (...) {
+                    survive(self, received);
                 }
             }
-            call_plain(messages{}, actor, self, received);
         }
     }
 
 private:
     using messages = typename messages_of<Actor>::type;
+
+    // What is called at the turns of its life.
+    static constexpr auto started = [](auto& actor, auto&... self)
+        requires requires { actor.started(self...); }
+    { return actor.started(self...); };
+    static constexpr auto restarting = [](auto& actor, auto&... self)
+        requires requires { actor.restarting(self...); }
+    { return actor.restarting(self...); };
+    static constexpr auto stopping = [](auto& actor, auto&... self)
+        requires requires { actor.stopping(self...); }
+    { return actor.stopping(self...); };
+    static constexpr auto stopped = [](auto& actor, auto&... self)
+        requires requires { actor.stopped(self...); }
+    { return actor.stopped(self...); };
+
+    template <class Hook>
+    static constexpr bool has(const Hook&)
+    {
+        return std::is_invocable_v<const Hook&, Actor&, context&> || std::is_invocable_v<const Hook&, Actor&>;
+    }
+    static constexpr bool has_hooks = has(started) || has(restarting) || has(stopping) || has(stopped);
+
+    template <class Hook>
+    static task<> call_hook(const Hook& hook, Actor& actor, context& self)
+    {
+        if constexpr (std::is_invocable_v<const Hook&, Actor&, context&>) {
+            if constexpr (is_task<std::invoke_result_t<const Hook&, Actor&, context&>>)
+                co_await hook(actor, self);
+            else
+                hook(actor, self);
+        } else if constexpr (std::is_invocable_v<const Hook&, Actor&>) {
+            if constexpr (is_task<std::invoke_result_t<const Hook&, Actor&>>)
+                co_await hook(actor);
+            else
+                hook(actor);
+        }
+        co_return;
+    }
+
+    static task<> live(Actor& actor, context& self)
+    {
+        std::exception_ptr failure;
+        try {
+            co_await call_hook(started, actor, self);
+            while (message received = co_await self.receive()) {
+                task<> pending = begin(actor, self, received);
+                if (!pending)
+                    continue;
+                try {
+                    co_await std::move(pending);
+                } catch (...) {
+                    survive(self, received);
+                }
+            }
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        if (station::of(self).is_begun_anew(self, failure)) {
+            co_await call_hook(restarting, actor, self);
+        } else {
+            co_await shield(call_hook(stopping, actor, self));
+            if constexpr (has(stopped)) {
+                co_await self.end_children();
+                co_await shield(call_hook(stopped, actor, self));
+            }
+        }
+        if (failure)
+            std::rethrow_exception(failure);
+    }
+
+    /// Calls the handler of a message; one that awaits is given back.
+    static task<> begin(Actor& actor, context& self, message& received)
+    {
+        try {
+            if constexpr (std::derived_from<Actor, behaviours>)
+                if (actor.has_become()) {
+                    actor.behaviours::operator()(received);
+                    return {};
+                }
+            if constexpr (any_awaits(messages{}))
+                if (task<> pending = call_awaiting(messages{}, actor, self, received))
+                    return pending;
+            call_plain(messages{}, actor, self, received);
+        } catch (...) {
+            survive(self, received);
+        }
+        return {};
+    }
+
+    /// Called in a handler of exceptions: throws again what the actor does not survive.
+    static void survive(context& self, message& received)
+    {
+        if (!station::of(self).resumes(self, std::current_exception()))
+            throw;
+        received.fail();
+    }
 
     template <class Message>
     static decltype(auto) call(Actor& actor, context& self, Message& value)

@@ -4,6 +4,7 @@
 
 #include <costar/actor/ask.hpp>
 #include <costar/actor/message.hpp>
+#include <costar/actor/send_async.hpp>
 #include <costar/actor/spawn_options.hpp>
 #include <costar/actor/spawner.hpp>
 #include <costar/actor/station.hpp>
@@ -11,9 +12,12 @@
 #include <chrono>
 #include <concepts>
 #include <coroutine>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace costar {
 
@@ -59,8 +63,8 @@ protected:
     message hand_over(envelope* taken)
     {
         self_.home().message_taken(self_);
-        if (self_.receives_in_branch || taken->type == &type_of<poison_pill>) [[unlikely]]
-            return hand_over_in_branch(taken);
+        if (self_.receives_in_branch || self_.has_extras || taken->type == &type_of<poison_pill>) [[unlikely]]
+            return hand_over_specially(taken);
         return hold(taken);
     }
 
@@ -74,7 +78,7 @@ protected:
 
     /// Ends a receive to which no message was given: a stop, or the cancellation of its branch.
     message take_nothing();
-    message hand_over_in_branch(envelope* taken);
+    message hand_over_specially(envelope* taken);
     message swallow(envelope* pill) noexcept;
 
     /// False when the receive ends without a wait, by a stop or with the message that is there. Throws in a
@@ -288,6 +292,41 @@ public:
         });
     }
 
+    /// The next message if one waits, else empty. Does not wait.
+    message try_receive();
+
+    /// Waits for a message and takes those behind it too, `most` at most; empty when it is time to stop.
+    task<std::vector<message>> receive_batch(std::size_t most);
+
+    /// Puts a received message aside, to be handled later, with its sender and its request. What is aside
+    /// comes back before a restart; at the end it becomes dead letters.
+    ///
+    /// Errors: throws `errc::mailbox_full` beyond `mailbox_options::stash_limit`; the message is still the
+    /// caller's then.
+    void stash(message&& aside) { post().stash(*this, std::move(aside)); }
+
+    /// Puts what is aside back in front of the messages that wait, in the order in which it was received; the
+    /// first `count` of them. Gives how many these were.
+    std::size_t unstash(std::size_t count = SIZE_MAX) noexcept { return post().unstash(*this, count); }
+
+    /// Sends the actor a `receive_timeout` when no message has come for `length`: again and again when it
+    /// `repeats`, else once; zero ends that. A message type with `static constexpr bool leaves_idle = true`
+    /// does not begin the time anew. It ends with the body. In a loop of one's own `receive(length)` is
+    /// simpler.
+    void set_receive_timeout(std::chrono::nanoseconds length, bool repeats = true)
+    {
+        post().watch_idleness(*this, length, repeats, false);
+    }
+
+    /// Stops the actor when no message has come for `length`; zero ends that.
+    void stop_when_idle(std::chrono::nanoseconds length)
+    {
+        post().watch_idleness(*this, length, false, true);
+    }
+
+    /// What came beside the message received last; empty for most.
+    const costar::headers& headers() const noexcept;
+
     // Sending
     // ---------------------------------------------------------------------------------------------------
 
@@ -310,11 +349,42 @@ public:
         requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
     auto ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout = default_timeout);
 
+    /// As above, with headers.
+    template <class Destination, class Message>
+        requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
+    auto ask(const Destination& to, Message&& message, costar::headers with,
+        std::chrono::nanoseconds timeout = default_timeout);
+
+    /// Sends a message with headers.
+    template <class Destination, class Message>
+        requires accepts<Destination, std::remove_cvref_t<Message>>
+    void send(const Destination& to, Message&& message, costar::headers with);
+
+    /// Sends in the name of another actor, which is the one that answers go to.
+    template <class Destination, class Message>
+        requires accepts<Destination, std::remove_cvref_t<Message>>
+    void send_as(costar::pid sender, const Destination& to, Message&& message);
+
+    /// Sends a message and waits until it has found room in the receiver's mailbox: `co_await
+    /// self.send_async(to, message)`.
+    ///
+    /// Only a mailbox with a limit makes it wait; see `overflow` for what happens when it is full. Errors:
+    /// throws `mailbox_full`, `no_such_actor`, `actor_stopped`, `cancelled`; a send that is cancelled may
+    /// have taken place when the receiver is on another strand. Cost: as `send` on the same strand, as an
+    /// answer from the receiver's strand elsewhere.
+    template <class Destination, class Message>
+        requires accepts<Destination, std::remove_cvref_t<Message>>
+    send_request send_async(const Destination& to, Message&& message);
+
     /// Hands a received message on as it is: the first sender stays its sender, and gets the answer.
     void forward(costar::pid to, message&& received)
     {
-        if (envelope* passed = received.release())
-            post().send(to, passed);
+        if (!has_extras) {
+            if (envelope* passed = received.release())
+                post().send(to, passed);
+        } else {
+            forward_specially(to, std::move(received));
+        }
     }
 
     /// Answers the request received last. Nothing happens when nobody waits for it.
@@ -350,6 +420,35 @@ public:
     /// Stops this actor.
     void stop() noexcept { post().request_stop(*this); }
 
+    /// Begins an actor anew as if it had crashed, without counting it; one that has no recipe, because its
+    /// `restart_policy` allows none, is stopped.
+    void restart(costar::pid target) { post().restart(target); }
+
+    /// Stops all children and tasks, and waits until they have ended: `co_await self.end_children()`. The
+    /// body cannot wait for anything else afterwards; what is left to do is cleaning up. Without it that
+    /// happens behind the body.
+    family_end end_children() noexcept { return family_end(*this); }
+
+    /// The children, the oldest first, those on other strands last.
+    std::vector<costar::pid> children() { return post().children_of(*this); }
+
+    /// Says how crashes of the children that are spawned from now on are dealt with, unless they say it
+    /// themselves.
+    void supervise(supervisor rules) { post().supervise(*this, std::move(rules)); }
+
+    /// Asks to be told of an actor's end, whoever spawned it and wherever it lives: a `terminated` comes,
+    /// once, before all messages that wait; at once for an actor that is gone. Watching twice is watching
+    /// once.
+    void watch(costar::pid target) { post().watch(*this, target); }
+
+    /// No `terminated` of that actor comes any more.
+    void unwatch(costar::pid target) { post().unwatch(*this, target); }
+
+    /// Ties this actor and another one: when one of them has crashed for good, or was gone already, the other
+    /// one crashes too, and its supervisor decides. An end without a crash unties them.
+    void link(costar::pid target) { post().link(*this, target); }
+    void unlink(costar::pid target) { post().unlink(*this, target); }
+
     /// Runs a task beside the body, interleaved with it at their suspensions. It is cancelled and awaited
     /// when the body ends; an exception that leaves it is a crash of the actor.
     void spawn_task(task<> work);
@@ -362,11 +461,18 @@ private:
     friend class engine;
     friend class birth_place;
     friend class spawner<context>;
+    template <class>
+    friend class class_actor;
 
     station& post() const noexcept { return station::of(*this); }
     commons& spawn_shared() const noexcept { return post().shared(); }
     cell* spawn_parent() noexcept { return this; }
     static context& of(cell& self) noexcept { return static_cast<context&>(self); }
+    void forward_specially(costar::pid to, message&& received);
+
+    /// Kept out of the way of what takes the short one.
+    template <class Message>
+    [[gnu::noinline]] void send_long_way(costar::pid to, Message&& message);
 };
 
 static_assert(sizeof(context) == sizeof(cell));

@@ -6,6 +6,7 @@
 #include <costar/actor/class_actor.hpp>
 #include <costar/actor/context.hpp>
 #include <costar/actor/event_stream.hpp>
+#include <costar/actor/extensions.hpp>
 #include <costar/actor/outside_request.hpp>
 #include <costar/actor/spawner.hpp>
 #include <costar/core/scheduler.hpp>
@@ -17,6 +18,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,6 +53,18 @@ struct engine_options {
 
     /// What `ask` waits when nothing is said.
     std::chrono::nanoseconds ask_timeout = std::chrono::seconds(5);
+
+    /// How crashes of actors without parent are dealt with that say nothing themselves; the first crash ends
+    /// them when nothing is said here either.
+    std::optional<supervisor> guardian{};
+
+    /// What stands between all actors and their messages, outside of what they have themselves.
+    std::vector<std::shared_ptr<costar::middleware>> middleware{};
+
+    /// How many dead letters are written to the log in `dead_letter_interval`; how many more there were is
+    /// written behind them. 0 for none. The events and counts are complete in any case.
+    std::uint32_t dead_letter_lines = 3;
+    std::chrono::nanoseconds dead_letter_interval = std::chrono::seconds(1);
 
     /// How long the destructor of an engine with threads of its own waits for its actors to end, unless a
     /// shutdown has waited in vain already.
@@ -184,6 +198,43 @@ public:
             token, deadline);
     }
 
+    /// Sends in the name of an actor, which is the one that answers go to.
+    template <class Destination, class Message>
+        requires accepts<Destination, std::remove_cvref_t<Message>>
+    void send_as(pid sender, const Destination& to, Message&& message)
+    {
+        if (station* post = here())
+            post->send(static_cast<pid>(to), std::forward<Message>(message), sender);
+        else
+            send_from_outside(to, envelope::make(std::forward<Message>(message), sender));
+    }
+
+    /// Sends a message and completes with `void(error_code)` when it has found room in the receiver's
+    /// mailbox.
+    ///
+    /// Errors and cancellation: as `context::send_async`.
+    template <class Destination, class Message, class Token>
+        requires accepts<Destination, std::remove_cvref_t<Message>>
+    auto send_async(const Destination& to, Message&& message, Token&& token)
+    {
+        using value = std::remove_cvref_t<Message>;
+        return asio::async_initiate<Token, void(boost::system::error_code)>(
+            [this](auto handler, pid to, value message) {
+                using waiting = outside_request<void, decltype(handler)>;
+                waiting::start(post_of(to), waiting::purpose::room, to, envelope::make(std::move(message)),
+                    std::chrono::nanoseconds(-1), std::move(handler));
+            },
+            token, static_cast<pid>(to), value(std::forward<Message>(message)));
+    }
+
+    /// Begins an actor anew, as `context::restart`.
+    void restart(pid target);
+
+    /// One line for each actor that lives: who it is, what it waits for, from where. For engines with threads
+    /// of their own, from outside of them: each strand is asked, and one that does not answer in time is said
+    /// to be busy.
+    std::string dump(std::chrono::nanoseconds patience = std::chrono::seconds(1));
+
     /// The actor with this name, or with this text form (`node/name`, or a pid's).
     std::optional<pid> find(std::string_view name) const;
 
@@ -200,6 +251,9 @@ public:
         return shared_.events.subscribe<Event>(std::function<void(const Event&)>(
             [this, receiver](const Event& event) { send(receiver, Event(event)); }));
     }
+
+    /// Objects that belong to the engine, one of each type.
+    costar::extensions& extensions() noexcept { return extensions_; }
 
     /// How many strands there are.
     std::size_t size() const noexcept { return strands_->size(); }
@@ -255,6 +309,7 @@ private:
             token, target);
     }
 
+    costar::extensions extensions_;  // outlives the actors
     commons shared_;
     std::chrono::nanoseconds shutdown_timeout_;
     std::atomic<bool> gave_up_{false};  // a shutdown had to leave actors
@@ -287,7 +342,50 @@ template <class Destination, class Message>
     requires accepts<Destination, std::remove_cvref_t<Message>>
 void context::send(const Destination& to, Message&& message)
 {
-    post().send(static_cast<costar::pid>(to), std::forward<Message>(message), pid());
+    if (has_extras) [[unlikely]]
+        send_long_way(static_cast<costar::pid>(to), std::forward<Message>(message));
+    else
+        post().send(static_cast<costar::pid>(to), std::forward<Message>(message), pid());
+}
+
+template <class Message>
+void context::send_long_way(costar::pid to, Message&& message)
+{
+    post().send_specially(*this, to, envelope::make(std::forward<Message>(message), pid()));
+}
+
+template <class Destination, class Message>
+    requires accepts<Destination, std::remove_cvref_t<Message>>
+void context::send(const Destination& to, Message&& message, costar::headers with)
+{
+    post().send_specially(*this, static_cast<costar::pid>(to),
+        envelope::make(std::forward<Message>(message), pid()),
+        std::make_unique<costar::headers>(std::move(with)));
+}
+
+template <class Destination, class Message>
+    requires accepts<Destination, std::remove_cvref_t<Message>>
+void context::send_as(costar::pid sender, const Destination& to, Message&& message)
+{
+    post().send(static_cast<costar::pid>(to), std::forward<Message>(message), sender);
+}
+
+template <class Destination, class Message>
+    requires accepts<Destination, std::remove_cvref_t<Message>>
+send_request context::send_async(const Destination& to, Message&& message)
+{
+    return send_request(*this, to, envelope::make(std::forward<Message>(message)));
+}
+
+template <class Destination, class Message>
+    requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
+auto context::ask(
+    const Destination& to, Message&& message, costar::headers with, std::chrono::nanoseconds timeout)
+{
+    using value = std::remove_cvref_t<Message>;
+    return ask_request<typename value::reply>(*this, to,
+        with_headers(envelope::make(std::forward<Message>(message)), std::move(with)),
+        timeout < std::chrono::nanoseconds(0) ? post().shared().ask_timeout : timeout);
 }
 
 template <class Destination, class Message>

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <costar/actor/pid.hpp>
+#include <costar/core/error.hpp>
 #include <costar/core/pool.hpp>
 #include <costar/core/ring.hpp>
 
+#include <atomic>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,6 +21,14 @@
 namespace costar {
 
 class cell;
+class station;
+struct envelope;
+
+using message_copier = envelope* (*)(const void* body);
+
+/// How messages of this type are copied.
+template <class Message>
+inline constinit std::atomic<message_copier> copier_of{nullptr};
 
 /// What the runtime knows of a message type. Two messages are of one type when their records have one
 /// address.
@@ -37,6 +48,21 @@ struct message_type {
     /// What a request of this type is answered with; null for a message that is none.
     const message_type* reply;
 
+    /// The level in a mailbox that has an order, 0 to 7, 8 for control; null for an ordinary message.
+    std::uint8_t (*level)(const void* body) noexcept;
+
+    /// How it is copied, where somebody has said that it can be: see `may_be_copied`.
+    const std::atomic<message_copier>* copier;
+
+    /// Copied byte by byte.
+    bool is_trivial;
+
+    /// Answers a request that its receiver let go of; null where that is `errc::unanswered`.
+    void (*answer_alone)(station& post, std::uint64_t token, pid receiver, void* body);
+
+    /// Time without messages is not over when one of these comes.
+    bool leaves_idle;
+
     /// Readable name, for logs and dead letters.
     std::string name() const;
 };
@@ -49,6 +75,17 @@ concept request = requires { typename Message::reply; };
 template <class Message>
 concept any_message = std::is_object_v<Message> && std::same_as<Message, std::remove_cv_t<Message>> &&
     std::move_constructible<Message> && alignof(Message) <= 16;
+
+/// A request that is answered by itself when its receiver let go of it, handled or not: with its
+/// `auto_reply()`, or its `auto_reply(pid)`, which is given the receiver's.
+template <class Message>
+concept answers_alone = request<Message> &&
+    (requires(const Message& message) { message.auto_reply(); } ||
+        requires(const Message& message, pid receiver) { message.auto_reply(receiver); });
+
+/// Defined in station.hpp.
+template <class Message>
+void answer_alone(station& post, std::uint64_t token, pid receiver, void* body);
 
 /// Void answers travel as this.
 template <class T>
@@ -64,6 +101,38 @@ inline constexpr message_type type_of = make_message_type<Message>();
 /// Tells the receiver to stop when its turn comes.
 struct poison_pill {
     using reply = void;
+};
+
+/// Who it was that answered `touch`.
+struct touched {
+    pid who;
+    friend bool operator==(const touched&, const touched&) = default;
+};
+
+/// Is the actor there, and has it let go of all messages before this one? Answered by itself.
+struct touch {
+    using reply = touched;
+    touched auto_reply(pid receiver) const noexcept { return {receiver}; }
+    static constexpr bool leaves_idle = true;
+};
+
+/// An actor that is watched has ended.
+struct terminated {
+    static constexpr bool is_control = true;
+    static constexpr bool leaves_idle = true;
+
+    pid who;
+
+    /// `actor_stopped` when it was stopped or returned, `actor_failed` after its last crash, `no_such_actor`
+    /// when it was gone before it was watched.
+    errc reason = errc::actor_stopped;
+
+    friend bool operator==(const terminated&, const terminated&) = default;
+};
+
+/// No message came for as long as `context::set_receive_timeout` says.
+struct receive_timeout {
+    static constexpr bool leaves_idle = true;
 };
 
 /// Stands for any type where a certain one can be wanted.
@@ -95,10 +164,34 @@ struct alignas(16) envelope {
 
     /// From now on it is with its receiver.
     void hold(cell& receiver) noexcept { next = reinterpret_cast<envelope*>(&receiver); }
-    cell& receiver() const noexcept { return *reinterpret_cast<cell*>(marked_receiver() & ~handled_mark); }
+    cell& receiver() const noexcept
+    {
+        return *reinterpret_cast<cell*>(marked_receiver() & ~(handled_mark | kept_mark | moved_mark));
+    }
 
-    void mark_handled() noexcept { next = reinterpret_cast<envelope*>(marked_receiver() | handled_mark); }
+    void mark_handled() noexcept { add_mark(handled_mark); }
     bool is_handled() const noexcept { return (marked_receiver() & handled_mark) != 0; }
+
+    /// Somebody wants to know when it is let go of.
+    void mark_kept() noexcept { add_mark(kept_mark); }
+    bool is_plainly_handled() const noexcept
+    {
+        return (marked_receiver() & (handled_mark | kept_mark | moved_mark)) == handled_mark;
+    }
+
+    /// Of one that is plainly handled.
+    cell& plain_receiver() const noexcept
+    {
+        return *reinterpret_cast<cell*>(marked_receiver() - handled_mark);
+    }
+
+    /// A handler takes it by value, so it may be empty; only asked for what is kept.
+    void mark_moved() noexcept
+    {
+        if ((marked_receiver() & kept_mark) != 0)
+            add_mark(moved_mark);
+    }
+    bool is_moved() const noexcept { return (marked_receiver() & moved_mark) != 0; }
 
     static envelope* allocate(std::size_t body_bytes)
     {
@@ -150,6 +243,13 @@ struct alignas(16) envelope {
 
 private:
     static constexpr std::uintptr_t handled_mark = 1;
+    static constexpr std::uintptr_t kept_mark = 2;
+    static constexpr std::uintptr_t moved_mark = 4;
+
+    void add_mark(std::uintptr_t mark) noexcept
+    {
+        next = reinterpret_cast<envelope*>(marked_receiver() | mark);
+    }
 
     std::uintptr_t marked_receiver() const noexcept { return reinterpret_cast<std::uintptr_t>(next); }
 };
@@ -168,8 +268,36 @@ constexpr message_type make_message_type() noexcept
         made.destroy = [](void* body) noexcept { static_cast<Message*>(body)->~Message(); };
     if constexpr (request<Message>)
         made.reply = &type_of<stored_reply<typename Message::reply>>;
+    if constexpr (requires(const Message& message) { static_cast<int>(message.priority()); })
+        made.level = [](const void* body) noexcept {
+            const int wanted = static_cast<int>(static_cast<const Message*>(body)->priority());
+            return static_cast<std::uint8_t>(wanted < 0 ? 0 : wanted > 7 ? 7 : wanted);
+        };
+    if constexpr (requires { Message::is_control; })
+        made.level = [](const void*) noexcept { return std::uint8_t{8}; };
+    made.copier = &copier_of<Message>;
+    made.is_trivial = std::is_trivially_copyable_v<Message>;
+    if constexpr (answers_alone<Message>)
+        made.answer_alone = &costar::answer_alone<Message>;
+    if constexpr (requires { Message::leaves_idle; })
+        made.leaves_idle = Message::leaves_idle;
     return made;
 }
+
+/// Lets messages of these types be copied, for routers that send one to many. Trivially copyable ones can be
+/// copied anyway; of others the library does not know, since a type that holds a vector of pointers claims
+/// to be copyable too and then does not compile.
+template <std::copy_constructible... Message>
+void may_be_copied() noexcept
+{
+    (copier_of<Message>.store(
+         [](const void* body) { return envelope::make(*static_cast<const Message*>(body)); },
+         std::memory_order_relaxed),
+        ...);
+}
+
+/// A copy of a message, with its sender but without a request; null when it cannot be copied.
+envelope* copy_of(envelope& original);
 
 /// What `parcel::body` holds when a message travels by value.
 struct inline_body {

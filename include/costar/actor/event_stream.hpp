@@ -3,9 +3,14 @@
 #pragma once
 
 #include <costar/actor/pid.hpp>
+#include <costar/actor/supervision.hpp>
 #include <costar/core/error.hpp>
 
+#include <boost/asio/execution/executor.hpp>
+#include <boost/asio/post.hpp>
+
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,6 +21,12 @@
 #include <vector>
 
 namespace costar {
+
+/// An actor was made: it has its pid, its name and its place in the family.
+struct actor_initialized {
+    pid who;
+    std::string name;
+};
 
 /// An actor began to run for the first time.
 struct actor_started {
@@ -44,6 +55,22 @@ struct restart_limit_reached {
     std::string name;
     std::string reason;
     std::uint32_t restarts;
+};
+
+/// What was decided about a crash.
+struct supervision_decision {
+    pid who;
+    std::string name;
+    std::string reason;
+    directive decided;
+};
+
+/// An actor has kept its strand for longer than `turn_options::hog_limit`.
+struct strand_hogged {
+    pid who;
+    std::string name;  ///< empty when it has ended meanwhile
+    std::string type;  ///< of the message that was next when it began; empty when it went on from a wait
+    std::chrono::nanoseconds duration;
 };
 
 /// A spawn was refused because the name is in use.
@@ -79,6 +106,17 @@ public:
     /// Calls `receiver` with each event of type `Event`.
     template <class Event>
     [[nodiscard]] subscription subscribe(std::function<void(const Event&)> receiver);
+
+    /// Calls `receiver` with each event of type `Event` for which `wanted` is true.
+    template <class Event>
+    [[nodiscard]] subscription subscribe(
+        std::function<bool(const Event&)> wanted, std::function<void(const Event&)> receiver);
+
+    /// Calls `receiver` on an executor, say a strand, with a copy of each event of type `Event`; in order
+    /// where the executor keeps it.
+    template <class Event, class Executor>
+        requires boost::asio::execution::is_executor<Executor>::value
+    [[nodiscard]] subscription subscribe(Executor executor, std::function<void(const Event&)> receiver);
 
     /// Gives `event` to all who subscribed to its type.
     template <class Event>
@@ -131,6 +169,28 @@ event_stream::subscription event_stream::subscribe(std::function<void(const Even
 {
     return subscribe(typeid(Event),
         [receiver = std::move(receiver)](const void* event) { receiver(*static_cast<const Event*>(event)); });
+}
+
+template <class Event>
+event_stream::subscription event_stream::subscribe(
+    std::function<bool(const Event&)> wanted, std::function<void(const Event&)> receiver)
+{
+    return subscribe(
+        typeid(Event), [wanted = std::move(wanted), receiver = std::move(receiver)](const void* event) {
+            if (wanted(*static_cast<const Event*>(event)))
+                receiver(*static_cast<const Event*>(event));
+        });
+}
+
+template <class Event, class Executor>
+    requires boost::asio::execution::is_executor<Executor>::value
+event_stream::subscription event_stream::subscribe(
+    Executor executor, std::function<void(const Event&)> receiver)
+{
+    auto shared = std::make_shared<std::function<void(const Event&)>>(std::move(receiver));
+    return subscribe(typeid(Event), [executor = std::move(executor), shared](const void* event) {
+        boost::asio::post(executor, [shared, copy = *static_cast<const Event*>(event)] { (*shared)(copy); });
+    });
 }
 
 }  // namespace costar

@@ -134,6 +134,16 @@ public:
         return std::exchange(envelope_, nullptr);
     }
 
+    /// What came with it beside the message; empty for most. Valid while the message is.
+    const costar::headers& headers() const noexcept;
+
+    /// Lets go of it after a failure that its actor survives, as `failing_message` says.
+    void fail() noexcept
+    {
+        if (*this)
+            station::of(envelope_->receiver()).finish_specially(*std::exchange(envelope_, nullptr), true);
+    }
+
     /// A handled message is no dead letter when it is let go of.
     void mark_handled() noexcept { envelope_->mark_handled(); }
 
@@ -150,16 +160,20 @@ private:
             return false;
         mark_handled();
         respond_with<value>([&]() -> decltype(auto) {
-            if constexpr (std::is_lvalue_reference_v<typename signature::parameter>)
+            if constexpr (std::is_lvalue_reference_v<typename signature::parameter>) {
                 return handler(envelope_->as<value>());
-            else
+            } else {
+                if constexpr (!std::is_trivially_copyable_v<value>)
+                    envelope_->mark_moved();
                 return handler(std::move(envelope_->as<value>()));
+            }
         });
         return true;
     }
 
     template <class>
     friend class class_actor;
+    friend class station;
 
     /// Calls a handler and answers with what it returns.
     template <class Message, class Call>

@@ -34,11 +34,12 @@ struct request_signature<void> {
 template <class Reply, class Handler>
 class outside_request final : private reply_waiter, private timer_node, private stray {
 public:
-    /// What is asked for: an answer to a message, or that an actor has ended.
+    /// What is asked for: an answer to a message, that an actor has ended, or room in its mailbox.
     enum class purpose : std::uint8_t {
         answer,
         stop,
-        end
+        end,
+        room
     };
 
     static void start(station& post, purpose wanted, pid to, envelope* sent, std::chrono::nanoseconds timeout,
@@ -59,6 +60,8 @@ public:
     {
         if (token_ != 0) {
             post_.forget(token_);
+            if (wanted_ == purpose::room)
+                post_.withdraw(to_, token_);
             end(errc::cancelled);
         }
         cancelled_ = true;  // it may not have begun yet
@@ -116,6 +119,8 @@ private:
             if (sent_ != nullptr)
                 post_.send(to_, std::exchange(sent_, nullptr));
             post_.await_end(to_, token_);
+        } else if (wanted_ == purpose::room) {
+            post_.admit(to_, std::exchange(sent_, nullptr), token_);
         } else {
             envelope* sent = std::exchange(sent_, nullptr);
             sent->reply = token_;

@@ -2,23 +2,17 @@
 
 #pragma once
 
-#include <chrono>
+#include <costar/actor/mailbox.hpp>
+#include <costar/actor/supervision.hpp>
+
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace costar {
 
-/// How often a crashed actor is begun anew before its crash is final.
-struct restart_policy {
-    /// Restarts allowed within `within`; 0 means that the first crash ends the actor.
-    std::uint32_t limit = 0;
-
-    /// The window that slides over past restarts; zero counts all of them.
-    std::chrono::nanoseconds within = std::chrono::minutes(1);
-
-    /// Pause between a crash and the new beginning.
-    std::chrono::nanoseconds delay{0};
-};
+class middleware;
 
 /// Where an actor lives.
 enum class placement : std::uint8_t {
@@ -44,6 +38,26 @@ struct spawn_options {
 
     /// Number of the strand for `placement::chosen`.
     std::uint32_t strand = 0;
+
+    /// What is done about a crash, by the type of the exception; without it, a restart while `restart` allows
+    /// one.
+    decider decide{};
+
+    /// What becomes of the message over which it crashed.
+    failing_message failing{};
+
+    mailbox_options mailbox{};
+
+    /// What stands between the actor and its messages, the outermost first; those that it inherits stand
+    /// further outside.
+    std::vector<std::shared_ptr<costar::middleware>> middleware{};
+
+    bool needs_mailbox() const noexcept
+    {
+        return mailbox.limit != 0 || mailbox.by_priority ||
+            mailbox.stash_limit != mailbox_options().stash_limit || failing.redeliveries != 0 ||
+            failing.becomes_dead_letter;
+    }
 };
 
 }  // namespace costar

@@ -107,14 +107,19 @@ public:
         try {
             if (!options_.name.empty())
                 target_->set_name(born, target_->claim_name(options_.name, id));
-            if (options_.restart.limit != 0)
-                target_->set_restart(born, options_.restart, launch.repeat());
+            equip(*target_, born, options_, supervisor_, launch);
             target_->begin(born, parent_, launch.begin(context_of(born)), Launcher::kind);
         } catch (...) {
             target_->close(born);
             throw;
         }
         return id;
+    }
+
+    /// Do the children of this actor get more than they ask for?
+    static bool is_special(const cell& parent) noexcept
+    {
+        return parent.cold != nullptr && parent.cold->rare != nullptr;
     }
 
     /// The plain form for children: without options, beside the parent, in its turn.
@@ -138,6 +143,22 @@ public:
 private:
     [[noreturn]] static void refuse(const commons& shared);
 
+    /// Gives a newly born actor what its options say.
+    template <class Launcher>
+    static void equip(station& where, cell& born, const spawn_options& options,
+        const std::shared_ptr<const supervisor>& from_above, const Launcher& launch)
+    {
+        if (options.needs_mailbox())
+            where.set_mailbox(born, options.mailbox, options.failing);
+        if (!options.middleware.empty())
+            where.set_middleware(born, options.middleware);
+        if (options.restart.limit != 0 || options.decide || from_above != nullptr)
+            where.set_supervision(born, options, from_above, launch.repeat());
+    }
+
+    /// What the engine and the parent add to the options.
+    void inherit(commons& shared, cell* parent);
+
     /// Defined in context.hpp, behind the class.
     static context& context_of(cell& born) noexcept;
 
@@ -157,8 +178,7 @@ private:
             try {
                 if (name != nullptr)
                     target->set_name(born, name);
-                if (policy.limit != 0)
-                    target->set_restart(born, policy, launch.repeat());
+                equip(*target, born, options, from_above, launch);
                 target->begin(born, parent, launch.begin(context_of(born)), Launcher::kind);
             } catch (...) {
                 target->begin_failed(born, parent, Launcher::kind, std::current_exception());
@@ -169,7 +189,8 @@ private:
         station* target;
         pid id;
         pid parent;
-        restart_policy policy;
+        spawn_options options;
+        std::shared_ptr<const supervisor> from_above;
         registry::entry* name = nullptr;
     };
 
@@ -177,7 +198,7 @@ private:
     pid send_for(Launcher launch)
     {
         std::unique_ptr<delivery<Launcher>> made(new delivery<Launcher>{
-            std::move(launch), target_, target_->reserve(), parent_, options_.restart});
+            std::move(launch), target_, target_->reserve(), parent_, options_, supervisor_});
         delivery<Launcher>& sent = *made;
         const pid id = sent.id;
         job& birth = make_job([made = std::move(made)] { (*made)(); });
@@ -210,6 +231,7 @@ private:
     pid parent_;
     bool is_here_;
     spawn_options options_;
+    std::shared_ptr<const supervisor> supervisor_;
 };
 
 /// The forms in which actors are spawned, the same for engines and for actors that spawn children.
@@ -316,7 +338,7 @@ private:
     pid launch(Launcher made)
     {
         auto& self = static_cast<Derived&>(*this);
-        if (cell* parent = self.spawn_parent())
+        if (cell* parent = self.spawn_parent(); parent != nullptr && !birth_place::is_special(*parent))
             return birth_place::bear_beside(*parent, made);
         return launch(spawn_options{}, std::move(made));
     }

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <costar/actor/cell.hpp>
+#include <costar/actor/dead_letter_log.hpp>
 #include <costar/actor/event_stream.hpp>
+#include <costar/actor/extras.hpp>
+#include <costar/actor/interceptor.hpp>
 #include <costar/actor/registry.hpp>
 #include <costar/core/error.hpp>
 #include <costar/core/strand.hpp>
@@ -12,10 +15,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,6 +28,10 @@ namespace costar {
 
 class station;
 class engine;
+class message;
+
+/// A search along the actors that wait for each other's answers.
+struct circle_chase;
 
 /// What the stations of one engine share.
 struct commons {
@@ -32,9 +41,13 @@ struct commons {
     event_stream events;
     std::vector<station*> stations;
     std::chrono::nanoseconds ask_timeout = std::chrono::seconds(5);
+    std::shared_ptr<const supervisor> guardian;      // of actors without parent
+    std::vector<std::shared_ptr<middleware>> chain;  // of all actors
+    dead_letter_log letters;
     std::uint32_t last_generation = (UINT32_C(1) << 31) - 1;  // a slot that has had it is not used again
     std::atomic<std::uint32_t> next_strand{0};
     std::atomic<bool> closing{false};
+    message_interceptor* interceptor = nullptr;
     engine* owner = nullptr;
 };
 
@@ -75,6 +88,12 @@ private:
     std::atomic<std::uint64_t> count_{0};  // written by its strand, read by any thread; no order needed
 };
 
+/// The text of an exception.
+std::string text_of(const std::exception_ptr& failure);
+
+/// Is it the end of a wait that was cancelled?
+bool is_cancellation(const std::exception_ptr& failure) noexcept;
+
 /// Counts of one station, or of a whole engine.
 struct station_figures {
     std::uint64_t live = 0;          ///< actors
@@ -82,6 +101,7 @@ struct station_figures {
     std::uint64_t restarts = 0;      ///< since the beginning
     std::uint64_t dead_letters = 0;  ///< since the beginning
     std::uint64_t late_replies = 0;  ///< answers that nobody waited for any more
+    std::uint64_t dropped = 0;       ///< messages for full mailboxes, where that is the policy
 };
 
 /// The actors of one strand: their cells, their post, and the answers that are awaited here.
@@ -142,7 +162,9 @@ public:
     /// The body of a newly opened cell could not even be made. The actor ends as after a crash.
     void begin_failed(cell& born, pid parent, const actor_kind& kind, std::exception_ptr failure) noexcept;
 
-    void set_restart(cell& born, const restart_policy& policy, std::unique_ptr<recipe> again);
+    /// The middleware of a newly born actor.
+    void set_middleware(cell& born, const std::vector<std::shared_ptr<middleware>>& chain);
+    void set_mailbox(cell& born, const mailbox_options& box, const failing_message& failing);
     void set_name(cell& born, registry::entry* name) { born.cold_part_made().name = name; }
 
     /// Enters a name, as `registry::insert`; throws `name_in_use`. Thread safety: from any thread.
@@ -175,19 +197,58 @@ public:
     }
 
     /// Puts an envelope into a mailbox of this strand.
-    void deliver(cell& to, envelope* sent) noexcept
+    [[gnu::always_inline]] void deliver(cell& to, envelope* sent) noexcept
     {
+        if (to.has_extras) [[unlikely]] {
+            deliver_specially(to, sent);
+            return;
+        }
         sent->next = nullptr;
         (to.first == nullptr ? to.first : to.last->next) = sent;
         to.last = sent;
         home_.message_queued(to);
-        if (to.wanted != nullptr) {
-            if (to.wanted == &any_type || to.wanted == sent->type || sent->type == &type_of<poison_pill>) {
-                to.wanted = nullptr;
-                home_.make_ready(to);
-            }
-        }
+        has_arrived(to, *sent);
     }
+
+    /// Puts a message into a mailbox that has a limit or an order, whose actor has middleware or is told
+    /// something.
+    void deliver_specially(cell& to, envelope* sent) noexcept;
+
+    /// Tells an actor of this strand something that overtakes messages and is never refused.
+    template <class Control>
+    void tell(cell& to, Control news)
+    {
+        to.extras_made();
+        deliver_specially(to, envelope::make(std::move(news)));
+    }
+
+    /// Sends what an actor with middleware sends, a message with headers, or one for which `token` is
+    /// answered when it has found room.
+    void send_specially(
+        cell& from, pid to, envelope* sent, std::unique_ptr<headers> with = nullptr, std::uint64_t token = 0);
+
+    /// Sends an envelope, and answers `token`, if it is not 0, when it has found room.
+    void admit(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with = nullptr);
+
+    /// Whoever holds `token` does not wait for room any more.
+    void withdraw(pid to, std::uint64_t token);
+
+    /// A message was taken out of a mailbox that is not a plain one.
+    void has_taken(cell& self, envelope* taken) noexcept;
+
+    /// Passes a message that an actor has received through its middleware.
+    void pass_through(cell& self, message& taken);
+
+    static const headers& headers_of(const envelope& received) noexcept;
+
+    /// Puts a message aside; throws `errc::mailbox_full` when no more may be.
+    void stash(cell& self, message&& aside);
+
+    /// Puts messages that were put aside back, in front of all others and in their order.
+    std::size_t unstash(cell& self, std::size_t count) noexcept;
+
+    /// Tells the actor, or ends it, when it has received no message for so long; zero ends that.
+    void watch_idleness(cell& self, std::chrono::nanoseconds length, bool repeats, bool stops);
 
     /// Makes a dead letter of an envelope; its asker is told.
     void bury(envelope* lost, pid to, errc reason) noexcept;
@@ -195,14 +256,20 @@ public:
     /// A received message is let go of.
     static void finish(envelope* done) noexcept
     {
-        cell& self = done->receiver();
+        if (!done->is_plainly_handled() || done->reply != 0) [[unlikely]] {
+            finish_long_way(done);
+            return;
+        }
+        cell& self = done->plain_receiver();
         if (self.current == done)
             self.current = nullptr;
-        if (done->is_handled() && done->reply == 0) [[likely]]
-            done->discard();
-        else
-            of(self).finish_unanswered(self, done);
+        done->discard();
     }
+
+    static void finish_long_way(envelope* done) noexcept;
+
+    /// As above, for one that is a request, that nobody handled or that somebody wants to know of.
+    void finish_specially(envelope& done, bool failed) noexcept;
 
     // Answers
     // ---------------------------------------------------------------------------------------------------
@@ -241,6 +308,48 @@ public:
 
     void request_stop(cell& target) noexcept;
 
+    /// Begins an actor anew as if it had crashed, wherever it lives. Nothing happens when it cannot be.
+    void restart(pid target);
+
+    // Supervision
+    // ------------------------------------------------------------------------------------------------
+
+    /// What a newly born actor says about its crashes, and what is said for it.
+    void set_supervision(cell& born, const spawn_options& options,
+        const std::shared_ptr<const supervisor>& from_above, std::unique_ptr<recipe> again);
+
+    /// May an actor class whose handler threw go on with its next message?
+    bool resumes(cell& self, const std::exception_ptr& failure) noexcept;
+
+    /// Decides about a crash before the body has ended; true when the actor is begun anew.
+    bool decide(cell& self, const std::exception_ptr& failure) noexcept;
+
+    /// A body has come to its end, by `failure` if there is one: true when it is begun anew.
+    bool is_begun_anew(cell& self, const std::exception_ptr& failure) noexcept;
+
+    /// From now on these are the rules for the children that are spawned.
+    void supervise(cell& parent, supervisor rules);
+
+    /// Stops the children and tasks of an actor whose body goes on, and has `node` resumed when they have
+    /// ended; false when there are none.
+    bool end_family(cell& self, run_node& node);
+
+    /// Forgets `node`.
+    static void forget_family(cell& self) noexcept { self.rare()->childless = nullptr; }
+
+    std::vector<pid> children_of(cell& self) const;
+
+    // Watching
+    // ---------------------------------------------------------------------------------------------------
+
+    /// Tells an actor of this strand with `terminated` when another one has ended, wherever that one lives.
+    void watch(cell& self, pid target);
+    void unwatch(cell& self, pid target);
+
+    /// Ties two actors: when one has crashed for good the other crashes too.
+    void link(cell& self, pid target);
+    void unlink(cell& self, pid target);
+
     /// Stops all actors without parent, the youngest first, and calls `done` when no actor is left.
     void stop_all(std::function<void()> done);
 
@@ -259,9 +368,14 @@ public:
     /// Destroys all actors where they stand. After the last turn.
     void destroy_all() noexcept;
 
+    /// The circle that a request was refused for; once.
+    std::string take_circle(const reply_waiter& refused);
+
     void receive(parcel& arrived) override;
     void discard(parcel& left) noexcept override;
     void reap(run_node& ended) noexcept override;
+    run_identity identify(root_scope& root) noexcept override;
+    void report_hog(run_identity who, std::chrono::nanoseconds spent) noexcept override;
     void task_ended(promise_base& promise) noexcept override;
 
 private:
@@ -312,7 +426,49 @@ private:
         return std::exchange(entry.waiter, nullptr);
     }
     std::uint64_t expect_in_new_place(reply_waiter& waiter);
-    void finish_unanswered(cell& self, envelope* done) noexcept;
+    /// Wakes the actor when it waits for the message that has come.
+    [[gnu::always_inline]] void has_arrived(cell& to, const envelope& sent) noexcept
+    {
+        if (to.wanted != nullptr) {
+            if (to.wanted == &any_type || to.wanted == sent.type || sent.type == &type_of<poison_pill>) {
+                to.wanted = nullptr;
+                home_.make_ready(to);
+            }
+        } else if (sent.reply != 0 && to.is_waiting()) [[unlikely]] {
+            suspect_circle(to, sent);
+        }
+    }
+
+    void put(cell& to, extras_part& more, envelope* sent) noexcept;
+    void overflow_with(cell& to, extras_part& more, const admission& arrived) noexcept;
+    void admit_here(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with) noexcept;
+    void receive_unclaimed(parcel& arrived);
+    void bury_stash(cell& self, extras_part& more, errc reason) noexcept;
+    bool save_failing(cell& self, extras_part& more, envelope* done) noexcept;
+
+    /// Has a request that came to an actor which is itself waiting closed a circle?
+    void suspect_circle(cell& to, const envelope& request) noexcept;
+    void follow_circle(circle_chase chase) noexcept;
+
+    directive decision_for(cell& self, const std::exception_ptr& failure) noexcept;
+    void fail_from_afar(cell& self, std::exception_ptr failure) noexcept;
+    void request_restart(cell& target) noexcept;
+    void treat_siblings(cell& self, directive what) noexcept;
+    void treat_siblings(std::uint32_t parent_slot, pid failed, strategy how, directive what) noexcept;
+    bool may_restart(cell& self, const std::exception_ptr& failure) noexcept;
+    void end_wait(cell& self) noexcept;
+    static bool has_family(const cell& self) noexcept;
+    bool begin_body(cell& self, task<> body) noexcept;
+    bool is_cell(const root_scope& root) const noexcept;
+    void escalate(cell& self, const std::exception_ptr& failure) noexcept;
+    std::chrono::nanoseconds pause_before(cell& self) noexcept;
+    bool keeps_children(const cell& self) const noexcept;
+
+    void add_watcher(pid target, end_watcher added);
+    void remove_watcher(pid target, end_watcher removed);
+    void tell_watcher(end_watcher told, pid ended, errc reason);
+    void tell_watchers(cell& self, pid id, errc reason);
+
     void send_away(pid to, envelope* sent);
 
     /// Sends a message in every other case. Kept out of the way of what stays on the strand.
@@ -326,8 +482,8 @@ private:
     void release(cell& ended) noexcept;
     cell* find_or_answer(pid target, std::uint64_t token);
     void queue_reap(cell& self) noexcept;
-    void link(cell& born, pid parent) noexcept;
-    void unlink(cell& ended) noexcept;
+    void join_family(cell& born, pid parent) noexcept;
+    void leave_family(cell& ended) noexcept;
     void body_ended(cell& self) noexcept;
     void crashed(cell& self, const std::exception_ptr& failure) noexcept;
     void close_family(cell& self) noexcept;
@@ -335,6 +491,7 @@ private:
     void restart(cell& self) noexcept;
     void terminate(cell& self) noexcept;
     void child_ended(std::uint32_t parent_slot, pid child) noexcept;
+    void family_changed(cell& parent) noexcept;
     void drop_mailbox(cell& self, errc reason) noexcept;
     template <class Visitor>
     void for_each_cell(Visitor&& visit) const;
@@ -353,9 +510,10 @@ private:
     std::vector<awaited_reply> replies_;
     std::uint32_t free_reply_ = cell::nobody;
     struct {
-        counter live, spawned, restarts, dead_letters, late_replies;
+        counter live, spawned, restarts, dead_letters, late_replies, dropped;
     } figures_;
     std::function<void()> all_stopped_;
+    std::unordered_map<const reply_waiter*, std::string> circles_;  // why their requests are refused
     bool destroying_ = false;
     std::mutex vacancies_mutex_;
     std::vector<pid> vacancies_;  // for the next who are born for another strand or thread
@@ -413,6 +571,16 @@ void station::answer(std::uint64_t token, Reply&& value)
             strand_of(token), [&](parcel& slot) { pack_inline<stored>(slot, token, value, {}, 0, 0); });
     else
         send_parcel(strand_of(token), pack(token, envelope::make(std::forward<Reply>(value))));
+}
+
+template <class Message>
+void answer_alone(station& post, std::uint64_t token, pid receiver, void* body)
+{
+    auto& asked = *static_cast<Message*>(body);
+    if constexpr (requires { asked.auto_reply(receiver); })
+        post.answer(token, stored_reply<typename Message::reply>(asked.auto_reply(receiver)));
+    else
+        post.answer(token, stored_reply<typename Message::reply>(asked.auto_reply()));
 }
 
 }  // namespace costar

@@ -11,6 +11,13 @@ class strand_context;
 class root_scope;
 class cancel_hook;
 
+/// A request that somebody waits for: its token, and who was asked, in two numbers.
+struct awaited_request {
+    std::uint64_t token = 0;
+    std::uint64_t place = 0;
+    std::uint64_t key = 0;
+};
+
 /// What a waiting operation can do for the scope it waits in: be cancelled, and say what it waits for.
 struct hook_actions {
     /// Ends the wait early. Called once; the hook is detached already.
@@ -18,6 +25,9 @@ struct hook_actions {
 
     /// One line for a dump of waiting coroutines, such as "reply from 1/$0-3-1".
     std::string (*describe)(const cancel_hook&);
+
+    /// The request it waits for; null for an operation that is none.
+    awaited_request (*request)(const cancel_hook&) noexcept = nullptr;
 };
 
 /// Link between a waiting operation and the scope that may cancel it.
@@ -45,6 +55,10 @@ public:
     }
 
     std::string describe() const { return actions_->describe(*this); }
+    awaited_request request() const noexcept
+    {
+        return actions_->request != nullptr ? actions_->request(*this) : awaited_request();
+    }
 
 private:
     friend class scope;
@@ -88,6 +102,15 @@ public:
         if (first_ != nullptr)
             first_->place_ = &hook.next_;
         first_ = &hook;
+    }
+
+    /// Does anything wait in it?
+    bool is_waiting() const noexcept { return first_ != nullptr; }
+
+    /// The request that is the only thing waited for here; its token is 0 when there is none.
+    awaited_request sole_request() const noexcept
+    {
+        return first_ != nullptr && first_->next_ == nullptr ? first_->request() : awaited_request();
     }
 
     /// The outermost scope around this one.

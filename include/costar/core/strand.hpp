@@ -54,6 +54,16 @@ public:
     /// that ended it, when no frame of it is on the stack.
     virtual void reap(run_node& ended) noexcept = 0;
 
+    /// Who is about to run, and why: two values that mean something to the receiver alone.
+    struct run_identity {
+        std::uint64_t who = 0;
+        const void* why = nullptr;
+    };
+    virtual run_identity identify(root_scope&) noexcept { return {}; }
+
+    /// Somebody has kept the strand for longer than `turn_options::hog_limit`.
+    virtual void report_hog(run_identity, std::chrono::nanoseconds) noexcept {}
+
 protected:
     ~parcel_receiver() = default;
 };
@@ -135,6 +145,10 @@ struct turn_options {
 
     /// Slots of the ring between two strands (a power of two).
     std::size_t ring_slots = 1024;
+
+    /// A coroutine or handler that keeps the strand for longer is reported; zero for none. Watching reads the
+    /// clock before and after each, and lets an actor handle one message at a time.
+    std::chrono::nanoseconds hog_limit{0};
 };
 
 /// Serial execution context: the machine behind a `strand`, as `io_context` is behind its executor.
@@ -170,6 +184,9 @@ public:
 
     /// Replaces first-in-first-out among what is ready by a seeded choice. For simulations.
     void choose_order_by(random_source& source) noexcept { chooser_ = &source; }
+
+    /// Random numbers of this strand; in a simulation those that its seed gives.
+    random_source& random() noexcept { return chooser_ != nullptr ? *chooser_ : random_; }
 
     // Time
     // ------------------------------------------------------------------------------------------------------
@@ -400,6 +417,7 @@ private:
     void run_jobs(int limit);
     void run_ready(int limit);
     void run_one(run_node& node, int slice);
+    void run_watched(run_node& node);
     run_node* pop_ready() noexcept;
     run_node* pop_chosen() noexcept;
     void reap() noexcept;
@@ -431,6 +449,7 @@ private:
     job_queue posted_;  // taken from the inbox
 
     std::uint64_t turn_length_;
+    std::uint64_t hog_limit_;
     std::int64_t backlog_max_;
     std::size_t ring_slots_;
     std::uint32_t index_;
@@ -439,6 +458,7 @@ private:
     strand_driver* driver_ = nullptr;
     std::uint64_t announced_due_ = UINT64_MAX;
     timer_wheel wheel_;
+    random_source random_;
 
     struct peer {
         strand_context* context = nullptr;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <new>
 #include <source_location>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -21,6 +22,9 @@ class promise_base;
 
 template <class T = void>
 class task;
+
+/// Where a coroutine waits, and where those that await it do: "file:line < file:line", the innermost first.
+std::string async_stack(const promise_base& innermost);
 
 /// What hears that a task without awaiting parent has ended: an actor's station, a combinator, `async_spawn`.
 class task_owner {

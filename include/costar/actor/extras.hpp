@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/headers.hpp>
+#include <costar/actor/mailbox.hpp>
+#include <costar/actor/middleware.hpp>
+#include <costar/actor/supervision.hpp>
+#include <costar/core/strand.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace costar {
+
+class cell;
+class station;
+
+/// A message that waits for room in a mailbox.
+struct admission {
+    envelope* sent;
+    std::uint64_t token;  // answered when there is room; 0 for a request, which is answered later
+};
+
+/// Tells an actor that no message came for a while, or ends it.
+struct idle_timer : timer_node {
+    station* owner = nullptr;
+    cell* target = nullptr;
+    std::chrono::nanoseconds length{0};
+    bool repeats = false;
+    bool stops = false;
+};
+
+/// What an actor has whose messages take the long way: a limit, an order, middleware, a stash, headers.
+struct extras_part {
+    explicit extras_part(const mailbox_options& options) : box(options), order(options.by_priority) {}
+    extras_part(const extras_part&) = delete;
+    extras_part& operator=(const extras_part&) = delete;
+
+    /// Is there anything that needs the long way?
+    bool is_needed() const noexcept
+    {
+        return box.limit != 0 || box.by_priority || is_intercepted || !chain.empty() || keeps_failing ||
+            idle != nullptr || order.controls() != 0 || !waiting.empty() || !with.empty();
+    }
+
+    mailbox_options box;
+    mailbox_order order;
+    std::deque<admission> waiting;
+
+    std::vector<std::shared_ptr<middleware>> chain;
+
+    failing_message failing;
+    bool is_intercepted = false;    // by a test that injects faults
+    bool keeps_failing = false;     // a message over which the actor fails is not just dropped
+    envelope* failed = nullptr;     // what it failed over last
+    std::uint32_t redelivered = 0;  // how often
+
+    envelope* stash_first = nullptr;
+    envelope* stash_last = nullptr;
+    std::uint32_t stashed = 0;
+
+    std::unique_ptr<idle_timer> idle;
+
+    std::unordered_map<const envelope*, headers> with;  // of messages in the mailbox or at hand
+};
+
+}  // namespace costar

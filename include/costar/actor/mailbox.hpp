@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/envelope.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+namespace costar {
+
+class cell;
+
+/// What happens to a message that finds its receiver's mailbox full. A request that is not taken ends at once
+/// with `errc::mailbox_full`, in every case.
+enum class overflow : std::uint8_t {
+    /// `send_async` and `ask` wait until there is room. A plain `send`, which cannot wait, becomes a dead
+    /// letter.
+    wait,
+
+    /// `send_async` fails with `errc::mailbox_full`. A plain `send` becomes a dead letter.
+    fail,
+
+    /// The new message is dropped and counted in `station_figures::dropped`.
+    drop_newest,
+
+    /// The message that has waited longest is dropped and counted, and the new one taken.
+    drop_oldest,
+
+    /// The new message becomes a dead letter with `errc::mailbox_full`.
+    dead_letter,
+};
+
+/// What can be chosen for the mailbox of an actor.
+struct mailbox_options {
+    /// How many messages may wait; 0 for any number. Control messages are not counted and never refused.
+    std::uint32_t limit = 0;
+
+    overflow when_full = overflow::wait;
+
+    /// Messages with a higher `priority()` come first, those of one level in the order sent.
+    bool by_priority = false;
+
+    /// How many messages may be stashed at a time.
+    std::uint32_t stash_limit = 1000;
+};
+
+/// Order in a mailbox where not all messages are equal: control first, then by level.
+///
+/// The messages themselves lie in the cell's list; this knows the last one of each level.
+class mailbox_order {
+public:
+    static constexpr std::uint8_t lowest = 0;
+    static constexpr std::uint8_t ordinary = 4;
+    static constexpr std::uint8_t highest = 7;
+    static constexpr std::uint8_t control = 8;
+
+    explicit mailbox_order(bool by_priority) noexcept : by_priority_(by_priority) {}
+
+    std::uint8_t level_of(const envelope& waiting) const noexcept;
+
+    /// Learns what lies in the mailbox already.
+    void begin(cell& self) noexcept;
+
+    /// Puts a message behind those of its level.
+    void insert(cell& self, envelope* sent) noexcept;
+
+    /// Puts a message in front of those of its level.
+    void insert_first(cell& self, envelope* sent) noexcept;
+
+    /// A message was taken out of the cell's list.
+    void removed(cell& self, envelope* taken) noexcept;
+
+    /// Takes out the message that has waited longest, control messages apart; null when there is none.
+    envelope* take_oldest(cell& self) noexcept;
+
+    /// Takes out the news that an actor has ended, if they wait.
+    void forget(cell& self, pid ended) noexcept;
+
+    /// How many control messages wait.
+    std::uint32_t controls() const noexcept { return controls_; }
+
+private:
+    void restore(cell& self, std::uint8_t level) noexcept;
+
+    envelope* tails_[control + 1] = {};
+    std::uint32_t controls_ = 0;
+    bool by_priority_;
+};
+
+}  // namespace costar

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/cell.hpp>
+#include <costar/actor/headers.hpp>
+#include <costar/actor/station.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <memory>
+#include <utility>
+
+namespace costar {
+
+/// Waits until a message has found room in its receiver's mailbox; made by `context::send_async`.
+class send_awaiter : private run_node, private cancel_hook, private reply_waiter {
+public:
+    send_awaiter(cell& self, pid to, envelope* sent) noexcept
+        : cancel_hook(actions), reply_waiter(take), self_(self), to_(to), sent_(sent)
+    {}
+    ~send_awaiter();
+
+    /// A plain mailbox of this strand has room at any time.
+    bool await_ready();
+
+    template <std::derived_from<promise_base> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> caller)
+    {
+        waiter = &caller.promise();
+        return begin(caller.promise().scope());
+    }
+
+    void await_resume() const;
+
+private:
+    static const hook_actions actions;
+    static void take(reply_waiter& base, const message_type* type, void* value, errc failure) noexcept;
+
+    bool begin(scope& within);
+    void end(errc reason) noexcept;
+
+    cell& self_;
+    pid to_;
+    envelope* sent_;
+    std::uint64_t token_ = 0;
+    errc failure_{};
+};
+
+/// A send that has not begun: awaited once, and does nothing when dropped.
+class [[nodiscard]] send_request {
+public:
+    send_request(cell& self, pid to, envelope* sent) noexcept : self_(&self), to_(to), sent_(sent) {}
+    send_request(send_request&& other) noexcept
+        : self_(other.self_), to_(other.to_), sent_(std::exchange(other.sent_, nullptr))
+    {}
+    ~send_request()
+    {
+        if (sent_ != nullptr)
+            sent_->discard();
+    }
+
+    send_awaiter operator co_await() && noexcept
+    {
+        return send_awaiter(*self_, to_, std::exchange(sent_, nullptr));
+    }
+
+private:
+    cell* self_;
+    pid to_;
+    envelope* sent_;
+};
+
+/// Waits until the actor's children and tasks have ended; made by `context::end_children`.
+class family_awaiter : private run_node {
+public:
+    explicit family_awaiter(cell& self) noexcept : self_(self) {}
+    ~family_awaiter()
+    {
+        if (waits_)
+            station::forget_family(self_);
+    }
+
+    bool await_ready() const noexcept { return false; }
+
+    template <std::derived_from<promise_base> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> caller)
+    {
+        waiter = &caller.promise();
+        waits_ = station::of(self_).end_family(self_, *this);
+        return waits_;
+    }
+
+    void await_resume() noexcept { waits_ = false; }
+
+private:
+    cell& self_;
+    bool waits_ = false;
+};
+
+/// An end of all children that has not begun.
+class [[nodiscard]] family_end {
+public:
+    explicit family_end(cell& self) noexcept : self_(&self) {}
+    family_awaiter operator co_await() const noexcept { return family_awaiter(*self_); }
+
+private:
+    cell* self_;
+};
+
+}  // namespace costar

@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/mailbox.hpp>
+
+#include <costar/actor/context.hpp>
+#include <costar/actor/extras.hpp>
+#include <costar/actor/outgoing.hpp>
+#include <costar/actor/station.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <utility>
+
+namespace costar {
+
+namespace {
+
+/// Marks a parcel that brings an envelope with headers, or one whose sender waits for room.
+constexpr message_type admission_type{};
+
+/// What `parcel::body` holds then.
+struct admission_body {
+    std::uint64_t key;
+    envelope* sent;
+    std::uint64_t token;
+    headers* with;
+};
+static_assert(sizeof(admission_body) <= sizeof(parcel::body));
+
+/// These are let in however full it is: a stop must not be refused.
+bool is_exempt(const mailbox_order& order, const envelope& sent) noexcept
+{
+    return sent.type == &type_of<poison_pill> || order.level_of(sent) == mailbox_order::control;
+}
+
+}  // namespace
+
+// Order
+// ---------------------------------------------------------------------------------------------------------
+
+std::uint8_t mailbox_order::level_of(const envelope& waiting) const noexcept
+{
+    if (waiting.type == &type_of<poison_pill>)
+        return by_priority_ ? lowest : ordinary;
+    if (waiting.type->level == nullptr)
+        return ordinary;
+    const std::uint8_t level = waiting.type->level(&waiting + 1);
+    return by_priority_ || level == control ? level : ordinary;
+}
+
+void mailbox_order::insert(cell& self, envelope* sent) noexcept
+{
+    const std::uint8_t level = level_of(*sent);
+    controls_ += level == control;
+    envelope* before = nullptr;
+    for (unsigned above = level; above <= control && before == nullptr; ++above)
+        before = tails_[above];
+    tails_[level] = sent;
+    envelope*& link = before == nullptr ? self.first : before->next;
+    sent->next = link;
+    link = sent;
+    if (sent->next == nullptr)
+        self.last = sent;
+}
+
+void mailbox_order::insert_first(cell& self, envelope* sent) noexcept
+{
+    const std::uint8_t level = level_of(*sent);
+    controls_ += level == control;
+    envelope** link = &self.first;
+    while (*link != nullptr && level_of(**link) > level)
+        link = &(*link)->next;
+    if (*link == nullptr || level_of(**link) != level)
+        tails_[level] = sent;
+    sent->next = *link;
+    *link = sent;
+    if (sent->next == nullptr)
+        self.last = sent;
+}
+
+void mailbox_order::removed(cell& self, envelope* taken) noexcept
+{
+    const std::uint8_t level = level_of(*taken);
+    controls_ -= level == control;
+    if (tails_[level] == taken)
+        restore(self, level);
+}
+
+/// Looks for the last message of a level.
+void mailbox_order::restore(cell& self, std::uint8_t level) noexcept
+{
+    tails_[level] = nullptr;
+    if (!by_priority_ && level == ordinary) {
+        if (self.first != nullptr && level_of(*self.last) == ordinary)
+            tails_[level] = self.last;
+        return;
+    }
+    for (envelope* each = self.first; each != nullptr && level_of(*each) >= level; each = each->next)
+        if (level_of(*each) == level)
+            tails_[level] = each;
+}
+
+void mailbox_order::begin(cell& self) noexcept
+{
+    controls_ = 0;
+    for (std::uint8_t level = lowest; level <= control; ++level)
+        restore(self, level);
+    for (envelope* each = self.first; each != nullptr && level_of(*each) == control; each = each->next)
+        ++controls_;
+}
+
+envelope* mailbox_order::take_oldest(cell& self) noexcept
+{
+    envelope* before = nullptr;
+    for (envelope* each = self.first; each != nullptr; before = std::exchange(each, each->next)) {
+        if (is_exempt(*this, *each))
+            continue;
+        (before == nullptr ? self.first : before->next) = each->next;
+        if (self.last == each)
+            self.last = before;
+        removed(self, each);
+        return each;
+    }
+    return nullptr;
+}
+
+void mailbox_order::forget(cell& self, pid ended) noexcept
+{
+    envelope* before = nullptr;
+    for (envelope* each = self.first; each != nullptr && level_of(*each) == control;
+        before = std::exchange(each, each->next)) {
+        if (each->type != &type_of<terminated> || each->as<terminated>().who != ended)
+            continue;
+        (before == nullptr ? self.first : before->next) = each->next;
+        if (self.last == each)
+            self.last = before;
+        removed(self, each);
+        self.home().message_taken(self);
+        each->discard();
+        return;
+    }
+}
+
+// What comes
+// ----------------------------------------------------------------------------------------------------------
+
+void station::deliver_specially(cell& to, envelope* sent) noexcept
+{
+    extras_part& more = *to.extras();
+    if (more.is_intercepted && shared_.interceptor->take(*this, to, sent))
+        return;
+    const bool is_full = more.box.limit != 0 &&
+        (!more.waiting.empty() || to.queued() - more.order.controls() >= more.box.limit);
+    if (is_full && !is_exempt(more.order, *sent))
+        overflow_with(to, more, {sent, 0});
+    else
+        put(to, more, sent);
+}
+
+void station::put(cell& to, extras_part& more, envelope* sent) noexcept
+{
+    more.order.insert(to, sent);
+    home_.message_queued(to);
+    if (!more.chain.empty()) {
+        const std::string type = sent->type->name();
+        for (const auto& each : more.chain)
+            each->posted(static_cast<context&>(to), type, to.queued());
+    }
+    has_arrived(to, *sent);
+}
+
+void station::overflow_with(cell& to, extras_part& more, const admission& arrived) noexcept
+{
+    const auto refuse = [&](envelope* refused, std::uint64_t token) {
+        more.with.erase(refused);
+        if (token != 0) {  // the sender is told, so nothing vanishes
+            fail(token, errc::mailbox_full);
+            refused->discard();
+        } else {
+            bury(refused, pid_of(to), errc::mailbox_full);
+        }
+    };
+    const auto drop = [&](envelope* dropped) {
+        more.with.erase(dropped);
+        figures_.dropped.add(1);
+        if (const std::uint64_t asked = std::exchange(dropped->reply, 0))
+            fail(asked, errc::mailbox_full);
+        dropped->discard();
+    };
+    switch (more.box.when_full) {
+    case overflow::wait:
+        if (arrived.token != 0 || arrived.sent->reply != 0)
+            more.waiting.push_back(arrived);
+        else
+            refuse(arrived.sent, 0);
+        break;
+    case overflow::fail:
+    case overflow::dead_letter:
+        refuse(arrived.sent, arrived.token);
+        break;
+    case overflow::drop_newest:
+        drop(arrived.sent);
+        if (arrived.token != 0)
+            answer(arrived.token, std::monostate{});
+        break;
+    case overflow::drop_oldest:
+        if (envelope* oldest = more.order.take_oldest(to)) {
+            home_.message_taken(to);
+            drop(oldest);
+        }
+        put(to, more, arrived.sent);
+        if (arrived.token != 0)
+            answer(arrived.token, std::monostate{});
+        break;
+    }
+}
+
+void station::admit(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with)
+{
+    if (to.node() != node_ || to.strand() == strand_ || !is_known(to.strand())) {
+        admit_here(to, sent, token, std::move(with));
+        return;
+    }
+    parcel packed{};
+    packed.to = reply_flag | std::uint64_t{(1U << reply_slot_bits) - 1} << reply_generation_bits;  // nobody's
+    packed.kind = &admission_type;
+    ::new (packed.body) admission_body{to.key(), sent, token, with.release()};
+    send_parcel(to.strand(), packed);
+}
+
+void station::admit_here(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with) noexcept
+{
+    cell* receiver = find(to);
+    if (receiver == nullptr) {
+        const errc reason = to && to.node() != node_ ? errc::not_local : errc::no_such_actor;
+        bury(sent, to, reason);
+        if (token != 0)
+            fail(token, reason);
+        return;
+    }
+    if (with != nullptr)
+        receiver->extras_made().with.emplace(sent, std::move(*with));
+    if (!receiver->has_extras) {
+        deliver(*receiver, sent);
+    } else {
+        extras_part& more = *receiver->extras();
+        if (more.is_intercepted && shared_.interceptor->take(*this, *receiver, sent)) {
+            if (token != 0)
+                answer(token, std::monostate{});
+            return;
+        }
+        const bool is_full = more.box.limit != 0 &&
+            (!more.waiting.empty() || receiver->queued() - more.order.controls() >= more.box.limit);
+        if (is_full && !is_exempt(more.order, *sent)) {
+            overflow_with(*receiver, more, {sent, token});
+            return;
+        }
+        put(*receiver, more, sent);
+    }
+    if (token != 0)
+        answer(token, std::monostate{});
+}
+
+/// An answer that nobody waits for, or what came with headers or waits for room.
+void station::receive_unclaimed(parcel& arrived)
+{
+    if (arrived.kind != &admission_type) {
+        figures_.late_replies.add(1);
+        if (arrived.kind != &failure_type)
+            unpack(arrived)->discard();
+        return;
+    }
+    const auto* body = std::launder(reinterpret_cast<const admission_body*>(arrived.body));
+    admit_here(pid(place_, body->key), body->sent, body->token, std::unique_ptr<headers>(body->with));
+}
+
+void station::discard(parcel& left) noexcept
+{
+    if (left.kind == &failure_type)
+        return;
+    if (left.kind == &admission_type) {
+        const auto* body = std::launder(reinterpret_cast<const admission_body*>(left.body));
+        body->sent->discard();
+        delete body->with;
+        return;
+    }
+    unpack(left)->discard();
+}
+
+void station::withdraw(pid to, std::uint64_t token)
+{
+    if (to.node() == node_ && to.strand() != strand_ && is_known(to.strand())) {
+        station& theirs = *shared_.stations[to.strand()];
+        theirs.home_.post([&theirs, to, token] { theirs.withdraw(to, token); });
+        return;
+    }
+    cell* receiver = find(to);
+    extras_part* more = receiver != nullptr ? receiver->extras() : nullptr;
+    if (more == nullptr)
+        return;
+    const auto found = std::find_if(more->waiting.begin(), more->waiting.end(),
+        [&](const admission& each) { return each.token == token; });
+    if (found == more->waiting.end())
+        return;
+    more->with.erase(found->sent);
+    found->sent->discard();
+    more->waiting.erase(found);
+}
+
+// What leaves
+// ---------------------------------------------------------------------------------------------------------
+
+void station::send_specially(
+    cell& from, pid to, envelope* sent, std::unique_ptr<headers> with, std::uint64_t token)
+{
+    home_.spend();
+    outgoing leaving(to, *sent, with);
+    if (extras_part* more = from.extras()) {
+        const auto refuse = [&](errc reason) {
+            bury(sent, leaving.to(), reason);
+            if (token != 0)
+                fail(token, reason);
+        };
+        try {
+            for (const auto& each : more->chain)
+                if (!each->sending(static_cast<context&>(from), leaving)) {
+                    refuse(errc::cancelled);
+                    return;
+                }
+        } catch (...) {
+            refuse(errc::actor_failed);
+            throw;
+        }
+    }
+    if (with != nullptr || token != 0)
+        admit(leaving.to(), sent, token, std::move(with));
+    else
+        send(leaving.to(), sent);
+}
+
+// What is taken
+// -------------------------------------------------------------------------------------------------------
+
+void station::has_taken(cell& self, envelope* taken) noexcept
+{
+    extras_part& more = *self.extras();
+    more.order.removed(self, taken);
+    while (!more.waiting.empty() && self.queued() - more.order.controls() < more.box.limit) {
+        const admission next = more.waiting.front();
+        more.waiting.pop_front();
+        put(self, more, next.sent);
+        if (next.token != 0)
+            answer(next.token, std::monostate{});
+    }
+    if (more.idle != nullptr && more.idle->length.count() > 0 && !taken->type->leaves_idle)
+        home_.arm(*more.idle, deadline_after(home_.time_for(more.idle->length), more.idle->length));
+    if (self.first == nullptr)
+        for (const auto& each : more.chain)
+            each->emptied(static_cast<context&>(self));
+}
+
+/// In the hands of the actor from here on.
+void station::pass_through(cell& self, message& taken)
+{
+    extras_part& more = *self.extras();
+    if (!more.is_needed()) {
+        self.has_extras = false;
+        return;
+    }
+    envelope* held = taken.envelope_;
+    if (!more.chain.empty() || more.keeps_failing || more.with.contains(held))
+        held->mark_kept();
+    if (more.is_intercepted)
+        shared_.interceptor->hand(*this, self, taken);
+    for (const auto& each : more.chain) {
+        if (each->receiving(static_cast<context&>(self), taken))
+            continue;
+        taken.mark_handled();
+        const pid sender = held->sender;
+        taken = message();
+        envelope* nothing = envelope::make(withheld{}, sender);
+        nothing->hold(self);
+        nothing->mark_handled();
+        taken = message(nothing);
+        return;
+    }
+}
+
+const headers& station::headers_of(const envelope& received) noexcept
+{
+    static const headers none;
+    const extras_part* more = received.receiver().extras();
+    if (more == nullptr)
+        return none;
+    const auto found = more->with.find(&received);
+    return found == more->with.end() ? none : found->second;
+}
+
+void station::finish_long_way(envelope* done) noexcept
+{
+    of(done->receiver()).finish_specially(*done, std::uncaught_exceptions() != 0);
+}
+
+void station::finish_specially(envelope& done, bool failed) noexcept
+{
+    cell& self = done.receiver();
+    if (extras_part* more = self.extras(); more != nullptr && !destroying_) {
+        if (!more->chain.empty()) {
+            message last(&done);
+            for (auto each = more->chain.rbegin(); each != more->chain.rend(); ++each)
+                (*each)->handled(static_cast<context&>(self), last, failed);
+            last.envelope_ = nullptr;
+        }
+        if (self.current == &done)
+            self.current = nullptr;
+        if (more->keeps_failing && failed && !self.stop_requested && save_failing(self, *more, &done))
+            return;
+        if (more->failed == &done)
+            more->failed = nullptr;
+        more->with.erase(&done);
+    }
+    if (self.current == &done)
+        self.current = nullptr;
+    const bool handled = done.is_handled();
+    errc reason = handled ? errc::unanswered : errc::not_understood;
+    if (failed)
+        reason = self.stop_requested ? errc::actor_stopped : errc::actor_failed;
+    if (done.reply != 0 && done.type->answer_alone != nullptr && !failed && !destroying_) {
+        done.type->answer_alone(*this, std::exchange(done.reply, 0), pid_of(self), done.body());
+    } else if (!handled && !destroying_) {
+        bury(&done, pid_of(self), reason);
+        return;
+    }
+    if (const std::uint64_t token = std::exchange(done.reply, 0))
+        fail(token, reason);
+    done.discard();
+}
+
+/// Keeps the message over which an actor failed. False when it is to be dropped.
+bool station::save_failing(cell& self, extras_part& more, envelope* done) noexcept
+{
+    if (more.failed != done) {
+        more.failed = done;
+        more.redelivered = 0;
+    }
+    if (more.redelivered < more.failing.redeliveries && !done->is_moved()) {
+        ++more.redelivered;
+        more.order.insert_first(self, done);
+        home_.message_queued(self);
+        return true;
+    }
+    more.failed = nullptr;
+    if (!more.failing.becomes_dead_letter)
+        return false;
+    more.with.erase(done);
+    bury(done, pid_of(self), errc::actor_failed);
+    return true;
+}
+
+// What is put aside
+// --------------------------------------------------------------------------------------------------------
+
+void station::stash(cell& self, message&& aside)
+{
+    if (!aside)
+        return;
+    extras_part& more = self.extras_made();
+    if (more.stashed >= more.box.stash_limit)
+        throw error(errc::mailbox_full, "stash");
+    envelope* put_aside = aside.release();
+    put_aside->next = nullptr;
+    (more.stash_first == nullptr ? more.stash_first : more.stash_last->next) = put_aside;
+    more.stash_last = put_aside;
+    ++more.stashed;
+}
+
+std::size_t station::unstash(cell& self, std::size_t count) noexcept
+{
+    extras_part* more = self.extras();
+    if (more == nullptr)
+        return 0;
+    // Each is put in front of those behind it, so the last one goes first.
+    std::vector<envelope*> back;
+    while (more->stash_first != nullptr && back.size() < count) {
+        back.push_back(more->stash_first);
+        more->stash_first = back.back()->next;
+    }
+    more->stashed -= static_cast<std::uint32_t>(back.size());
+    self.extras_made();
+    for (auto each = back.rbegin(); each != back.rend(); ++each) {
+        more->order.insert_first(self, *each);
+        home_.message_queued(self);
+    }
+    if (!back.empty())
+        has_arrived(self, *back.front());
+    return back.size();
+}
+
+void station::bury_stash(cell& self, extras_part& more, errc reason) noexcept
+{
+    while (envelope* left = more.stash_first) {
+        more.stash_first = left->next;
+        bury(left, pid_of(self), reason);
+    }
+    more.stashed = 0;
+    while (!more.waiting.empty()) {
+        const admission left = more.waiting.front();
+        more.waiting.pop_front();
+        bury(left.sent, pid_of(self), reason);
+        if (left.token != 0)
+            fail(left.token, reason);
+    }
+}
+
+// Silence
+// -----------------------------------------------------------------------------------------------------------
+
+void station::watch_idleness(cell& self, std::chrono::nanoseconds length, bool repeats, bool stops)
+{
+    extras_part& more = self.extras_made();
+    if (more.idle == nullptr) {
+        more.idle = std::make_unique<idle_timer>();
+        more.idle->owner = this;
+        more.idle->target = &self;
+        more.idle->fire = [](timer_node* timer) {
+            auto& idle = *static_cast<idle_timer*>(timer);
+            station& post = *idle.owner;
+            cell& target = *idle.target;
+            const bool is_busy = target.first != nullptr || target.wanted == nullptr;
+            if (is_busy || idle.repeats)
+                post.home_.arm(idle, deadline_after(post.home_.now(), idle.length));
+            else
+                idle.length = std::chrono::nanoseconds(0);
+            if (is_busy)
+                return;
+            if (idle.stops)
+                post.request_stop(target);
+            else
+                post.deliver(target, envelope::make(receive_timeout{}));
+        };
+    }
+    home_.disarm(*more.idle);
+    more.idle->length = length;
+    more.idle->repeats = repeats;
+    more.idle->stops = stops;
+    if (length.count() > 0)
+        home_.arm(*more.idle, deadline_after(home_.time_for(length), length));
+}
+
+}  // namespace costar

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/testing/simulation.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <support/actors.hpp>
+#include <support/catch.hpp>
+
+using namespace costar;
+using namespace costar::testing;
+using namespace std::chrono_literals;
+using namespace support;
+
+namespace {
+
+/// Asks the first of `others` to go on with the rest.
+struct go_round {
+    using reply = int;
+    std::vector<pid> others;
+};
+
+/// Holds its mailbox while it asks the next one.
+task<> holder(context& self)
+{
+    while (auto message = co_await self.receive()) {
+        if (!message.is<go_round>())
+            continue;
+        auto others = message.get<go_round>().others;
+        if (others.empty()) {
+            message.respond(1);
+            continue;
+        }
+        const pid next = others.front();
+        others.erase(others.begin());
+        message.respond(1 + co_await self.ask(next, go_round{std::move(others)}, 1min));
+    }
+}
+
+/// Takes messages while it asks the next one.
+task<> reentrant(context& self)
+{
+    while (auto message = co_await self.receive())
+        self.spawn_task([](context& self, costar::message asked) -> task<> {
+            auto others = asked.get<go_round>().others;
+            if (others.empty()) {
+                asked.respond(1);
+                co_return;
+            }
+            const pid next = others.front();
+            others.erase(others.begin());
+            asked.respond(1 + co_await self.ask(next, go_round{std::move(others)}, 1min));
+        }(self, std::move(message)));
+}
+
+/// Asks for a round, and notes what came of it.
+task<> beginner(context& self, std::vector<pid> round, std::optional<int>* steps, std::string* failure)
+{
+    const pid first = round.front();
+    round.erase(round.begin());
+    try {
+        *steps = co_await self.ask(first, go_round{std::move(round)}, 1min);
+    } catch (const error& thrown) {
+        *failure = thrown.what();
+    }
+}
+
+spawn_options named(std::string name, std::uint32_t strand)
+{
+    spawn_options options = on(strand);
+    options.name = std::move(name);
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("circle: actors that would wait for each other are named at once", "[actor][circle]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(range(1U, 30U)));
+    std::vector<pid> actors;
+    const unsigned count = GENERATE(2U, 3U, 7U);
+    for (unsigned i = 0; i < count; ++i)
+        actors.push_back(sim.engine().spawn(named("a" + std::to_string(i), i % 2), holder));
+
+    std::vector<pid> round(actors.begin() + 1, actors.end());
+    round.push_back(actors[0]);
+    std::optional<error_code> ended;
+    sim.engine().ask(actors[0], go_round{round}, 1min, [&](error_code code, int) { ended = code; });
+    std::vector<std::string> reasons;
+    const auto kept = sim.engine().events().subscribe<supervision_decision>(
+        [&](const supervision_decision& event) { reasons.push_back(event.reason); });
+    sim.run_until_idle();
+
+    CHECK(sim.now() == 0s);
+    CHECK(ended == make_error_code(errc::actor_failed));  // each of them fails with the next
+    CHECK(!reasons.empty());
+    std::string circle = "a0";
+    for (unsigned i = 1; i < count; ++i)
+        circle += " -> a" + std::to_string(i);
+    INFO(reasons.front());
+    // The one that closed it is where the text begins.
+    CHECK(reasons.front().find("the actors would wait for each other") != std::string::npos);
+    CHECK(reasons.front().find("a" + std::to_string(count - 1) + " -> a0") != std::string::npos);
+}
+
+TEST_CASE("circle: who asks itself is told", "[actor][circle]")
+{
+    quiet_log quiet;
+    simulation sim;
+    const pid actor = sim.engine().spawn(named("ouroboros", 0), holder);
+    std::vector<std::string> reasons;
+    const auto kept = sim.engine().events().subscribe<supervision_decision>(
+        [&](const supervision_decision& event) { reasons.push_back(event.reason); });
+    sim.engine().ask(actor, go_round{{actor}}, 1min, [](error_code, int) {});
+    sim.run_until_idle();
+    CHECK(reasons.size() == 1);
+    CHECK(reasons[0].find("ouroboros -> ouroboros") != std::string::npos);
+}
+
+TEST_CASE("circle: two that ask each other at the same time are told", "[actor][circle]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(range(1U, 50U)));
+    const pid one = sim.engine().spawn(named("one", 0), holder);
+    const pid two = sim.engine().spawn(named("two", 1), holder);
+    int ended = 0;
+    sim.engine().ask(one, go_round{{two}}, 1min, [&](error_code, int) { ++ended; });
+    sim.engine().ask(two, go_round{{one}}, 1min, [&](error_code, int) { ++ended; });
+    sim.run_until_idle();
+    CHECK(ended == 2);  // with an answer or an error, by the order, and without waiting
+    CHECK(sim.now() == 0s);
+}
+
+TEST_CASE("circle: a long line is none", "[actor][circle]")
+{
+    simulation sim(GENERATE(range(1U, 10U)));
+    std::vector<pid> actors;
+    for (unsigned i = 0; i < 20; ++i)
+        actors.push_back(sim.engine().spawn(on(i % 2), holder));
+    int sum = 0;
+    for (int i = 0; i < 5; ++i)
+        sim.engine().ask(actors[0], go_round{{actors.begin() + 1, actors.end()}}, 1min,
+            [&](error_code, int steps) { sum += steps; });
+    sim.run_until_idle();
+    CHECK(sum == 5 * 20);
+}
+
+TEST_CASE("circle: actors that take messages while they ask are none", "[actor][circle]")
+{
+    simulation sim(GENERATE(range(1U, 10U)));
+    const pid one = sim.engine().spawn(on(0), reentrant);
+    const pid two = sim.engine().spawn(on(1), holder);
+    CHECK(sim.ask(one, go_round{{two, one, one}}) == 4);
+}
+
+TEST_CASE("circle: a request that was passed on is none", "[actor][circle]")
+{
+    simulation sim(GENERATE(range(1U, 10U)));
+    std::optional<int> steps;
+    std::string failure;
+    // `relay` passes on what it is asked and then asks the one who had asked.
+    const pid answering = sim.engine().spawn(on(0), [](context& self) -> task<> {
+        auto message = co_await self.receive();
+        co_await sleep_for(1s);
+        message.match([](go_round&) { return 1; });
+    });
+    const pid relay = sim.engine().spawn(
+        on(1),
+        [](context& self, pid answering) -> task<> {
+            auto message = co_await self.receive();
+            const pid asker = message.sender();
+            self.forward(answering, std::move(message));
+            CHECK_THROWS_AS(
+                co_await self.ask(asker, twice{}, 10s), error);  // it does not answer, but it ends
+        },
+        answering);
+    sim.engine().spawn(on(0), beginner, std::vector{relay}, &steps, &failure);
+    sim.advance(5s);
+    CHECK(steps == 1);
+    CHECK(failure.empty());
+}
+
+TEST_CASE("circle: a wait that something else can end is none", "[actor][circle]")
+{
+    simulation sim(GENERATE(range(1U, 10U)));
+    int answers = 0;
+    const pid other = sim.engine().spawn(on(1), [](context& self) -> task<> {
+        auto message = co_await self.receive();
+        CHECK_THROWS_AS(co_await self.ask(message.sender(), twice{1}, 1s), error);
+        message.match([](go_round&) { return 5; });
+    });
+    sim.engine().spawn(
+        on(0),
+        [](context& self, pid other, int* answers) -> task<> {
+            const auto first = co_await when_any(
+                [](context& self, pid other) -> task<int> {
+                    co_return co_await self.ask(other, go_round{}, 1min);
+                }(self, other),
+                [](context&) -> task<int> {
+                    co_await sleep_for(10s);
+                    co_return 0;
+                }(self));
+            *answers = std::visit([](int value) { return value; }, first);
+        },
+        other, &answers);
+    sim.advance(20s);
+    CHECK(answers == 5);
+}
+
+TEST_CASE("circle: a deadline that passes says who asked whom, and from where", "[actor][circle]")
+{
+    simulation sim;
+    std::string failure;
+    const pid silent = sim.engine().spawn(named("silent", 1), slow, std::chrono::nanoseconds(1h));
+    sim.engine().spawn(
+        named("asker", 0),
+        [](context& self, pid to, std::string* failure) -> task<> {
+            try {
+                co_await
+                    [](context& self, pid to) -> task<> { co_await self.ask(to, twice{}, 200ms); }(self, to);
+            } catch (const error& thrown) {
+                *failure = thrown.what();
+            }
+        },
+        silent, &failure);
+    sim.run_until_idle();
+    const std::string dumped = sim.dump();
+    CHECK(dumped.find("asked at circle.test.cpp:") != std::string::npos);
+    sim.advance(1s);
+    CHECK(failure.find("asker asked " + silent.to_string() + " within 200 ms, at circle.test.cpp:") == 0);
+    CHECK(failure.find(" < circle.test.cpp:") != std::string::npos);
+}

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/mailbox.hpp>
+
+#include <costar/core/when.hpp>
+#include <costar/testing/simulation.hpp>
+
+#include <rapidcheck.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <support/actors.hpp>
+#include <support/catch.hpp>
+
+using namespace costar;
+using namespace costar::testing;
+using namespace std::chrono_literals;
+using namespace support;
+
+namespace {
+
+/// A message that says how urgent it is.
+struct parcel_of {
+    int urgency = 4;
+    int number = 0;
+    int priority() const { return urgency; }
+};
+
+/// Lets its actor go on.
+struct gate {
+    static constexpr bool leaves_idle = true;
+};
+
+/// Waits for the gate, then keeps the numbers it is sent.
+task<> gated(context& self, std::vector<int>* seen)
+{
+    if (!co_await self.receive<gate>())
+        co_return;
+    while (auto message = co_await self.receive())
+        message.match([&](number& m) { seen->push_back(m.value); },
+            [&](twice& m) {
+                seen->push_back(m.value);
+                return 2 * m.value;
+            },
+            [&](parcel_of& m) { seen->push_back(m.number); });
+}
+
+/// Handles one message a second and notes how many wait then.
+task<> leisurely(context& self, std::vector<int>* seen, std::size_t* longest)
+{
+    while (auto message = co_await self.receive()) {
+        *longest = std::max(*longest, self.mailbox_size());
+        message.match([&](number& m) { seen->push_back(m.value); }, [](twice& m) { return 2 * m.value; });
+        message = {};
+        co_await sleep_for(1s);
+    }
+}
+
+spawn_options boxed(mailbox_options box, std::uint32_t strand = 0)
+{
+    spawn_options options = on(strand);
+    options.mailbox = box;
+    return options;
+}
+
+task<> producer(context& self, pid to, int count, int* sent, std::optional<errc>* failure)
+{
+    try {
+        for (int i = 0; i < count; ++i) {
+            co_await self.send_async(to, number{i});
+            ++*sent;
+        }
+    } catch (const error& thrown) {
+        *failure = static_cast<errc>(thrown.code().value());
+    }
+}
+
+std::vector<int> first_numbers(int count)
+{
+    std::vector<int> all;
+    for (int i = 0; i < count; ++i)
+        all.push_back(i);
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("mailbox: what finds it full becomes a dead letter", "[actor][mailbox]")
+{
+    simulation sim(GENERATE(1U, 2U));
+    event_log events(sim.engine());
+    std::vector<int> seen;
+    const pid actor = sim.engine().spawn(
+        boxed({.limit = 3, .when_full = GENERATE(overflow::dead_letter, overflow::fail, overflow::wait)}),
+        gated, &seen);
+    sim.run_until_idle();
+
+    for (int i = 0; i < 5; ++i)
+        sim.send(actor, number{i});
+    sim.run_until_idle();
+    CHECK(events.dead_of(actor, errc::mailbox_full) == 2);
+
+    sim.send(actor, gate{});  // finds it full too
+    sim.run_until_idle();
+    CHECK(events.dead_of(actor, errc::mailbox_full) == 3);
+    CHECK(seen.empty());
+}
+
+TEST_CASE("mailbox: drops the newest or the oldest, and counts them", "[actor][mailbox]")
+{
+    simulation sim;
+    event_log events(sim.engine());
+    std::vector<int> seen;
+    std::size_t longest = 0;
+    const bool newest = GENERATE(true, false);
+    const pid actor = sim.engine().spawn(
+        boxed({.limit = 3, .when_full = newest ? overflow::drop_newest : overflow::drop_oldest}), leisurely,
+        &seen, &longest);
+    sim.send(actor, number{0});
+    sim.run_until_idle();  // in hand
+
+    for (int i = 1; i <= 5; ++i)
+        sim.send(actor, number{i});
+    sim.advance(10s);
+
+    CHECK(seen == (newest ? std::vector{0, 1, 2, 3} : std::vector{0, 3, 4, 5}));
+    CHECK(sim.engine().figures().dropped == 2);
+    CHECK(events.dead.empty());
+}
+
+TEST_CASE("mailbox: a request that is not taken ends at once", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    const pid actor = sim.engine().spawn(
+        boxed({.limit = 1,
+            .when_full = GENERATE(overflow::fail, overflow::drop_newest, overflow::dead_letter)}),
+        gated, &seen);
+    sim.send(actor, number{1});
+    sim.run_until_idle();
+
+    CHECK_THROWS_MATCHES(
+        sim.ask(actor, twice{1}), error, Catch::Matchers::Message(error(errc::mailbox_full).what()));
+    CHECK(sim.now() == 0s);
+}
+
+TEST_CASE("mailbox: a request that is dropped as the oldest is told", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    const pid actor =
+        sim.engine().spawn(boxed({.limit = 1, .when_full = overflow::drop_oldest}), gated, &seen);
+    sim.run_until_idle();
+    std::optional<error_code> ended;
+    sim.engine().ask(actor, twice{1}, 10s, [&](error_code code, int) { ended = code; });
+    sim.run_until_idle();
+    CHECK(!ended);
+
+    sim.send(actor, number{1});
+    sim.run_until_idle();
+
+    CHECK(ended == make_error_code(errc::mailbox_full));
+}
+
+TEST_CASE("mailbox: a sender waits for room, and nothing is lost or disordered", "[actor][mailbox]")
+{
+    simulation sim(GENERATE(range(1U, 20U)));
+    std::vector<int> seen;
+    std::size_t longest = 0;
+    const pid slow = sim.engine().spawn(boxed({.limit = 2}), leisurely, &seen, &longest);
+    int sent = 0;
+    std::optional<errc> failure;
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    sim.engine().spawn(on(strand), producer, slow, 10, &sent, &failure);
+
+    sim.run_until_idle();
+    CHECK(sent == 3);  // one in hand, two in the mailbox
+    sim.advance(20s);
+
+    CHECK(sent == 10);
+    CHECK(!failure);
+    CHECK(seen == first_numbers(10));
+    CHECK(longest <= 2);
+}
+
+TEST_CASE("mailbox: a request waits for room, no longer than its deadline", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    std::size_t longest = 0;
+    const pid slow = sim.engine().spawn(boxed({.limit = 1}), leisurely, &seen, &longest);
+    sim.send(slow, number{1});
+    sim.run_until_idle();
+    sim.send(slow, number{2});
+
+    CHECK(sim.ask(slow, twice{4}) == 8);
+    CHECK(sim.now() == 2s);
+
+    std::optional<error_code> ended;
+    sim.send(slow, number{3});
+    sim.run_until_idle();
+    sim.engine().ask(slow, twice{1}, 10ms, [&](error_code code, int) { ended = code; });
+    sim.advance(1s);
+    CHECK(ended == make_error_code(errc::timed_out));
+}
+
+TEST_CASE("mailbox: who waits for room hears of the end", "[actor][mailbox]")
+{
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_log events(sim.engine());
+    std::vector<int> seen;
+    std::size_t longest = 0;
+    const pid slow = sim.engine().spawn(boxed({.limit = 1}), leisurely, &seen, &longest);
+    int sent = 0;
+    std::optional<errc> failure;
+    sim.engine().spawn(on(GENERATE(0U, 1U)), producer, slow, 10, &sent, &failure);
+    sim.run_until_idle();
+
+    sim.stop(slow);
+    sim.run_until_idle();
+
+    CHECK(sent == 2);
+    CHECK(failure == errc::actor_stopped);
+    CHECK(events.dead_of(slow, errc::actor_stopped) == 2);  // one that waited, one that waited for room
+}
+
+TEST_CASE("mailbox: a send that fails or is given up says so", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    std::size_t longest = 0;
+    const pid strict = sim.engine().spawn(boxed({.limit = 1, .when_full = overflow::fail}), gated, &seen);
+    int sent = 0;
+    std::optional<errc> failure;
+    sim.engine().spawn(on(GENERATE(0U, 1U)), producer, strict, 3, &sent, &failure);
+    sim.run_until_idle();
+    CHECK(sent == 1);
+    CHECK(failure == errc::mailbox_full);
+
+    const pid slow = sim.engine().spawn(boxed({.limit = 1}), leisurely, &seen, &longest);
+    sim.send(slow, number{1});
+    sim.run_until_idle();
+    sim.send(slow, number{2});
+    sim.run_until_idle();
+    bool late = false;
+    sim.engine().spawn(
+        on(0),
+        [](context& self, pid to, bool* late) -> task<> {
+            const auto done = co_await when_any(
+                [](context& self, pid to) -> task<> { co_await self.send_async(to, number{3}); }(self, to),
+                [](context&) -> task<> { co_await sleep_for(10ms); }(self));
+            *late = done.index() == 1;
+        },
+        slow, &late);
+    sim.advance(10s);
+    CHECK(late);
+    CHECK(seen == std::vector{1, 2});  // the third was withdrawn
+}
+
+TEST_CASE("mailbox: a send from outside waits for room", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    std::size_t longest = 0;
+    const pid slow = sim.engine().spawn(boxed({.limit = 1}, GENERATE(0U, 1U)), leisurely, &seen, &longest);
+    int taken = 0;
+    for (int i = 0; i < 4; ++i)
+        sim.engine().send_async(slow, number{i}, [&](error_code code) { taken += !code; });
+    sim.run_until_idle();
+    CHECK(taken == 2);
+    sim.advance(10s);
+    CHECK(taken == 4);
+    CHECK(seen == first_numbers(4));
+
+    std::optional<error_code> gone;
+    sim.stop(slow);
+    sim.engine().send_async(slow, number{9}, [&](error_code code) { gone = code; });
+    sim.run_until_idle();
+    CHECK(gone == make_error_code(errc::no_such_actor));
+}
+
+TEST_CASE("mailbox: control gets into a full one", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<std::string> seen;
+    const pid other = sim.engine().spawn(helper);
+    const pid actor = sim.engine().spawn(
+        boxed({.limit = 1, .when_full = GENERATE(overflow::drop_newest, overflow::wait, overflow::fail)}),
+        [](context& self, pid other, std::vector<std::string>* seen) -> task<> {
+            self.watch(other);
+            co_await sleep_for(1s);
+            while (auto message = co_await self.receive())
+                message.match([&](number&) { seen->push_back("number"); },
+                    [&](terminated&) { seen->push_back("terminated"); });
+            seen->push_back("poisoned");
+        },
+        other, &seen);
+    sim.run_until_idle();
+    sim.send(actor, number{1});
+    sim.engine().poison(actor);
+    sim.stop(other);
+    sim.advance(2s);
+
+    CHECK(seen == std::vector<std::string>{"terminated", "number", "poisoned"});
+}
+
+TEST_CASE("mailbox: takes by priority, and in order within a level", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    const pid actor = sim.engine().spawn(boxed({.by_priority = true}), gated, &seen);
+    sim.run_until_idle();
+    const std::vector<std::pair<int, int>> sent{{4, 0}, {0, 1}, {7, 2}, {4, 3}, {99, 4}, {-5, 5}, {7, 6}};
+    for (const auto& [urgency, value] : sent)
+        sim.send(actor, parcel_of{urgency, value});
+    sim.send(actor, number{7});  // has no priority of its own
+    sim.send(actor, gate{});
+    sim.run_until_idle();
+
+    CHECK(seen == std::vector{2, 4, 6, 0, 3, 7, 1, 5});
+}
+
+TEST_CASE("mailbox: behaves as a stable sort by level", "[actor][mailbox]")
+{
+    CHECK(rc::check("mailbox_order keeps levels and order", [](const std::vector<std::uint8_t>& actions) {
+        simulation sim;
+        std::vector<int> seen;
+        std::vector<std::pair<int, int>> model;
+        std::vector<int> expected;
+        const pid actor = sim.engine().spawn(
+            boxed({.by_priority = true}),
+            [](context& self, std::vector<int>* seen) -> task<> {
+                // Takes one message for each `gate`, which comes before everything by being asked for.
+                while (co_await self.receive<gate>()) {
+                    if (auto message = self.try_receive())
+                        message.match([&](parcel_of& m) { seen->push_back(m.number); }, [](gate&) {});
+                }
+            },
+            &seen);
+        sim.run_until_idle();
+        int count = 0;
+        for (const std::uint8_t action : actions) {
+            if (action % 3 != 0) {
+                const int level = action % 8;
+                sim.send(actor, parcel_of{level, count});
+                model.emplace_back(level, count++);
+            } else {
+                sim.send(actor, gate{});
+                const auto first = std::max_element(model.begin(), model.end(),
+                    [](const auto& a, const auto& b) { return a.first < b.first; });
+                if (first != model.end()) {
+                    expected.push_back(first->second);
+                    model.erase(first);
+                }
+            }
+            sim.run_until_idle();
+        }
+        RC_ASSERT(seen == expected);
+    }));
+}
+
+TEST_CASE("mailbox: what was put aside comes back in order, with its sender", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<std::string> seen;
+    auto probe = sim.make_probe();
+    const pid actor = sim.engine().spawn(
+        on(0),
+        [](context& self, std::vector<std::string>* seen) -> task<> {
+            bool open = false;
+            while (auto message = co_await self.receive()) {
+                if (message.is<gate>()) {
+                    message.mark_handled();
+                    open = true;
+                    CHECK(self.unstash(2) == 2);
+                    CHECK(self.unstash() == 1);
+                } else if (!open) {
+                    self.stash(std::move(message));
+                } else {
+                    message.match([&](words& m) { seen->push_back(m.text + (self.sender() ? "!" : "")); },
+                        [](twice& m) { return 2 * m.value; });
+                }
+            }
+        },
+        &seen);
+    sim.run_until_idle();
+    probe.send(actor, words{"a"});
+    sim.run_until_idle();
+    std::optional<int> answer;
+    sim.engine().ask(actor, twice{21}, 10s, [&](error_code, int value) { answer = value; });
+    sim.run_until_idle();
+    sim.send(actor, words{"c"});
+    sim.run_until_idle();
+    CHECK(seen.empty());
+
+    sim.send(actor, gate{});
+    sim.send(actor, words{"d"});
+    sim.run_until_idle();
+
+    // The second part went in front of the first, as it was put back later.
+    CHECK(seen == std::vector<std::string>{"c", "a!", "d"});
+    CHECK(answer == 42);
+}
+
+TEST_CASE("mailbox: what is aside is limited, survives a restart, and is no lost message", "[actor][mailbox]")
+{
+    quiet_log quiet;
+    simulation sim;
+    event_log events(sim.engine());
+    std::vector<int> seen;
+    spawn_options options = on(0);
+    options.restart.limit = 1;
+    options.mailbox.stash_limit = 2;
+    const pid actor = sim.engine().spawn(
+        options,
+        [](context& self, std::vector<int>* seen) -> task<> {
+            while (auto message = co_await self.receive()) {
+                if (self.restart_count() == 0 || seen->size() >= 2)
+                    self.stash(std::move(message));
+                else
+                    message.match([&](number& m) { seen->push_back(m.value); });
+            }
+        },
+        &seen);
+    for (int i = 0; i < 3; ++i)  // the third one is too much: a crash
+        sim.send(actor, number{i});
+    sim.run_until_idle();
+    CHECK(seen == std::vector{0, 1});
+    CHECK(events.restarted.size() == 1);
+
+    sim.send(actor, number{7});
+    sim.run_until_idle();
+    sim.stop(actor);
+    CHECK(events.dead_of(actor, errc::actor_stopped) == 1);
+}
+
+TEST_CASE("mailbox: tells of silence, again and again or once", "[actor][mailbox]")
+{
+    simulation sim;
+    int told = 0;
+    const bool repeats = GENERATE(true, false);
+    const pid actor = sim.engine().spawn(
+        on(0),
+        [](context& self, bool repeats, int* told) -> task<> {
+            self.set_receive_timeout(1s, repeats);
+            while (auto message = co_await self.receive())
+                message.match([&](receive_timeout&) { ++*told; }, [](number&) {}, [](gate&) {});
+        },
+        repeats, &told);
+    sim.run_until_idle();
+
+    sim.advance(900ms);
+    sim.send(actor, number{1});
+    sim.advance(900ms);
+    CHECK(told == 0);
+    sim.send(actor, gate{});  // does not begin the time anew
+    sim.advance(100ms);
+    CHECK(told == 1);
+    sim.advance(3s);
+    CHECK(told == (repeats ? 4 : 1));
+}
+
+TEST_CASE("mailbox: an idle actor ends when it is told to", "[actor][mailbox]")
+{
+    simulation sim;
+    event_log events(sim.engine());
+    const pid actor = sim.engine().spawn(on(0), [](context& self) -> task<> {
+        self.stop_when_idle(1min);
+        while (auto message = co_await self.receive())
+            message.match([](number&) {});
+    });
+    for (int i = 0; i < 5; ++i) {
+        sim.advance(59s);
+        sim.send(actor, number{i});
+        sim.run_until_idle();
+    }
+    CHECK(events.stopped.empty());
+    sim.advance(1min);
+    CHECK(events.ends_of(actor) == 1);
+}
+
+TEST_CASE("mailbox: messages come in batches", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<std::size_t> sizes;
+    const pid actor = sim.engine().spawn(
+        on(0),
+        [](context& self, std::vector<std::size_t>* sizes) -> task<> {
+            co_await self.receive<gate>();
+            for (;;) {
+                auto batch = co_await self.receive_batch(4);
+                if (batch.empty())
+                    break;
+                sizes->push_back(batch.size());
+                for (auto& each : batch)
+                    each.match([](number&) {}, [](twice& m) { return 2 * m.value; });
+            }
+        },
+        &sizes);
+    for (int i = 0; i < 6; ++i)
+        sim.send(actor, number{i});
+    std::optional<int> answer;
+    sim.engine().ask(actor, twice{1}, 1s, [&](error_code, int value) { answer = value; });
+    sim.send(actor, gate{});
+    sim.run_until_idle();
+
+    CHECK(sizes == std::vector<std::size_t>{4, 3});
+    CHECK(answer == 2);
+    sim.engine().poison(actor);
+    sim.run_until_idle();
+    CHECK(!sim.engine().figures().live);
+}
+
+TEST_CASE("mailbox: one that leaves limits behind with its messages destroys them", "[actor][mailbox]")
+{
+    const auto held = std::make_shared<int>(1);
+    {
+        simulation sim;
+        std::vector<int> seen;
+        const pid actor = sim.engine().spawn(boxed({.limit = 1}), gated, &seen);
+        struct holder {
+            std::shared_ptr<int> held;
+        };
+        sim.run_until_idle();
+        for (int i = 0; i < 3; ++i)
+            sim.engine().send_async(actor, holder{held}, [](error_code) {});
+        sim.run_until_idle();
+        CHECK(held.use_count() > 1);
+    }
+    CHECK(held.use_count() == 1);
+}

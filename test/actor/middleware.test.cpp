@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/middleware.hpp>
+
+#include <costar/actor/outgoing.hpp>
+#include <costar/testing/simulation.hpp>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <support/actors.hpp>
+#include <support/catch.hpp>
+
+using namespace costar;
+using namespace costar::testing;
+using namespace std::chrono_literals;
+using namespace support;
+
+namespace {
+
+/// Writes down what it sees.
+class scribe : public middleware {
+public:
+    scribe(std::string name, std::vector<std::string>& seen, bool inherited = false)
+        : name_(std::move(name)), seen_(seen), inherited_(inherited)
+    {}
+
+    void started(context&) override { note("started"); }
+    bool receiving(context&, message& taken) override
+    {
+        note("receiving " + short_name(taken.type_name()));
+        return true;
+    }
+    void handled(context&, message& done, bool failed) noexcept override
+    {
+        note((failed ? "failed " : "handled ") + short_name(done.type_name()));
+    }
+    bool sending(context&, outgoing& sent) override
+    {
+        note("sending " + short_name(sent.type_name()));
+        return true;
+    }
+    void spawning(context&, spawn_options& child) override { note("spawning " + child.name); }
+    void posted(context&, std::string_view, std::size_t size) noexcept override
+    {
+        note("posted " + std::to_string(size));
+    }
+    void emptied(context&) noexcept override { note("emptied"); }
+    void stopped(context&) noexcept override { note("stopped"); }
+    bool inherited() const noexcept override { return inherited_; }
+
+    static std::string short_name(const std::string& type) { return type.substr(type.rfind(':') + 1); }
+
+private:
+    void note(const std::string& what) { seen_.push_back(name_ + " " + what); }
+
+    std::string name_;
+    std::vector<std::string>& seen_;
+    bool inherited_;
+};
+
+/// Has middleware and nothing else to say.
+spawn_options with(std::vector<std::shared_ptr<middleware>> chain, std::uint32_t strand = 0)
+{
+    spawn_options options = on(strand);
+    options.middleware = std::move(chain);
+    return options;
+}
+
+std::vector<std::string> with_prefix(const std::vector<std::string>& all, const std::string& prefix)
+{
+    std::vector<std::string> some;
+    for (const auto& each : all)
+        if (each.starts_with(prefix))
+            some.push_back(each.substr(prefix.size()));
+    return some;
+}
+
+}  // namespace
+
+TEST_CASE("middleware: sees the life of an actor and its messages, in order", "[actor][middleware]")
+{
+    quiet_log quiet;
+    simulation sim;
+    std::vector<std::string> seen;
+    const pid other = sim.engine().spawn(on(1), helper);
+    spawn_options options =
+        with({std::make_shared<scribe>("a", seen), std::make_shared<scribe>("b", seen)}, GENERATE(0U, 1U));
+    options.restart.limit = 1;
+    const pid actor = sim.engine().spawn(
+        options,
+        [](context& self, pid other) -> task<> {
+            while (auto message = co_await self.receive()) {
+                if (message.is<greet>()) {
+                    const int twice_two = co_await self.ask(other, twice{2});
+                    message.respond(std::to_string(twice_two));
+                } else {
+                    message.match([&](number&) { self.send(other, knock{}); },
+                        [](crash&) { throw std::runtime_error("told to"); });
+                }
+            }
+        },
+        other);
+    CHECK(sim.ask(actor, greet{}) == "4");
+    sim.run_until_idle();
+    CHECK(with_prefix(seen, "a ") ==
+        std::vector<std::string>{
+            "started", "posted 1", "emptied", "receiving greet", "sending twice", "handled greet"});
+    CHECK(seen[0] == "a started");
+    CHECK(seen[1] == "b started");
+    CHECK(seen[seen.size() - 2] == "b handled greet");
+    CHECK(seen.back() == "a handled greet");
+
+    seen.clear();
+    sim.send(actor, crash{});
+    sim.run_until_idle();
+    CHECK(with_prefix(seen, "b ") ==
+        std::vector<std::string>{"posted 1", "emptied", "receiving crash", "failed crash", "started"});
+    seen.clear();
+    sim.stop(actor);
+    CHECK(seen == std::vector<std::string>{"b stopped", "a stopped"});
+}
+
+TEST_CASE("middleware: keeps a message from its actor", "[actor][middleware]")
+{
+    struct filter : middleware {
+        bool receiving(context&, message& taken) override
+        {
+            return !taken.is<number>() || taken.get<number>().value % 2 == 0;
+        }
+    };
+    simulation sim;
+    event_log events(sim.engine());
+    std::vector<int> seen;
+    const pid actor = sim.engine().spawn(with({std::make_shared<filter>()}), recorder, &seen);
+    for (int i = 0; i < 6; ++i)
+        sim.send(actor, number{i});
+    sim.run_until_idle();
+    CHECK(seen == std::vector{0, 2, 4});
+    CHECK(events.dead.empty());
+}
+
+TEST_CASE("middleware: adds headers, sends elsewhere, and drops", "[actor][middleware]")
+{
+    struct post_office : middleware {
+        explicit post_office(pid elsewhere) : elsewhere(elsewhere) {}
+        bool sending(context&, outgoing& sent) override
+        {
+            if (sent.get_if<words>() != nullptr)
+                return false;
+            if (auto* m = sent.get_if<number>(); m != nullptr && m->value > 10)
+                sent.redirect(elsewhere);
+            sent.headers().set("trace", "7");
+            return true;
+        }
+        pid elsewhere;
+    };
+    simulation sim;
+    event_log events(sim.engine());
+    auto near = sim.make_probe();
+    auto far = sim.make_probe();
+    std::vector<std::string> traces;
+    const pid noting = sim.engine().spawn(
+        on(GENERATE(0U, 1U)),
+        [](context& self, std::vector<std::string>* traces) -> task<> {
+            while (auto message = co_await self.receive())
+                message.match(
+                    [&](number&) { traces->push_back(std::string(*message.headers().find("trace"))); },
+                    [&](twice& m) {
+                        traces->push_back(std::string(*self.headers().find("trace")));
+                        return m.value;
+                    });
+        },
+        &traces);
+    sim.engine().spawn(
+        with({std::make_shared<post_office>(far.pid())}),
+        [](context& self, pid near, pid noting) -> task<> {
+            self.send(near, number{1});
+            self.send(near, number{11});
+            self.send(near, words{"dropped"});
+            self.send(noting, number{2});
+            co_await self.ask(noting, twice{2});
+        },
+        near.pid(), noting);
+    sim.run_until_idle();
+    CHECK(near.expect<number>().value == 1);
+    near.expect_none();
+    CHECK(far.expect<number>().value == 11);
+    CHECK(traces == std::vector<std::string>{"7", "7"});
+    CHECK(events.dead.size() == 1);
+    CHECK(events.dead[0].reason == errc::cancelled);
+}
+
+TEST_CASE(
+    "middleware: goes from a parent to its children, and no further than it should", "[actor][middleware]")
+{
+    simulation sim;
+    std::vector<std::string> seen;
+    struct tree {
+        static task<> grow(context& self, int depth)
+        {
+            if (depth > 0)
+                self.spawn("depth" + std::to_string(depth), grow, depth - 1);
+            while (co_await self.receive()) {}
+        }
+    };
+    sim.engine().spawn(
+        with({std::make_shared<scribe>("all", seen, true), std::make_shared<scribe>("one", seen, false)}),
+        &tree::grow, 5);
+    sim.run_until_idle();
+    CHECK(std::count(seen.begin(), seen.end(), "all started") == 6);
+    CHECK(std::count(seen.begin(), seen.end(), "one started") == 1);
+    CHECK(std::count(seen.begin(), seen.end(), "all spawning depth1") == 1);
+    CHECK(std::count(seen.begin(), seen.end(), "one spawning depth5") == 1);
+}
+
+TEST_CASE("middleware: of an engine is for all its actors", "[actor][middleware]")
+{
+    std::vector<std::string> seen;
+    {
+        simulation sim(1,
+            {.engine = {.middleware = {std::make_shared<scribe>("engine", seen)}, .dead_letter_lines = 0}});
+        const pid actor = sim.engine().spawn(with({std::make_shared<scribe>("own", seen)}, 1), helper);
+        sim.engine().spawn(on(0), helper);
+        sim.run_until_idle();
+        CHECK(std::count(seen.begin(), seen.end(), "engine started") == 2);
+        CHECK(seen[0].ends_with("started"));
+        seen.clear();
+        sim.stop(actor);
+        CHECK(seen == std::vector<std::string>{"own stopped", "engine stopped"});
+    }
+}
+
+TEST_CASE("middleware: what it throws is a crash", "[actor][middleware]")
+{
+    struct refuses : middleware {
+        bool at_start = false;
+        explicit refuses(bool at_start) : at_start(at_start) {}
+        void started(context& self) override
+        {
+            if (at_start && self.restart_count() == 0)
+                throw std::runtime_error("not now");
+        }
+        bool receiving(context&, message&) override { throw std::runtime_error("not this"); }
+        bool sending(context&, outgoing&) override { throw std::runtime_error("not that"); }
+        void spawning(context&, spawn_options&) override { throw std::runtime_error("no children"); }
+    };
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U));
+    event_log events(sim.engine());
+    spawn_options options = with({std::make_shared<refuses>(GENERATE(true, false))}, GENERATE(0U, 1U));
+    const bool at_start = std::static_pointer_cast<refuses>(options.middleware[0])->at_start;
+    options.restart.limit = 1;
+    bool refused = false;
+    const pid actor = sim.engine().spawn(
+        options,
+        [](context& self, bool* refused) -> task<> {
+            try {
+                self.spawn(helper);
+            } catch (const std::runtime_error&) {
+                *refused = true;
+            }
+            while (auto message = co_await self.receive())
+                message.match([](number&) {});
+        },
+        &refused);
+    sim.run_until_idle();
+    CHECK(events.restarted.size() == (at_start ? 1U : 0U));
+    CHECK(refused);
+    sim.send(actor, number{});
+    sim.run_until_idle();
+    sim.send(actor, number{});
+    sim.run_until_idle();
+    CHECK(events.ends_of(actor) == 1);
+}
+
+TEST_CASE("middleware: headers travel with a message, also when it is passed on", "[actor][middleware]")
+{
+    simulation sim;
+    std::vector<std::string> seen;
+    const pid last = sim.engine().spawn(
+        on(1),
+        [](context& self, std::vector<std::string>* seen) -> task<> {
+            while (auto message = co_await self.receive())
+                message.match([&](twice& m) {
+                    for (const auto& [name, value] : message.headers())
+                        seen->push_back(name + "=" + value);
+                    return 2 * m.value;
+                });
+        },
+        &seen);
+    const pid relay = sim.engine().spawn(
+        on(0),
+        [](context& self, pid last) -> task<> {
+            while (auto message = co_await self.receive())
+                self.forward(last, std::move(message));
+        },
+        last);
+    std::optional<int> answer;
+    sim.engine().spawn(
+        on(1),
+        [](context& self, pid relay, std::optional<int>* answer) -> task<> {
+            *answer = co_await self.ask(relay, twice{4}, headers{{"tenant", "x"}, {"trace", "9"}});
+        },
+        relay, &answer);
+    sim.run_until_idle();
+    CHECK(answer == 8);
+    CHECK(seen == std::vector<std::string>{"tenant=x", "trace=9"});
+    seen.clear();
+    CHECK(sim.ask(last, twice{1}) == 2);  // has none
+    CHECK(seen.empty());
+}
+
+TEST_CASE("middleware: a touch is answered by itself, in line", "[actor][middleware]")
+{
+    struct offer {
+        using reply = int;
+        int auto_reply() const { return 41; }
+    };
+    simulation sim;
+    event_log events(sim.engine());
+    const pid actor = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
+    CHECK(sim.ask(actor, touch{}) == touched{actor});
+    CHECK(sim.ask(actor, offer{}) == 41);
+    CHECK(events.dead.empty());
+    sim.stop(actor);
+    CHECK_THROWS_AS(sim.ask(actor, touch{}), error);
+}

@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/actor/supervision.hpp>
+
+#include <costar/testing/simulation.hpp>
+
+#include <memory>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <support/actors.hpp>
+#include <support/catch.hpp>
+
+using namespace costar;
+using namespace costar::testing;
+using namespace std::chrono_literals;
+using namespace support;
+
+namespace {
+
+struct mishap : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Tells its receiver what to throw.
+struct fault {
+    enum kind {
+        plain,
+        out_of_memory,
+        unknown
+    } what = plain;
+};
+
+void throw_fault(const fault& m)
+{
+    switch (m.what) {
+    case fault::plain:
+        throw mishap("mishap");
+    case fault::out_of_memory:
+        throw std::bad_alloc();
+    case fault::unknown:
+        throw 1;
+    }
+}
+
+/// Counts what it has handled, and fails when it is told to.
+struct tally {
+    int count = 0;
+    void operator()(number m) { count += m.value; }
+    int operator()(twice) { return count; }
+    void operator()(fault m) { throw_fault(m); }
+    int operator()(crash_asked) { throw mishap("asked to"); }
+};
+
+/// As above, with handlers that await.
+struct slow_tally {
+    int count = 0;
+    task<> operator()(context&, number m)
+    {
+        co_await sleep_for(1ms);
+        count += m.value;
+    }
+    int operator()(twice) { return count; }
+    task<> operator()(context&, fault m)
+    {
+        co_await sleep_for(1ms);
+        throw_fault(m);
+    }
+};
+
+spawn_options decided(decider decide, restart_policy restart = {})
+{
+    spawn_options options = on(0);
+    options.decide = std::move(decide);
+    options.restart = restart;
+    return options;
+}
+
+/// Notes each beginning.
+task<> beginner(context& self, int id, std::vector<int>* begun)
+{
+    begun->push_back(id);
+    while (auto message = co_await self.receive())
+        message.match([](fault& m) { throw_fault(m); }, [](number&) {});
+}
+
+/// Supervises three beginners, on two strands.
+task<> head(context& self, supervisor rules, std::vector<int>* begun, std::vector<pid>* children)
+{
+    self.supervise(rules);
+    children->clear();
+    begun->push_back(0);
+    for (int i = 1; i <= 3; ++i)
+        children->push_back(self.spawn(on(i == 2 ? 1 : 0), beginner, i, begun));
+    while (auto message = co_await self.receive())
+        message.match([](fault& m) { throw_fault(m); });
+}
+
+std::vector<int> sorted(std::vector<int> all)
+{
+    std::sort(all.begin(), all.end());
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("supervision: a decider goes by the type of the exception", "[actor][supervision]")
+{
+    const decider decide = costar::on<mishap>(directive::stop)
+                               .on<std::exception>(directive::escalate)
+                               .otherwise(directive::resume);
+    const auto decision = [&](auto thrown) { return decide(std::make_exception_ptr(thrown)); };
+    CHECK(decision(mishap("")) == directive::stop);
+    CHECK(decision(std::bad_alloc()) == directive::escalate);
+    CHECK(decision(1) == directive::resume);
+    CHECK(decider(costar::on<mishap>(directive::stop))(std::make_exception_ptr(1)) == directive::restart);
+    CHECK(!decider());
+    CHECK(decide);
+
+    const decider function = [](const std::exception_ptr&) { return directive::escalate; };
+    CHECK(function(std::make_exception_ptr(1)) == directive::escalate);
+
+    quiet_log quiet;
+    const decider throws = [](const std::exception_ptr&) -> directive { throw 1; };
+    CHECK(throws(std::make_exception_ptr(1)) == directive::stop);
+}
+
+TEST_CASE("supervision: a class goes on with the state it has", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U));
+    event_log events(sim.engine());
+    std::vector<supervision_decision> decisions;
+    const auto kept = sim.engine().events().subscribe<supervision_decision>(
+        [&](const supervision_decision& event) { decisions.push_back(event); });
+    const auto plain = sim.engine().spawn<tally>(decided(costar::on<mishap>(directive::resume)));
+    const auto awaiting = sim.engine().spawn<slow_tally>(decided(costar::on<mishap>(directive::resume)));
+
+    sim.send(plain, number{3});
+    sim.send(plain, fault{});
+    sim.send(plain, number{4});
+    CHECK(sim.ask(plain, twice{}) == 7);
+    CHECK_THROWS_AS(sim.ask(plain, crash_asked{}), error);
+    CHECK(sim.ask(plain, twice{}) == 7);
+
+    sim.send(awaiting, number{3});
+    sim.send(awaiting, fault{});
+    sim.send(awaiting, number{4});
+    CHECK(sim.ask(awaiting, twice{}) == 7);
+
+    CHECK(events.restarted.empty());
+    CHECK(decisions.size() == 3);
+    CHECK(decisions[0].decided == directive::resume);
+    CHECK(decisions[0].reason == "mishap");
+
+    sim.send(plain, fault{fault::unknown});  // no rule: begun anew
+    CHECK(sim.ask(plain, twice{}) == 0);
+    CHECK(events.restarted.size() == 1);
+}
+
+TEST_CASE("supervision: where nothing can go on, resume is a restart", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim;
+    std::vector<int> begun;
+    const pid actor =
+        sim.engine().spawn(decided(costar::on<mishap>(directive::resume).on<std::bad_alloc>(directive::stop)),
+            beginner, 1, &begun);
+    sim.send(actor, fault{});
+    sim.send(actor, number{});
+    sim.run_until_idle();
+    CHECK(begun == std::vector{1, 1});
+
+    sim.send(actor, fault{fault::out_of_memory});
+    sim.run_until_idle();
+    CHECK(sim.engine().figures().live == 0);
+}
+
+TEST_CASE("supervision: without limit means without limit", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim;
+    std::vector<int> begun;
+    const pid actor = sim.engine().spawn(decided({}, {.limit = restart_policy::always}), beginner, 1, &begun);
+    for (int i = 0; i < 1000; ++i)
+        sim.send(actor, fault{});
+    sim.run_until_idle();
+    CHECK(begun.size() == 1001);
+}
+
+TEST_CASE("supervision: one for one begins the failed child anew", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    std::vector<int> begun;
+    std::vector<pid> children;
+    sim.engine().spawn(on(0), head, one_for_one(), &begun, &children);
+    sim.run_until_idle();
+    CHECK(sorted(begun) == std::vector{0, 1, 2, 3});
+
+    sim.send(children[1], fault{});
+    sim.run_until_idle();
+    CHECK(sorted(begun) == std::vector{0, 1, 2, 2, 3});
+}
+
+TEST_CASE("supervision: all for one begins all children anew", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    std::vector<int> begun;
+    std::vector<pid> children;
+    sim.engine().spawn(on(0), head, all_for_one(), &begun, &children);
+    sim.run_until_idle();
+
+    sim.send(children[GENERATE(0U, 1U, 2U)], fault{});
+    sim.run_until_idle();
+    CHECK(sorted(begun) == std::vector{0, 1, 1, 2, 2, 3, 3});
+    CHECK(sim.engine().figures().live == 4);
+}
+
+TEST_CASE("supervision: rest for one begins those anew that came later", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    std::vector<int> begun;
+    std::vector<pid> children;
+    sim.engine().spawn(on(0), head, rest_for_one(), &begun, &children);
+    sim.run_until_idle();
+
+    sim.send(children[1], fault{});
+    sim.run_until_idle();
+    CHECK(sorted(begun) == std::vector{0, 1, 2, 2, 3, 3});
+    sim.send(children[2], fault{});
+    sim.run_until_idle();
+    CHECK(sorted(begun) == std::vector{0, 1, 2, 2, 3, 3, 3});
+}
+
+TEST_CASE("supervision: all for one stops all where that is decided", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim;
+    std::vector<int> begun;
+    std::vector<pid> children;
+    sim.engine().spawn(
+        on(0), head, all_for_one({.limit = 3}, costar::on<mishap>(directive::stop)), &begun, &children);
+    sim.run_until_idle();
+    sim.send(children[2], fault{});
+    sim.run_until_idle();
+    CHECK(sim.engine().figures().live == 1);
+}
+
+TEST_CASE("supervision: the limit is each child's own", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim;
+    event_log events(sim.engine());
+    std::vector<int> begun;
+    std::vector<pid> children;
+    sim.engine().spawn(on(0), head, one_for_one({.limit = 2}), &begun, &children);
+    sim.run_until_idle();
+    for (int i = 0; i < 2; ++i)
+        for (const pid child : children)
+            sim.send(child, fault{});
+    sim.run_until_idle();
+    CHECK(sim.engine().figures().live == 4);
+    CHECK(events.limits.empty());
+
+    sim.send(children[0], fault{});
+    sim.run_until_idle();
+    CHECK(sim.engine().figures().live == 3);
+    CHECK(events.limits.size() == 1);
+}
+
+TEST_CASE("supervision: what is escalated crashes the parent", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_log events(sim.engine());
+    std::vector<int> begun;
+    std::vector<pid> children;
+    spawn_options options = on(0);
+    options.restart.limit = 1;
+    const pid parent = sim.engine().spawn(options, head,
+        one_for_one({.limit = 3}, costar::on<std::bad_alloc>(directive::escalate)), &begun, &children);
+    sim.run_until_idle();
+
+    sim.send(children[GENERATE(0U, 1U)], fault{fault::out_of_memory});
+    sim.run_until_idle();
+    CHECK(sorted(begun) == std::vector{0, 0, 1, 1, 2, 2, 3, 3});
+    CHECK(events.restarted.size() == 1);
+    CHECK(events.restarted[0].who == parent);
+    CHECK(events.restarted[0].reason == std::bad_alloc().what());
+
+    sim.send(children[0], fault{fault::out_of_memory});
+    sim.run_until_idle();
+    CHECK(sim.engine().figures().live == 0);
+    CHECK(events.ends_of(parent) == 1);
+}
+
+TEST_CASE("supervision: what is escalated to the root ends there", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim;
+    event_log events(sim.engine());
+    std::vector<int> begun;
+    const pid actor =
+        sim.engine().spawn(decided(costar::on<mishap>(directive::escalate)), beginner, 1, &begun);
+    sim.send(actor, fault{});
+    sim.run_until_idle();
+    CHECK(events.ends_of(actor) == 1);
+    CHECK(begun.size() == 1);
+}
+
+TEST_CASE("supervision: a guardian looks after actors without parent", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim(1, {.engine = {.guardian = one_for_one({.limit = 1}), .dead_letter_lines = 0}});
+    std::vector<int> begun;
+    const pid actor = sim.engine().spawn(on(0), beginner, 1, &begun);
+    const pid own = sim.engine().spawn(decided({}, {.limit = 3}), beginner, 2, &begun);
+    for (const pid each : {actor, own})
+        for (int i = 0; i < 3; ++i)
+            sim.send(each, fault{});
+    sim.run_until_idle();
+    CHECK(sorted(begun) == std::vector{1, 1, 2, 2, 2, 2});
+    CHECK(sim.engine().figures().live == 1);
+}
+
+TEST_CASE(
+    "supervision: pauses double up to the longest, and begin again after health", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim;
+    std::vector<std::chrono::nanoseconds> begun;
+    const pid actor = sim.engine().spawn(
+        decided(
+            {}, {.limit = restart_policy::always, .delay = 1s, .longest_delay = 4s, .healthy_after = 1min}),
+        [](context& self, simulation* sim, std::vector<std::chrono::nanoseconds>* begun) -> task<> {
+            begun->push_back(sim->now());
+            while (auto message = co_await self.receive())
+                message.match([](fault& m) { throw_fault(m); });
+        },
+        &sim, &begun);
+    sim.run_until_idle();
+    for (int i = 0; i < 4; ++i) {
+        sim.send(actor, fault{});
+        sim.advance(10s);
+    }
+    sim.advance(1min);
+    sim.send(actor, fault{});
+    sim.advance(10s);
+
+    CHECK(begun == std::vector<std::chrono::nanoseconds>{0s, 1s, 12s, 24s, 34s, 101s});
+}
+
+TEST_CASE("supervision: a part of the pause is left to chance", "[actor][supervision]")
+{
+    quiet_log quiet;
+    std::vector<std::chrono::nanoseconds> pauses;
+    for (unsigned seed = 1; seed <= 20; ++seed) {
+        simulation sim(seed);
+        std::vector<int> begun;
+        const pid actor =
+            sim.engine().spawn(decided({}, {.limit = 1, .delay = 10s, .jitter = 0.5}), beginner, 1, &begun);
+        sim.send(actor, fault{});
+        sim.run_until_idle();
+        while (begun.size() < 2)
+            sim.advance(100ms);
+        pauses.push_back(sim.now());
+    }
+    CHECK(*std::min_element(pauses.begin(), pauses.end()) >= 5s);
+    CHECK(*std::max_element(pauses.begin(), pauses.end()) <= 10s + 100ms);
+    CHECK(std::adjacent_find(pauses.begin(), pauses.end(), std::not_equal_to<>()) != pauses.end());
+}
+
+TEST_CASE("supervision: children can live on through a restart", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_log events(sim.engine());
+    std::vector<pid> children;
+    const bool tasks = GENERATE(true, false);
+    const pid parent = sim.engine().spawn(
+        decided({}, {.limit = 1, .keep_children = true}),
+        [](context& self, bool tasks, std::vector<pid>* children) -> task<> {
+            if (self.restart_count() == 0) {
+                self.spawn(on(0), helper);
+                self.spawn(on(1), helper);
+            }
+            if (tasks)
+                self.spawn_task([](context&) -> task<> { co_await sleep_for(1h); }(self));
+            *children = self.children();
+            while (auto message = co_await self.receive())
+                message.match([](fault& m) { throw_fault(m); });
+        },
+        tasks, &children);
+    sim.run_until_idle();
+    const auto before = children;
+    CHECK(before.size() == 2);
+
+    sim.send(parent, fault{});
+    sim.run_until_idle();
+    CHECK(events.restarted.size() == 1);
+    CHECK(children == before);
+    CHECK(sim.ask(before[0], twice{2}) == 4);
+    CHECK(sim.ask(before[1], twice{2}) == 4);
+
+    sim.send(parent, fault{});
+    sim.run_until_idle();
+    CHECK(sim.engine().figures().live == 0);
+    CHECK(events.end_of(before[0]) < events.end_of(parent));
+}
+
+TEST_CASE("supervision: an actor can be begun anew by hand", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U));
+    event_log events(sim.engine());
+    std::vector<int> begun;
+    const pid actor = sim.engine().spawn(decided({}, {.limit = 1}), beginner, 1, &begun);
+    const pid mortal = sim.engine().spawn(on(1), beginner, 2, &begun);
+    sim.run_until_idle();
+
+    for (int i = 0; i < 3; ++i) {  // not counted
+        sim.engine().restart(actor);
+        sim.run_until_idle();
+    }
+    CHECK(sorted(begun) == std::vector{1, 1, 1, 1, 2});
+    sim.engine().restart(mortal);
+    sim.run_until_idle();
+    CHECK(events.ends_of(mortal) == 1);
+    CHECK(events.ends_of(actor) == 0);
+
+    sim.engine().restart(actor);
+    sim.engine().stop(actor);  // a stop wins
+    sim.run_until_idle();
+    CHECK(events.ends_of(actor) == 1);
+}
+
+TEST_CASE("supervision: the failing message is given again", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_log events(sim.engine());
+    std::vector<std::string> seen;
+    spawn_options options = decided({}, {.limit = 10});
+    options.failing = {.redeliveries = 2, .becomes_dead_letter = true};
+    const pid actor = sim.engine().spawn(
+        options,
+        [](context& self, std::vector<std::string>* seen) -> task<> {
+            while (auto message = co_await self.receive())
+                message.match(
+                    [&](words& m) {
+                        seen->push_back(m.text);
+                        if (m.text == "bad" || (m.text == "once" && self.restart_count() == 3))
+                            throw mishap("bad");
+                    },
+                    [&](greet& m) {
+                        seen->push_back(m.who);
+                        if (self.restart_count() == 4)
+                            throw mishap("bad");
+                        return m.who;
+                    });
+        },
+        &seen);
+    for (const char* text : {"good", "bad", "next", "once", "last"})
+        sim.send(actor, words{text});
+    sim.run_until_idle();
+    CHECK(seen == std::vector<std::string>{"good", "bad", "bad", "bad", "next", "once", "once", "last"});
+    CHECK(events.dead_of(actor, errc::actor_failed) == 1);
+    CHECK(sim.ask(actor, greet{"you"}) == "you");  // the asker does not see that it failed once
+}
+
+TEST_CASE("supervision: a message that was moved from is not given again", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim;
+    event_log events(sim.engine());
+    int tries = 0;
+    spawn_options options = decided({}, {.limit = 10});
+    options.failing = {.redeliveries = 2};
+    const pid actor = sim.engine().spawn(
+        options,
+        [](context& self, int* tries) -> task<> {
+            while (auto message = co_await self.receive())
+                message.match(
+                    [&](words) {
+                        ++*tries;
+                        throw mishap("bad");
+                    },
+                    [&](number) {
+                        ++*tries;
+                        throw mishap("bad");
+                    });
+        },
+        &tries);
+    sim.send(actor, words{"gone"});
+    sim.run_until_idle();
+    CHECK(tries == 1);
+    CHECK(events.dead.empty());
+    sim.send(actor, number{});  // trivial, so it is copied and can be given again
+    sim.run_until_idle();
+    CHECK(tries == 4);
+}
+
+TEST_CASE("supervision: a class that goes on gets the failing message again", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim;
+    struct stumbles {
+        int tries = 0;
+        int operator()(const twice& m)
+        {
+            if (++tries < 3)
+                throw mishap("not yet");
+            return m.value;
+        }
+    };
+    spawn_options options = decided(costar::on<mishap>(directive::resume));
+    options.failing.redeliveries = 5;
+    const auto actor = sim.engine().spawn<stumbles>(options);
+    CHECK(sim.ask(actor, twice{4}) == 4);
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/testing/simulation.hpp>
+
+#include <algorithm>
+#include <vector>
+
+#include <support/actors.hpp>
+#include <support/catch.hpp>
+
+using namespace costar;
+using namespace costar::testing;
+using namespace std::chrono_literals;
+using namespace support;
+
+namespace {
+
+struct look_at {
+    pid who;
+};
+struct look_away {
+    pid who;
+};
+struct tie {
+    pid who;
+};
+struct untie {
+    pid who;
+};
+
+/// Watches and ties as it is told, and keeps what it hears.
+task<> observer(context& self, std::vector<terminated>* heard)
+{
+    while (auto message = co_await self.receive())
+        message.match([&](look_at& m) { self.watch(m.who); }, [&](look_away& m) { self.unwatch(m.who); },
+            [&](tie& m) { self.link(m.who); }, [&](untie& m) { self.unlink(m.who); },
+            [&](terminated& m) { heard->push_back(m); }, [](crash&) { throw std::runtime_error("told to"); });
+}
+
+}  // namespace
+
+TEST_CASE("watch: an end is told once, with its reason", "[actor][watch]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    std::vector<terminated> heard;
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    const pid watcher = sim.engine().spawn(on(0), observer, &heard);
+    const pid stopped = sim.engine().spawn(on(strand), helper);
+    const pid crashed = sim.engine().spawn(on(strand), helper);
+    const pid returned = sim.engine().spawn(on(strand), [](context&) -> task<> { co_await sleep_for(1s); });
+    for (const pid each : {stopped, crashed, returned, stopped})
+        sim.send(watcher, look_at{each});
+    sim.run_until_idle();
+    CHECK(heard.empty());
+
+    sim.stop(stopped);
+    sim.send(crashed, crash{});
+    sim.advance(2s);
+    CHECK(heard.size() == 3);
+    CHECK(std::count(heard.begin(), heard.end(), terminated{stopped, errc::actor_stopped}) == 1);
+    CHECK(std::count(heard.begin(), heard.end(), terminated{crashed, errc::actor_failed}) == 1);
+    CHECK(std::count(heard.begin(), heard.end(), terminated{returned, errc::actor_stopped}) == 1);
+}
+
+TEST_CASE("watch: the end of an actor that is gone is told at once", "[actor][watch]")
+{
+    simulation sim;
+    std::vector<terminated> heard;
+    const pid watcher = sim.engine().spawn(on(0), observer, &heard);
+    const pid gone = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
+    sim.run_until_idle();
+    sim.stop(gone);
+    sim.send(watcher, look_at{gone});
+    sim.send(watcher, look_at{pid()});
+    sim.run_until_idle();
+    CHECK(heard.size() == 2);
+    CHECK(std::count(heard.begin(), heard.end(), terminated{gone, errc::no_such_actor}) == 1);
+    CHECK(std::count(heard.begin(), heard.end(), terminated{pid(), errc::no_such_actor}) == 1);
+
+    sim.send(watcher, look_at{gone});  // it is asked anew
+    sim.send(watcher, look_at{watcher});
+    sim.run_until_idle();
+    CHECK(heard.size() == 3);
+}
+
+TEST_CASE("watch: who looks away hears nothing", "[actor][watch]")
+{
+    simulation sim(GENERATE(range(1U, 10U)));
+    std::vector<terminated> heard;
+    const pid watcher = sim.engine().spawn(on(0), observer, &heard);
+    const pid other = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
+    sim.send(watcher, look_at{other});
+    sim.run_until_idle();
+    sim.send(watcher, look_away{other});
+    sim.engine().stop(other);
+    sim.run_until_idle();
+    CHECK(heard.size() <= 1);  // the end may have come first
+    if (!heard.empty())
+        return;
+    sim.send(watcher, look_away{other});
+    sim.run_until_idle();
+    CHECK(heard.empty());
+}
+
+TEST_CASE("watch: news that wait are withdrawn too", "[actor][watch]")
+{
+    simulation sim;
+    std::vector<terminated> heard;
+    const pid other = sim.engine().spawn(on(0), helper);
+    const pid third = sim.engine().spawn(on(0), helper);
+    sim.engine().spawn(
+        on(0),
+        [](context& self, pid other, pid third, std::vector<terminated>* heard) -> task<> {
+            self.watch(other);
+            self.watch(third);
+            co_await self.stop(other);
+            co_await self.stop(third);
+            self.unwatch(other);
+            while (auto message = co_await self.receive(1s)) {
+                message.match([&](terminated& m) { heard->push_back(m); });
+            }
+        },
+        other, third, &heard);
+    sim.advance(2s);
+    CHECK(heard == std::vector{terminated{third, errc::actor_stopped}});
+}
+
+TEST_CASE("watch: a restart is no end", "[actor][watch]")
+{
+    quiet_log quiet;
+    simulation sim;
+    std::vector<terminated> heard;
+    spawn_options options = on(1);
+    options.restart.limit = 1;
+    const pid watcher = sim.engine().spawn(on(0), observer, &heard);
+    const pid other = sim.engine().spawn(options, helper);
+    sim.send(watcher, look_at{other});
+    sim.run_until_idle();
+    sim.send(other, crash{});
+    sim.run_until_idle();
+    CHECK(heard.empty());
+    sim.send(other, crash{});
+    sim.run_until_idle();
+    CHECK(heard == std::vector{terminated{other, errc::actor_failed}});
+}
+
+TEST_CASE("watch: comes before the messages that wait", "[actor][watch]")
+{
+    simulation sim(GENERATE(range(1U, 10U)));
+    std::vector<std::string> seen;
+    const pid other = sim.engine().spawn(on(1), helper);
+    const pid watcher = sim.engine().spawn(
+        on(0),
+        [](context& self, pid other, std::vector<std::string>* seen) -> task<> {
+            self.watch(other);
+            co_await sleep_for(1s);
+            while (auto message = co_await self.receive())
+                message.match([&](number&) { seen->push_back("number"); },
+                    [&](terminated&) { seen->push_back("terminated"); });
+        },
+        other, &seen);
+    sim.run_until_idle();
+    sim.send(watcher, number{});
+    sim.send(watcher, number{});
+    sim.stop(other);
+    sim.advance(2s);
+    CHECK(seen == std::vector<std::string>{"terminated", "number", "number"});
+}
+
+TEST_CASE("watch: a watcher that ends leaves nothing behind", "[actor][watch]")
+{
+    simulation sim(GENERATE(1U, 2U));
+    event_log events(sim.engine());
+    const pid other = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
+    sim.run_until_idle();
+    for (int i = 0; i < 100; ++i) {
+        std::vector<terminated> heard;
+        const pid watcher = sim.engine().spawn(on(0), observer, &heard);
+        sim.send(watcher, look_at{other});
+        sim.send(watcher, tie{other});
+        sim.run_until_idle();
+        sim.stop(watcher);
+    }
+    sim.run_until_idle();
+    CHECK(sim.engine().station_at(other.strand()).find(other)->rare()->watchers.empty());
+    sim.stop(other);
+    CHECK(events.dead.empty());
+}
+
+TEST_CASE("watch: a crash goes along a link, an end does not", "[actor][watch]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_log events(sim.engine());
+    std::vector<terminated> heard;
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    const bool from_the_other_side = GENERATE(true, false);
+    const pid one = sim.engine().spawn(on(0), observer, &heard);
+    const pid two = sim.engine().spawn(on(strand), observer, &heard);
+    const pid three = sim.engine().spawn(on(0), observer, &heard);
+    const pid four = sim.engine().spawn(on(1), observer, &heard);
+    sim.send(one, tie{two});
+    sim.send(two, tie{three});
+    sim.send(three, tie{four});
+    sim.run_until_idle();
+    sim.stop(four);
+    CHECK(events.stopped.size() == 1);
+
+    sim.send(from_the_other_side ? three : one, crash{});
+    sim.run_until_idle();
+    CHECK(events.stopped.size() == 4);
+    CHECK(std::all_of(events.stopped.begin() + 1, events.stopped.end(),
+        [](const actor_stopped& each) { return each.reason == errc::actor_failed; }));
+}
+
+TEST_CASE("watch: what is untied does not crash together", "[actor][watch]")
+{
+    quiet_log quiet;
+    simulation sim;
+    event_log events(sim.engine());
+    std::vector<terminated> heard;
+    const pid one = sim.engine().spawn(on(0), observer, &heard);
+    const pid two = sim.engine().spawn(on(1), observer, &heard);
+    sim.send(one, tie{two});
+    sim.run_until_idle();
+    sim.send(two, untie{one});
+    sim.run_until_idle();
+    sim.send(one, crash{});
+    sim.run_until_idle();
+    CHECK(events.stopped.size() == 1);
+
+    sim.send(two, tie{one});  // it is gone: a crash
+    sim.run_until_idle();
+    CHECK(events.ends_of(two) == 1);
+}
