@@ -8,22 +8,24 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 namespace costar::testing {
 
 namespace {
 
-std::uint64_t chosen_seed(std::uint64_t otherwise)
+/// A number that the environment gives.
+std::optional<std::uint64_t> number_of(const char* name)
 {
-    const char* text = std::getenv("COSTAR_SEED");
+    const char* text = std::getenv(name);
     if (text == nullptr || *text == '\0')
-        return otherwise;
-    std::uint64_t seed = 0;
+        return std::nullopt;
+    std::uint64_t number = 0;
     const char* end = text + std::strlen(text);
-    const auto [stopped, failure] = std::from_chars(text, end, seed);
+    const auto [stopped, failure] = std::from_chars(text, end, number);
     if (failure != std::errc{} || stopped != end)
-        throw std::invalid_argument(fmt::format("COSTAR_SEED is '{}', which is no number", text));
-    return seed;
+        throw std::invalid_argument(fmt::format("{} is '{}', which is no number", name, text));
+    return number;
 }
 
 /// Not zero, so that a time that was never set shows.
@@ -32,15 +34,56 @@ constexpr std::uint64_t origin = 1'000'000'000;
 }  // namespace
 
 simulation::simulation(std::uint64_t seed, simulation_options options)
-    : seed_(chosen_seed(seed)), options_(options), clock_(origin), random_(seed_)
+    : seed_(number_of("COSTAR_SEED").value_or(seed)),
+      options_(std::move(options)),
+      clock_(origin),
+      random_(seed_)
 {
-    engine_ = std::make_unique<costar::engine>(
-        scheduler::manual{}, engine_options{.name = "sim", .strands = options.strands, .clock = &clock_});
+    options_.engine.strands = options_.strands;
+    options_.engine.clock = &clock_;
+    engine_ = std::make_unique<costar::engine>(scheduler::manual{}, options_.engine);
     for (std::size_t i = 0; i < engine_->size(); ++i)
         engine_->station_at(i).home().choose_order_by(random_);
+    if (options_.faults) {
+        faults_ = std::make_unique<testing::faults>(random_);
+        engine_->station_at(0).shared().interceptor = faults_.get();
+    }
 }
 
-simulation::~simulation() = default;
+simulation::~simulation()
+{
+    if (faults_ == nullptr)
+        return;
+    engine_->station_at(0).shared().interceptor = nullptr;
+    faults_.reset();  // what it holds belongs to strands that still live
+}
+
+testing::faults& simulation::faults()
+{
+    if (faults_ == nullptr)
+        throw std::logic_error("a simulation without `.faults = true` injects none");
+    return *faults_;
+}
+
+std::uint64_t seed_count(std::uint64_t count)
+{
+    return number_of("COSTAR_SEED") ? 1 : number_of("COSTAR_SEEDS").value_or(count);
+}
+
+seed_failed::seed_failed(std::uint64_t seed, const std::string& what)
+    : std::runtime_error(fmt::format("COSTAR_SEED={}: {}", seed, what)), seed_(seed)
+{}
+
+void throw_with_seed(std::uint64_t seed)
+{
+    std::string what = "an exception of unknown type";
+    try {
+        throw;
+    } catch (const std::exception& thrown) {
+        what = thrown.what();
+    } catch (...) {}
+    std::throw_with_nested(seed_failed(seed, what));
+}
 
 std::chrono::nanoseconds simulation::now() noexcept
 {
@@ -87,6 +130,17 @@ void simulation::advance(std::chrono::nanoseconds span)
     }
     clock_.set(end);
     run_until_idle();
+}
+
+/// Lets time pass to the next timer and runs what it makes ready. False, with time at `limit` from now, when
+/// there is none before.
+bool simulation::pass_to_next_timer(std::chrono::nanoseconds limit)
+{
+    const std::uint64_t end = clock_.now() + static_cast<std::uint64_t>(limit.count());
+    const std::uint64_t next = next_timer();
+    clock_.set(std::min(next, end));
+    run_until_idle();
+    return next < end;
 }
 
 void simulation::run_until(const std::function<bool()>& done)
@@ -140,10 +194,19 @@ probe::probe(simulation& sim) : sim_(&sim), box_(std::make_shared<mailbox>())
     sim.run_until_idle();
 }
 
+/// Tells a probe whom to watch.
+struct watch_order {
+    pid target;
+};
+
 task<> probe::body(context& self, std::shared_ptr<mailbox> box)
 {
     while (message received = co_await self.receive()) {
         received.mark_handled();
+        if (received.is<watch_order>()) {
+            self.watch(received.get<watch_order>().target);
+            continue;
+        }
         box->arrived.push_back(received.release());
     }
 }
@@ -158,6 +221,34 @@ envelope* probe::next(const message_type& wanted)
     if (arrived->type != &wanted)
         fail("expected a " + wanted.name() + ", got a " + arrived->type->name());
     box_->arrived.pop_front();
+    sender_ = arrived->sender;
+    reply_ = arrived->reply;
+    return arrived;
+}
+
+void probe::watch(costar::pid target)
+{
+    in_turn([&](station& post) { post.send(pid_, watch_order{target}, pid_); });
+    sim_->run_until_idle();
+}
+
+void probe::wait(std::chrono::nanoseconds limit)
+{
+    const std::chrono::nanoseconds end = sim_->now() + limit;
+    sim_->run_until_idle();
+    while (box_->arrived.empty() && sim_->now() < end && sim_->pass_to_next_timer(end - sim_->now())) {}
+}
+
+/// The first message of this type, wherever it stands.
+envelope* probe::next_of(const message_type& wanted)
+{
+    sim_->run_until_idle();
+    const auto found = std::find_if(box_->arrived.begin(), box_->arrived.end(),
+        [&](const envelope* each) { return each->type == &wanted; });
+    if (found == box_->arrived.end())
+        fail("expected a " + wanted.name() + ", and none came");
+    envelope* arrived = *found;
+    box_->arrived.erase(found);
     sender_ = arrived->sender;
     reply_ = arrived->reply;
     return arrived;

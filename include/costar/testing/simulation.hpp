@@ -5,6 +5,7 @@
 #include <costar/actor/engine.hpp>
 #include <costar/core/clock.hpp>
 #include <costar/core/spawn.hpp>
+#include <costar/testing/faults.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -16,6 +17,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -31,6 +33,12 @@ struct simulation_options {
 
     /// How much virtual time `ask` and `run` let pass before they call a test stuck.
     std::chrono::nanoseconds patience = std::chrono::minutes(1);
+
+    /// What is chosen for the engine; the number of strands and the clock are the simulation's.
+    engine_options engine = {.name = "sim", .dead_letter_lines = 0};
+
+    /// Lets `simulation::faults` get between actors and messages, which then all take the long way.
+    bool faults = false;
 };
 
 /// A test cannot go on: nothing is left to run, and what it waits for has not come. Says who waits for what,
@@ -144,6 +152,9 @@ public:
     /// An actor in the hands of the test.
     probe make_probe();
 
+    /// Faults to inject. Errors: throws `std::logic_error` where `simulation_options::faults` is not set.
+    testing::faults& faults();
+
     /// One line for each living actor: who it is, what it waits for, from where.
     std::string dump() const;
 
@@ -168,14 +179,53 @@ private:
 
     void run_until(const std::function<bool()>& done);
     bool step();
+    bool pass_to_next_timer(std::chrono::nanoseconds limit);
     std::uint64_t next_timer() const noexcept;
 
     std::uint64_t seed_;
     simulation_options options_;
     manual_clock clock_;
     random_source random_;
+    std::unique_ptr<testing::faults> faults_;
     std::unique_ptr<costar::engine> engine_;
 };
+
+/// How many seeds `for_each_seed` tries: `COSTAR_SEEDS` of the environment when it is set, else `count`; one
+/// when `COSTAR_SEED` names it.
+std::uint64_t seed_count(std::uint64_t count);
+
+/// A test has failed with one of many seeds. What it threw is nested in it.
+class seed_failed : public std::runtime_error {
+public:
+    seed_failed(std::uint64_t seed, const std::string& what);
+
+    std::uint64_t seed() const noexcept { return seed_; }
+
+private:
+    std::uint64_t seed_;
+};
+
+/// Throws the exception that is being handled again, as a `seed_failed`.
+[[noreturn]] void throw_with_seed(std::uint64_t seed);
+
+/// Runs a test with one simulation after the other, with the seeds from 1 to `count`, and gives how many
+/// these were: `for_each_seed(1000, {}, [](simulation& sim) { ... });`.
+///
+/// Errors: `seed_failed` says which seed brings back what the test threw.
+template <class Test>
+std::uint64_t for_each_seed(std::uint64_t count, const simulation_options& options, Test&& test)
+{
+    const std::uint64_t last = seed_count(count);
+    for (std::uint64_t seed = 1; seed <= last; ++seed) {
+        simulation sim(seed, options);
+        try {
+            test(sim);
+        } catch (...) {
+            throw_with_seed(sim.seed());
+        }
+    }
+    return last;
+}
 
 /// An actor that keeps what it gets until the test looks at it.
 ///
@@ -213,8 +263,44 @@ public:
             fail("got a " + type_of<Message>.name() + " of another value");
     }
 
+    /// Takes the next message, which must be a `Message` and come within `limit`; time passes as far as
+    /// needed.
+    template <any_message Message>
+    Message expect_within(std::chrono::nanoseconds limit)
+    {
+        wait(limit);
+        return expect<Message>();
+    }
+
+    /// Takes as many messages as types are named, one of each type, in whatever order they came.
+    template <any_message... Message>
+    std::tuple<Message...> expect_in_any_order()
+    {
+        return {take_any<Message>()...};
+    }
+
     /// Checks that no message has come.
     void expect_none();
+
+    /// Checks that no message comes while `span` passes.
+    void expect_none(std::chrono::nanoseconds span)
+    {
+        sim_->advance(span);
+        expect_none();
+    }
+
+    /// Checks that no message of type `Message` is among those that have come; the others stay.
+    template <any_message Message>
+    void refuse()
+    {
+        sim_->run_until_idle();
+        for (const envelope* each : box_->arrived)
+            if (each->type == &type_of<Message>)
+                fail("refuses a " + type_of<Message>.name() + ", and one came");
+    }
+
+    /// Has the probe told of an actor's end, by a `terminated`.
+    void watch(costar::pid target);
 
     /// How many messages have come that nobody looked at.
     std::size_t size();
@@ -243,6 +329,17 @@ private:
     explicit probe(simulation& sim);
     static task<> body(context& self, std::shared_ptr<mailbox> box);
 
+    template <any_message Message>
+    Message take_any()
+    {
+        envelope* arrived = next_of(type_of<Message>);
+        Message value(std::move(arrived->as<Message>()));
+        done(arrived);
+        return value;
+    }
+
+    void wait(std::chrono::nanoseconds limit);
+    envelope* next_of(const message_type& wanted);
     envelope* next(const message_type& wanted);
     void done(envelope* taken);
     [[noreturn]] void fail(const std::string& what) const;
