@@ -25,6 +25,43 @@ TEST_CASE("manual_clock: time moves only when told, and never back", "[core][clo
     CHECK(clock.now() == 2000);
 }
 
+TEST_CASE("manual_clock: the date moves with the time, and is set without it", "[core][clock]")
+{
+    costar::manual_clock clock(5'000);
+    const std::chrono::sys_days first = costar::manual_clock::first_day;
+    CHECK(clock.wall() == first);
+    CHECK(std::chrono::weekday(first) == std::chrono::Monday);
+
+    clock.advance(36h);
+    CHECK(clock.wall() == first + 36h);
+    clock.set_wall(first - 1h);
+    clock.advance(90min);
+
+    CHECK(clock.wall() == first + 30min);
+    CHECK(clock.now() == 5'000 + std::uint64_t{37 * 3600 + 1800} * 1'000'000'000);
+}
+
+TEST_CASE("clock: the date is the system's where a clock has none of its own", "[core][clock]")
+{
+    class counting final : public costar::clock {
+    public:
+        std::uint64_t now() noexcept override { return ++now_; }
+
+    private:
+        std::uint64_t now_ = 0;
+    };
+    counting clock;
+    costar::real_clock real;
+
+    const auto before = std::chrono::system_clock::now();
+    const auto date = clock.wall();
+    const auto real_date = real.wall();
+    const auto after = std::chrono::system_clock::now();
+
+    CHECK((before - 1h < date && date < after + 1h));  // the system's date may be set in between
+    CHECK((before - 1h < real_date && real_date < after + 1h));
+}
+
 TEST_CASE("real_clock: time does not go back", "[core][clock]")
 {
     costar::real_clock clock;

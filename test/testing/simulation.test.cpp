@@ -117,6 +117,19 @@ TEST_CASE("simulation: time stands still unless it is told to pass", "[testing][
     CHECK(woke.back() == 1030);
 }
 
+TEST_CASE("simulation: begins on a known date, which moves with virtual time", "[testing][simulation]")
+{
+    simulation sim;
+    CHECK(sim.wall() == manual_clock::first_day);
+
+    sim.advance(25h);
+    CHECK(sim.wall() == manual_clock::first_day + 25h);
+    sim.set_wall(manual_clock::first_day);
+
+    CHECK(sim.wall() == manual_clock::first_day);
+    CHECK(sim.now() == 25h);
+}
+
 TEST_CASE("simulation: timers end in their order at their exact times", "[testing][simulation]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));

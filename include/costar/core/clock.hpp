@@ -18,6 +18,10 @@ public:
 
     /// A time between some milliseconds ago and now, where that is cheaper to have.
     virtual std::uint64_t coarse() noexcept { return now(); }
+
+    /// The date and the time of day, which may be set forward and back. The system's, unless a clock has its
+    /// own.
+    virtual std::chrono::system_clock::time_point wall() noexcept { return std::chrono::system_clock::now(); }
 };
 
 /// The steady clock of the system. Cost: 20-30 ns for `now`, 5 ns for `coarse`, which is a tick of the
@@ -49,9 +53,26 @@ public:
 /// Thread safety: one thread at a time.
 class manual_clock final : public clock {
 public:
-    explicit manual_clock(std::uint64_t now = 0) noexcept : now_(now) {}
+    /// The date on which every manual clock begins: a Monday, midnight in UTC.
+    static constexpr std::chrono::sys_days first_day{
+        std::chrono::year(2024) / std::chrono::January / std::chrono::day(1)};
+
+    explicit manual_clock(std::uint64_t now = 0) noexcept : now_(now), dated_at_(now) {}
 
     std::uint64_t now() noexcept override { return now_; }
+
+    /// The date moves with the time.
+    std::chrono::system_clock::time_point wall() noexcept override
+    {
+        return date_ + std::chrono::nanoseconds(static_cast<std::int64_t>(now_ - dated_at_));
+    }
+
+    /// Sets the date, as an administrator does; `now()` is the same as before.
+    void set_wall(std::chrono::system_clock::time_point date) noexcept
+    {
+        date_ = date;
+        dated_at_ = now_;
+    }
 
     /// Moves to a time that is not before `now()`; an earlier one is ignored.
     void set(std::uint64_t now) noexcept
@@ -70,6 +91,8 @@ public:
 
 private:
     std::uint64_t now_;
+    std::chrono::system_clock::time_point date_ = first_day;
+    std::uint64_t dated_at_;  // when it was `date_`
 };
 
 /// Numbers that look random and are the same for the same seed, on every machine.

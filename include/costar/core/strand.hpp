@@ -204,6 +204,9 @@ public:
         return length < std::chrono::milliseconds(100) || clock_->coarse() > now_ ? read_clock() : now_;
     }
 
+    /// The date and the time of day, by the same clock.
+    std::chrono::system_clock::time_point read_wall() const noexcept { return clock_->wall(); }
+
     void arm(timer_node& timer, std::uint64_t due) noexcept
     {
         wheel_.arm(timer, due);

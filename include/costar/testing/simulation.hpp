@@ -80,6 +80,13 @@ public:
     /// Virtual time since the simulation began.
     std::chrono::nanoseconds now() noexcept;
 
+    /// The date and the time of day, which moves with virtual time. A simulation begins on Monday, 1 January
+    /// 2024, at midnight in UTC (`manual_clock::first_day`).
+    std::chrono::system_clock::time_point wall() noexcept { return clock_.wall(); }
+
+    /// Sets the date, forward or back; virtual time stands still.
+    void set_wall(std::chrono::system_clock::time_point date) noexcept { clock_.set_wall(date); }
+
     /// Runs until nothing is ready. Time stands still.
     ///
     /// Errors: throws `stuck` when it does not come to rest within `step_limit` steps.
