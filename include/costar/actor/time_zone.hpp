@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <chrono>
+#include <string_view>
+
+namespace costar {
+
+/// How clocks are set somewhere: what the time zone database of the system knows under a name.
+///
+/// Thread safety: a value; any thread. The database is read once in a process, on first use, so a newer one
+/// counts from the next start on. Daylight saving is known as far as the database lists it, to 2037.
+class time_zone {
+public:
+    /// A stretch of time in which clocks are not set.
+    struct period {
+        std::chrono::sys_seconds begin;
+        std::chrono::sys_seconds end;  ///< clocks are set at this moment
+        std::chrono::seconds offset;   ///< what clocks show, less UTC
+    };
+
+    /// UTC.
+    time_zone() noexcept = default;
+
+    /// The zone with a name such as "Europe/Berlin".
+    ///
+    /// Errors: throws `std::invalid_argument` when there is no such zone, and for any but "UTC" when the
+    /// library was built without a database (`-Dzones=disabled`).
+    static time_zone find(std::string_view name);
+
+    /// Are there other zones than UTC?
+    static bool has_database() noexcept;
+
+    std::string_view name() const noexcept;
+
+    /// The period that holds `moment`.
+    period period_at(std::chrono::sys_seconds moment) const;
+
+    /// What clocks show at `moment`.
+    std::chrono::local_seconds to_local(std::chrono::sys_seconds moment) const
+    {
+        return std::chrono::local_seconds(moment.time_since_epoch() + period_at(moment).offset);
+    }
+
+    /// When clocks show `shown`: the first time of two when clocks are set back over it, the first moment
+    /// after the gap when they are set forward over it.
+    std::chrono::sys_seconds to_sys(std::chrono::local_seconds shown) const;
+
+    friend bool operator==(const time_zone&, const time_zone&) noexcept = default;
+
+private:
+    const void* entry_ = nullptr;  // of the database; null for UTC
+};
+
+}  // namespace costar
