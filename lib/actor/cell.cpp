@@ -3,6 +3,7 @@
 #include <costar/actor/cell.hpp>
 
 #include <costar/actor/extras.hpp>
+#include <costar/actor/schedule.hpp>
 
 namespace costar {
 

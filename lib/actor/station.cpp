@@ -3,6 +3,7 @@
 #include <costar/actor/station.hpp>
 
 #include <costar/actor/context.hpp>
+#include <costar/actor/schedule.hpp>
 #include <costar/actor/spawned_child.hpp>
 #include <costar/core/log.hpp>
 
@@ -456,6 +457,7 @@ void station::reap(run_node& ended) noexcept
     self.reap_queued = false;
     if (self.body)
         body_ended(self);
+    schedule_book::end_all(self);
     advance(self);
 }
 

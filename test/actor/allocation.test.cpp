@@ -150,6 +150,25 @@ task<> sink(context& self, progress* seen)
         message.match([&](ball) { ++seen->done; }, [&](heavy_ball&) { ++seen->done; });
 }
 
+/// Sets up what is sent later, and cancels it.
+task<> planner(context& self, pid peer, progress* seen)
+{
+    for (;;) {
+        if (!co_await self.receive<go>())
+            co_return;
+        for (std::uint64_t i = 0; i < rounds; ++i) {
+            schedule once = self.send_after(std::chrono::hours(1), peer, ball{i});
+            schedule often =
+                self.send_every(std::chrono::hours(1), peer, heavy_ball{i}, {.overlap = overlap::skip});
+            self.send(peer, ball{i});
+            once.cancel();
+            often.cancel();
+            auto answer = co_await self.receive<ball>();
+            seen->done += answer.get<ball>().number == i;
+        }
+    }
+}
+
 spawn_options on(std::uint32_t strand)
 {
     return {.placement = placement::chosen, .strand = strand};
@@ -243,6 +262,14 @@ TEST_CASE("allocation: an ask costs none", "[actor][allocation]")
 
     check_that_nothing_is_allocated(asker, strand);
     check_that_nothing_is_allocated(heavy_asker, strand);
+}
+
+TEST_CASE("allocation: to set up and cancel what is sent later costs none", "[actor][allocation]")
+{
+    if (!arena::is_pooling)
+        return;
+
+    check_that_nothing_is_allocated(planner, static_cast<std::uint32_t>(GENERATE(0, 1)));
 }
 
 TEST_CASE("allocation: a message from a foreign thread costs none", "[actor][allocation]")

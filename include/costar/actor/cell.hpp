@@ -21,6 +21,7 @@ namespace costar {
 class cell;
 class context;
 class station;
+class schedule_book;
 class spawned_child;
 
 /// How a restarted actor begins anew.
@@ -90,6 +91,7 @@ struct rare_part {
     std::vector<end_watcher> watchers;
     std::vector<pid> watched;
     std::unique_ptr<extras_part> extras;
+    std::unique_ptr<schedule_book> schedules;
 };
 
 /// Lets a branch that waits for a message be cancelled alone.

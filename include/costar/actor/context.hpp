@@ -4,6 +4,7 @@
 
 #include <costar/actor/ask.hpp>
 #include <costar/actor/message.hpp>
+#include <costar/actor/schedule.hpp>
 #include <costar/actor/send_async.hpp>
 #include <costar/actor/spawn_options.hpp>
 #include <costar/actor/spawner.hpp>
@@ -219,7 +220,7 @@ private:
 ///
 /// Thread safety: used from the actor's strand only.
 /// Lifetime: lives as long as the actor, across restarts.
-class context final : private cell, public spawner<context> {
+class context final : private cell, public spawner<context>, public scheduling<context> {
 public:
     context(strand_context& home, std::uint32_t slot, std::uint32_t generation) noexcept
         : cell(home, slot, generation)
@@ -400,6 +401,8 @@ public:
         current->reply = 0;
     }
 
+    // `send_after`, `send_every` and `send_at_cron` send later; they are described at `scheduling`.
+
     // Family
     // ----------------------------------------------------------------------------------------------------
 
@@ -461,6 +464,7 @@ private:
     friend class engine;
     friend class birth_place;
     friend class spawner<context>;
+    friend class scheduling<context>;
     template <class>
     friend class class_actor;
 
