@@ -46,6 +46,9 @@ engine::engine(engine_options options, std::unique_ptr<scheduler> strands)
     shared_.chain = std::move(options.middleware);
     shared_.letters.configure(options.dead_letter_lines, options.dead_letter_interval);
     shared_.owner = this;
+    offload_ =
+        std::make_unique<offload_pool>(options.offload_threads, options.offload_queue, strands_->is_manual());
+    shared_.offload = offload_.get();
     std::vector<parcel_receiver*> receivers;
     for (std::size_t i = 0; i < strands_->size(); ++i) {
         stations_.push_back(std::make_unique<station>(shared_, strands_->at(i)));
@@ -79,6 +82,7 @@ engine::~engine()
         for (const std::string& name : report.left)
             log(log_level::warning, fmt::format("actor {} had not ended when its engine did", name));
     }
+    offload_->close();  // while strands with threads of their own still run, for functions that ask them
     shared_.closing.store(true, std::memory_order_relaxed);
     strands_->stop();
     for (std::size_t i = 0; i < strands_->size(); ++i)

@@ -66,6 +66,8 @@ private:
             return "the actors would wait for each other";
         case errc::not_local:
             return "the message cannot leave this process";
+        case errc::offload_full:
+            return "the helper threads have enough to do";
         }
         return "unknown error";
     }

@@ -439,6 +439,11 @@ bool scheduler::is_owned() const noexcept
     return dynamic_cast<const owned_driver*>(drivers_.front().get()) != nullptr;
 }
 
+bool scheduler::is_manual() const noexcept
+{
+    return dynamic_cast<const manual_driver*>(drivers_.front().get()) != nullptr;
+}
+
 bool scheduler::is_own_thread() const noexcept
 {
     return owned_driver::is_thread_of(this);

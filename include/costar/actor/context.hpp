@@ -456,6 +456,24 @@ public:
     /// when the body ends; an exception that leaves it is a crash of the actor.
     void spawn_task(task<> work);
 
+    /// Runs a blocking function on a helper thread and gives what it returns, or throws what it throws:
+    /// `auto bytes = co_await self.offload([&] { return file.read(); })`.
+    ///
+    /// The engine's helper threads (`engine_options::offload_threads`) are started by the first use and serve
+    /// nothing else. In a simulation the function runs in a later step of the strand. It may use what lives
+    /// in the coroutine's frame; it must neither await nor, in a simulation, wait for an actor.
+    ///
+    /// Cancellation: a function that has not begun never does, `errc::cancelled`; one that has is waited for,
+    /// and its value is given.
+    ///
+    /// Errors: throws `errc::offload_full` when `engine_options::offload_queue` functions wait already, and
+    /// `errc::engine_stopped` when the engine is being destroyed.
+    ///
+    /// Lifetime: the engine's destructor waits for functions that run. A borrowed engine runs no actors
+    /// meanwhile, so no function may wait for one of them then.
+    template <class Function>
+    auto offload(Function&& function);
+
     /// What `ask` waits when nothing is said.
     static constexpr std::chrono::nanoseconds default_timeout{-1};
 

@@ -7,6 +7,7 @@
 #include <costar/actor/context.hpp>
 #include <costar/actor/event_stream.hpp>
 #include <costar/actor/extensions.hpp>
+#include <costar/actor/offload.hpp>
 #include <costar/actor/outside_request.hpp>
 #include <costar/actor/spawner.hpp>
 #include <costar/core/scheduler.hpp>
@@ -69,6 +70,13 @@ struct engine_options {
     /// How long the destructor of an engine with threads of its own waits for its actors to end, unless a
     /// shutdown has waited in vain already.
     std::chrono::nanoseconds shutdown_timeout = std::chrono::seconds(5);
+
+    /// Functions that `context::offload` runs at a time, each on a helper thread.
+    std::size_t offload_threads = 2;
+
+    /// Functions that wait for a helper thread; what is offloaded beyond them fails with
+    /// `errc::offload_full`.
+    std::size_t offload_queue = 1024;
 };
 
 /// What a shutdown left behind.
@@ -80,7 +88,8 @@ struct shutdown_report {
 /// Actors, and the strands they live on: the front door.
 ///
 /// `engine engine;` owns one `io_context` and thread for each core. `engine engine{io.get_executor()}`
-/// borrows somebody's executor, starts no thread, and lets `io.run()` return when nothing is going on.
+/// borrows somebody's executor, starts no thread, and lets `io.run()` return when nothing is going on. Only
+/// an actor's `offload` starts threads beside: helpers that run blocking functions and nothing else.
 ///
 /// Thread safety: all functions from any thread, unless said otherwise. Construction and destruction from
 /// one. Lifetime: an owned engine ends its actors in its destructor, waiting as long as `shutdown_timeout`
@@ -315,6 +324,7 @@ private:
     std::atomic<bool> gave_up_{false};  // a shutdown had to leave actors
     std::unique_ptr<scheduler> strands_;
     std::vector<std::unique_ptr<station>> stations_;
+    std::unique_ptr<offload_pool> offload_;
 };
 
 template <class Destination, class Message>

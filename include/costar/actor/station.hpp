@@ -32,6 +32,7 @@ class message;
 
 /// A search along the actors that wait for each other's answers.
 struct circle_chase;
+class offload_pool;
 
 /// What the stations of one engine share.
 struct commons {
@@ -49,6 +50,7 @@ struct commons {
     std::atomic<bool> closing{false};
     message_interceptor* interceptor = nullptr;
     engine* owner = nullptr;
+    offload_pool* offload = nullptr;
 };
 
 /// The name of a spawn is in use; says by whom.

@@ -61,6 +61,10 @@ enum class errc {
     /// The message cannot leave this process, and the receiver is elsewhere. Give its type a form for the
     /// wire.
     not_local,
+
+    /// As many functions run and wait as the engine's helper threads may have. Nothing was done: offload less
+    /// at a time, try again later, or give the engine more.
+    offload_full,
 };
 
 /// The category of `errc`, named "costar".

@@ -59,6 +59,9 @@ public:
     /// Runs on threads of its own?
     bool is_owned() const noexcept;
 
+    /// Are its strands given their turns by hand?
+    bool is_manual() const noexcept;
+
     /// Is the calling thread one of its own?
     bool is_own_thread() const noexcept;
 
