@@ -8,6 +8,7 @@
 
 #include <costar/actor/engine.hpp>
 #include <costar/core/log.hpp>
+#include <costar/core/result.hpp>
 
 #include <boost/asio/use_future.hpp>
 

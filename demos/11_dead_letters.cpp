@@ -29,8 +29,9 @@ costar::task<> polite(costar::context& self)
 
 int main()
 {
-    costar::set_log_sink(
-        [](costar::log_level, std::string_view line) { fmt::print("log: {}\n", line.substr(0, 23)); });
+    costar::set_log_sink([](costar::log_level, std::string_view line) {
+        fmt::print("log: {}\n", line.substr(0, line.find(" to ")));
+    });
     costar::engine engine(
         {.strands = 1, .dead_letter_lines = 2, .dead_letter_interval = std::chrono::hours(1)});
     const auto told = engine.events().subscribe<costar::dead_letter>([](const costar::dead_letter& event) {
@@ -47,5 +48,5 @@ int main()
     engine.stop(pid, boost::asio::use_future).get();
     engine.send(pid, hello{});
     engine.send(pid, hello{});
-    while (engine.figures().dead_letters < 4) {}
+    engine.ask(engine.spawn(polite), costar::touch{}, boost::asio::use_future).get();  // behind all of it
 }

@@ -52,8 +52,9 @@ int main()
     const costar::pid lamps[] = {engine.spawn(lamp), engine.spawn<class_lamp>()};
     for (const auto& each : lamps) {
         for (int i = 0; i < 3; ++i) {
-            fmt::print("{} ", engine.ask(each, look{}, boost::asio::use_future).get());
-            engine.send(each, press{});
+            fmt::print("{}{}", i == 0 ? "" : " ", engine.ask(each, look{}, boost::asio::use_future).get());
+            if (i < 2)
+                engine.send(each, press{});
         }
         fmt::print("\n");
     }

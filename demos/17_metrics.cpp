@@ -48,6 +48,7 @@ public:
     }
 
 private:
+    // The handlers here do not await, so a thread handles one message at a time.
     static inline thread_local std::chrono::steady_clock::time_point began_;
 };
 

@@ -90,7 +90,7 @@ int main()
     const auto hopeless = order("gold", -1000);
     const auto cheap = order("wheat", 80);
     engine.wait(cheap, boost::asio::use_future).get();
-    engine.wait(order("wheat", 200), boost::asio::use_future).get();
+    engine.wait(order("rye", 200), boost::asio::use_future).get();
     engine.stop(hopeless, boost::asio::use_future).get();
     while (engine.figures().live > 1) {}
 }
