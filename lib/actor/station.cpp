@@ -138,7 +138,7 @@ void station::release(cell& ended) noexcept
         free_slots_.push_back(slot);
 }
 
-void station::join_family(cell& born, pid parent) noexcept
+[[gnu::always_inline]] inline void station::join_family(cell& born, pid parent) noexcept
 {
     born.parent = parent ? parent.slot() : cell::nobody;
     born.parent_strand = parent.strand();
@@ -227,28 +227,8 @@ pid station::parent_of(const cell& self) noexcept
     return {node_, self.parent_strand, self.parent, generation};
 }
 
-void station::begin(cell& born, pid parent, task<> body, const actor_kind& kind)
-{
-    born.kind = &kind;
-    if (shared_.interceptor != nullptr)
-        born.extras_made().is_intercepted = true;
-    join_family(born, parent);
-    figures_.live.add(1);
-    figures_.spawned.add(1);
-    const bool is_told = shared_.events.has_subscribers();
-    if (is_told)
-        shared_.events.publish(actor_initialized{pid_of(born), name_of(born)});
-    if (begin_body(born, std::move(body))) {
-        home_.make_fresh(born);
-        if (is_told)
-            shared_.events.publish(actor_started{pid_of(born), name_of(born)});
-    }
-    if (shared_.closing.load(std::memory_order_relaxed)) [[unlikely]]
-        request_stop(born);  // it was under way from another strand when the shutdown began
-}
-
 /// False when middleware would not have it; that is a crash.
-bool station::begin_body(cell& self, task<> body) noexcept
+[[gnu::always_inline]] inline bool station::begin_body(cell& self, task<> body) noexcept
 {
     if (self.has_extras) [[unlikely]] {
         try {
@@ -267,6 +247,26 @@ bool station::begin_body(cell& self, task<> body) noexcept
     self.state = life::running;
     self.failed = false;
     return true;
+}
+
+void station::begin(cell& born, pid parent, task<> body, const actor_kind& kind)
+{
+    born.kind = &kind;
+    if (shared_.interceptor != nullptr)
+        born.extras_made().is_intercepted = true;
+    join_family(born, parent);
+    figures_.live.add(1);
+    figures_.spawned.add(1);
+    const bool is_told = shared_.events.has_subscribers();
+    if (is_told)
+        shared_.events.publish(actor_initialized{pid_of(born), name_of(born)});
+    if (begin_body(born, std::move(body))) {
+        home_.make_fresh(born);
+        if (is_told)
+            shared_.events.publish(actor_started{pid_of(born), name_of(born)});
+    }
+    if (shared_.closing.load(std::memory_order_relaxed)) [[unlikely]]
+        request_stop(born);  // it was under way from another strand when the shutdown began
 }
 
 void station::begin_failed(
@@ -457,7 +457,8 @@ void station::reap(run_node& ended) noexcept
     self.reap_queued = false;
     if (self.body)
         body_ended(self);
-    schedule_book::end_all(self);
+    if (self.cold != nullptr)
+        schedule_book::end_all(self);
     advance(self);
 }
 
@@ -499,7 +500,7 @@ void station::body_ended(cell& self) noexcept
 void station::close_family(cell& self) noexcept
 {
     self.cancel();  // the tasks, and those that they begin from now on
-    if (keeps_children(self))
+    if (self.begin_again && keeps_children(self))
         return;
     if (rare_part* rare = self.rare())
         for (const pid child : rare->distant_children)
@@ -518,7 +519,10 @@ void station::advance(cell& self) noexcept
         self.failed = false;  // it would have gone on; the stop ends it
         close_family(self);   // children that were to be kept
     }
-    if (keeps_children(self) ? self.cold->tasks != nullptr : has_family(self))
+    const bool keeps = self.begin_again && keeps_children(self);
+    if (!keeps && self.first_child != cell::nobody)
+        return;
+    if (self.cold != nullptr && (keeps ? self.cold->tasks != nullptr : has_family(self)))
         return;
     if (!self.begin_again) {
         terminate(self);
@@ -583,7 +587,9 @@ void station::drop_mailbox(cell& self, errc reason) noexcept
 void station::terminate(cell& self) noexcept
 {
     const pid id = pid_of(self);
-    if (extras_part* more = self.extras())
+    rare_part* const rare = self.rare();
+    extras_part* const more = rare != nullptr ? rare->extras.get() : nullptr;
+    if (more != nullptr) [[unlikely]]
         for (auto each = more->chain.rbegin(); each != more->chain.rend(); ++each)
             (*each)->stopped(static_cast<context&>(self));
     const bool is_told = shared_.events.has_subscribers();
@@ -592,14 +598,15 @@ void station::terminate(cell& self) noexcept
     retire(self);
     if (self.cold != nullptr && self.cold->name != nullptr)
         shared_.names.erase(*std::exchange(self.cold->name, nullptr));
-    if (self.first != nullptr || self.extras() != nullptr)
+    if (self.first != nullptr || more != nullptr)
         drop_mailbox(self, self.failed ? errc::actor_failed : errc::actor_stopped);
     if (is_told)
         shared_.events.publish(actor_stopped{id, name, self.failed ? errc::actor_failed : errc::cancelled});
-    if (rare_part* rare = self.rare())
+    if (rare != nullptr) [[unlikely]] {
         for (const std::uint64_t token : rare->end_waiters)
             answer(token, std::monostate{});
-    tell_watchers(self, id, self.failed ? errc::actor_failed : errc::actor_stopped);
+        tell_watchers(self, id, self.failed ? errc::actor_failed : errc::actor_stopped);
+    }
     leave_family(self);
     const std::uint32_t parent = self.parent;
     const std::uint16_t parent_strand = self.parent_strand;
@@ -619,6 +626,11 @@ void station::terminate(cell& self) noexcept
 void station::child_ended(std::uint32_t parent_slot, pid child) noexcept
 {
     cell& parent = *chunks_[parent_slot / chunk::cells]->at(parent_slot % chunk::cells);
+    if (parent.cold == nullptr) [[likely]] {
+        if (parent.state == life::closing && parent.first_child == cell::nobody)
+            queue_reap(parent);
+        return;
+    }
     if (rare_part* rare = parent.rare()) {
         if (child.strand() != strand_)
             std::erase(rare->distant_children, child);
