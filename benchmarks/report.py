@@ -40,6 +40,17 @@ CURVES = {
     "bytes": "bytes of a message",
     "senders": "foreign threads that send",
 }
+FEATURES = {
+    "Fplain": "a message and its answer between two actors, to compare with",
+    "Fmiddleware1": "the same, one of them with middleware",
+    "Fmiddleware5": "the same, with five pieces of middleware",
+    "Fbounded": "`send_async` into a mailbox with room for 64",
+    "Fwatch": "an actor is spawned, watched and stopped, and its `terminated` received",
+    "Frestart": "a crash, the restart, and a message handled after it",
+    "Ftimer": "`send_after` set up and cancelled",
+    "Fdeadline": "`with_timeout` around a task that is ready",
+    "Frouter": "a message and its answer through a round-robin router",
+}
 COLOURS = {"costar": "#c2410c", "loop": "#9ca3af"}
 
 
@@ -477,6 +488,22 @@ def page(args, results):
         ]
         for curve in CURVES:
             out += curve_rows(results, curve) + [""]
+    features = [each for each in FEATURES if each in results.workloads()]
+    if features:
+        out += [
+            "",
+            "## What the features cost",
+            "",
+            "Each by itself on one strand, medians and the least and most of the repetitions: "
+            "`benchmarks/run.py --only 'F.*'`.",
+            "",
+        ]
+        rows = []
+        for workload in features:
+            values = results.values(workload, "each")[REFERENCE, 1]
+            spread = f"{min(values):.0f}-{max(values):.0f}"
+            rows.append([FEATURES[workload], f"{statistics.median(values):.0f}", spread])
+        out += table(["", "ns", "from, to"], rows)
     if args.service:
         document, rows = service_rows(args.service)
         out += [
@@ -511,6 +538,7 @@ def page(args, results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("result", type=pathlib.Path)
+    parser.add_argument("--features", type=pathlib.Path, help="a result file with the features")
     parser.add_argument("--service", type=pathlib.Path)
     parser.add_argument("--soak", type=pathlib.Path)
     parser.add_argument("--idle", type=pathlib.Path)
@@ -522,6 +550,8 @@ def main():
         results = Results(args.result)
     except (OSError, ValueError, KeyError) as failure:
         sys.exit(f"{args.result} is no result file of run.py: {failure}")
+    if args.features:
+        results.runs |= Results(args.features).runs
     folder = args.docs / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     try:

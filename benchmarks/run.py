@@ -213,7 +213,8 @@ def print_table(rows, out):
 
 
 def programs_in(build, with_curves):
-    names = ["bench_costar", "bench_asio", "bench_loop", "bench_caf"] + ["bench_scaling"] * with_curves
+    names = ["bench_costar", "bench_asio", "bench_loop", "bench_caf", "bench_features"]
+    names += ["bench_scaling"] * with_curves
     return [path for path in (build / "benchmarks" / name for name in names) if path.exists()]
 
 

@@ -91,9 +91,10 @@ def asio_comes_in_single_headers(tree):
 
 
 # Nothing but templates or plain data: a source could only include the header, which test/header does.
-WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "actor/extensions",
-                  "actor/extras", "actor/headers", "actor/interceptor", "actor/outgoing",
-                  "actor/outside_request", "actor/passivation", "actor/spawn_options", "testing/linearizable"}
+WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "actor/copyable",
+                  "actor/extensions", "actor/extras", "actor/headers", "actor/interceptor", "actor/outgoing",
+                  "actor/outside_request", "actor/passivation", "actor/spawn_options",
+                  "testing/linearizable"}
 # Plain data, and what is tested with the thing it belongs to: the mailbox, the middleware, the faults.
 WITHOUT_TEST = {"actor/cell", "actor/extras", "actor/headers", "actor/interceptor", "actor/outgoing",
                 "actor/passivation", "actor/send_async", "actor/spawn_options"}

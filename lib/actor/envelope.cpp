@@ -5,12 +5,31 @@
 #include <boost/core/demangle.hpp>
 
 #include <cstring>
+#include <unordered_map>
 
 namespace costar {
 
 namespace {
 
 constexpr std::uintptr_t boxed = 1;
+
+/// A new envelope with what `construct` makes in it.
+template <class Construct>
+held_envelope fill(const message_type& type, Construct construct)
+{
+    envelope* made = envelope::allocate(type.bytes);
+    try {
+        construct(made->body());
+    } catch (...) {
+        arena::deallocate(made, sizeof(envelope) + type.bytes);
+        throw;
+    }
+    made->type = &type;
+    made->sender = {};
+    made->reply = 0;
+    made->deadline = 0;
+    return held_envelope(made);
+}
 
 }  // namespace
 
@@ -21,26 +40,27 @@ std::string demangled(const std::type_info& info)
 
 std::string message_type::name() const
 {
-    return info != nullptr ? demangled(*info) : std::string("?");
+    if (info == nullptr)
+        return "?";
+    // Making it readable takes half a microsecond, and middleware may ask for every message.
+    thread_local std::unordered_map<const std::type_info*, std::string> known;
+    const auto found = known.find(info);
+    return found != known.end() ? found->second : known.emplace(info, demangled(*info)).first->second;
 }
 
-envelope* copy_of(envelope& original)
+held_envelope copy_of(envelope& original)
 {
     const message_type& type = *original.type;
-    envelope* made = nullptr;
-    if (type.is_trivial) {
-        made = envelope::allocate(type.bytes);
-        made->type = &type;
-        std::memcpy(made->body(), original.body(), type.bytes);
-    } else if (const message_copier copy = type.copier->load(std::memory_order_relaxed)) {
-        made = copy(original.body());
-    } else {
+    if (type.copy == nullptr)
         return nullptr;
-    }
+    held_envelope made = fill(type, [&](void* to) { type.copy(to, original.body()); });
     made->sender = original.sender;
-    made->reply = 0;
-    made->deadline = 0;
     return made;
+}
+
+held_envelope move_into_envelope(const message_type& type, void* value)
+{
+    return fill(type, [&](void* to) { type.move(to, value); });
 }
 
 parcel pack(std::uint64_t to, envelope* sent) noexcept

@@ -361,6 +361,20 @@ std::uint64_t station::expect_in_new_place(reply_waiter& waiter)
     return expect(waiter);
 }
 
+void station::pass_on(std::uint64_t token, const message_type& type, void* value) noexcept
+{
+    if (strand_of(token) == home_.index()) {
+        if (reply_waiter* waiter = claim(token))
+            waiter->take(&type, value);
+        return;
+    }
+    try {
+        send_parcel(strand_of(token), pack(token, move_into_envelope(type, value).release()));
+    } catch (...) {
+        fail(token, errc::wrong_reply);  // it cannot be moved, and so is none
+    }
+}
+
 void station::fail(std::uint64_t token, errc reason) noexcept
 {
     if (strand_of(token) == home_.index()) {

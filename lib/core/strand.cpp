@@ -184,7 +184,7 @@ void strand_context::forget(root_scope& root) noexcept
         std::erase(parked_, &root);
         root.parked_ = false;
     }
-    if (running_ == &root)
+    if (running_ != nullptr && &running_->root() == &root)
         running_ = nullptr;
 }
 
@@ -214,9 +214,12 @@ void strand_context::send_over(peer& target, const parcel& message)
 {
     target.overflow.push_back(message);
     ++overflowed_;
-    if (running_ != nullptr && !running_->parked_) {
-        running_->parked_ = true;
-        parked_.push_back(running_);
+    if (running_ == nullptr)
+        return;
+    root_scope& root = running_->root();
+    if (!root.parked_) {
+        root.parked_ = true;
+        parked_.push_back(&root);
     }
 }
 
@@ -448,7 +451,8 @@ run_node* strand_context::pop_chosen() noexcept
 
 void strand_context::run_one(run_node& node, int slice)
 {
-    root_scope& root = node.waiter->scope().root();
+    scope& within = node.waiter->scope();
+    root_scope& root = within.root();
     if (root.parked_ || !root.counted_) [[unlikely]] {
         if (root.parked_) {
             waiting_room_.push_back(&node);
@@ -457,7 +461,7 @@ void strand_context::run_one(run_node& node, int slice)
         root.counted_ = true;
         backlog_ += root.queued_;
     }
-    running_ = &root;
+    running_ = &within;
     slice_ = slice;
     node.waiter->handle().resume();
     if (ended_ != nullptr) [[unlikely]]

@@ -65,10 +65,10 @@ bool faults::take(station& where, cell& to, envelope* sent)
         return true;
     }
     case kind::repeat:
-        if (envelope* copy = copy_of(*sent)) {
+        if (held_envelope copy = copy_of(*sent)) {
             is_passing_ = true;
             where.deliver(to, sent);
-            where.deliver(to, copy);
+            where.deliver(to, copy.release());
             is_passing_ = false;
             return true;
         }

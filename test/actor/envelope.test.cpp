@@ -67,6 +67,38 @@ TEST_CASE("envelope: each message type has one record", "[actor][envelope]")
     CHECK(type_of<support::number>.name() == "support::number");
 }
 
+TEST_CASE("envelope: a message is copied where its type allows it", "[actor][envelope]")
+{
+    const pid sender(1, 2, 3, 4);
+    envelope* text = envelope::make(std::string("a text that is too long to lie inside"), sender, 5, 6);
+    envelope* number = envelope::make(support::number{7}, sender, 5, 6);
+    envelope* owner = envelope::make(std::make_unique<int>(1));
+
+    const held_envelope same_text = copy_of(*text);
+    const held_envelope same_number = copy_of(*number);
+    CHECK(same_text->as<std::string>() == text->as<std::string>());
+    CHECK(same_number->as<support::number>().value == 7);
+    CHECK(same_text->sender == sender);
+    CHECK(same_text->reply == 0);
+    CHECK_FALSE(copy_of(*owner));
+
+    for (envelope* each : {text, number, owner})
+        each->discard();
+}
+
+TEST_CASE("envelope: a value of any type is moved into one", "[actor][envelope]")
+{
+    auto value = std::make_unique<int>(5);
+    const held_envelope made = move_into_envelope(type_of<std::unique_ptr<int>>, &value);
+
+    CHECK(*made->as<std::unique_ptr<int>>() == 5);
+    CHECK(value == nullptr);
+    const std::size_t out = arena::current().live_blocks();
+    explosive armed(true);
+    CHECK_THROWS_AS(move_into_envelope(type_of<explosive>, &armed), std::runtime_error);
+    CHECK(arena::current().live_blocks() == out);
+}
+
 TEST_CASE("envelope: destroys its message once", "[actor][envelope]")
 {
     int alive = 0;

@@ -46,6 +46,27 @@ inline void discard_unsent(envelope* unsent) noexcept
 [[noreturn]] void throw_ask_failure(cell& self, const reply_waiter& waiting, errc reason, pid to,
     std::chrono::nanoseconds timeout, const promise_base* asker);
 
+/// Moves an answer to where it is waited for. Gives why that was not possible, nothing when it was.
+template <class Reply>
+errc keep_reply(
+    std::optional<stored_reply<Reply>>& place, const message_type* type, void* value, errc failure) noexcept
+{
+    if (failure != errc{})
+        return failure;
+    if (type != &type_of<stored_reply<Reply>>)
+        return errc::wrong_reply;
+    if constexpr (std::is_nothrow_move_constructible_v<stored_reply<Reply>>) {
+        place.emplace(std::move(*static_cast<stored_reply<Reply>*>(value)));
+    } else {
+        try {
+            place.emplace(std::move(*static_cast<stored_reply<Reply>*>(value)));
+        } catch (...) {
+            return errc::wrong_reply;
+        }
+    }
+    return errc{};
+}
+
 /// Waits for the answer to a request.
 template <class Reply>
 class ask_awaiter : private run_node, private timer_node, private cancel_hook, private reply_waiter {
@@ -111,21 +132,7 @@ private:
     static void take(reply_waiter& base, const message_type* type, void* value, errc failure) noexcept
     {
         auto& self = static_cast<ask_awaiter&>(base);
-        if (failure != errc{}) {
-            self.failure_ = failure;
-        } else if (type != &type_of<stored_reply<Reply>>) {
-            self.failure_ = errc::wrong_reply;
-        } else {
-            if constexpr (std::is_nothrow_move_constructible_v<stored_reply<Reply>>) {
-                self.value_.emplace(std::move(*static_cast<stored_reply<Reply>*>(value)));
-            } else {
-                try {
-                    self.value_.emplace(std::move(*static_cast<stored_reply<Reply>*>(value)));
-                } catch (...) {
-                    self.failure_ = errc::wrong_reply;
-                }
-            }
-        }
+        self.failure_ = keep_reply<Reply>(self.value_, type, value, failure);
         self.end();
     }
 

@@ -15,6 +15,8 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <ranges>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -377,6 +379,29 @@ public:
         requires accepts<Destination, std::remove_cvref_t<Message>>
     send_request send_async(const Destination& to, Message&& message);
 
+    /// Asks `to` at once and gives the answer that is under way as a value: a `costar::future`, to be awaited
+    /// later, more than once, by others, to be piped, combined, cancelled. Deadline and errors: as `ask`;
+    /// with `std::chrono::nanoseconds::max()` there is no deadline, not even an inherited one.
+    template <class Destination, class Message>
+        requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
+    auto ask_future(
+        const Destination& to, Message&& message, std::chrono::nanoseconds timeout = default_timeout);
+    template <class Destination, class Message>
+        requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
+    auto ask_future(const Destination& to, Message&& message, costar::headers with,
+        std::chrono::nanoseconds timeout = default_timeout);
+
+    /// Asks many at once, each with a copy of `message`; awaiting it gives a vector of `result<M::reply>`, in
+    /// the order of the pids. Deadline: as `ask`, for all of them.
+    template <std::ranges::input_range Destinations, class Message>
+        requires request<Message> && accepts<std::ranges::range_value_t<Destinations>, Message>
+    auto ask_all(
+        const Destinations& to, const Message& message, std::chrono::nanoseconds timeout = default_timeout);
+    template <class Message>
+        requires request<Message>
+    auto ask_all(std::initializer_list<costar::pid> to, const Message& message,
+        std::chrono::nanoseconds timeout = default_timeout);
+
     /// Hands a received message on as it is: the first sender stays its sender, and gets the answer.
     void forward(costar::pid to, message&& received)
     {
@@ -487,6 +512,10 @@ private:
     friend class class_actor;
 
     station& post() const noexcept { return station::of(*this); }
+    std::chrono::nanoseconds or_default(std::chrono::nanoseconds timeout) const noexcept
+    {
+        return timeout < std::chrono::nanoseconds(0) ? post().shared().ask_timeout : timeout;
+    }
     commons& spawn_shared() const noexcept { return post().shared(); }
     cell* spawn_parent() noexcept { return this; }
     static context& of(cell& self) noexcept { return static_cast<context&>(self); }

@@ -7,6 +7,7 @@
 #include <costar/actor/context.hpp>
 #include <costar/actor/event_stream.hpp>
 #include <costar/actor/extensions.hpp>
+#include <costar/actor/future_set.hpp>
 #include <costar/actor/offload.hpp>
 #include <costar/actor/outside_request.hpp>
 #include <costar/actor/spawner.hpp>
@@ -403,8 +404,8 @@ template <class Destination, class Message>
 auto context::ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout)
 {
     using value = std::remove_cvref_t<Message>;
-    return ask_request<typename value::reply>(*this, to, envelope::make(std::forward<Message>(message)),
-        timeout < std::chrono::nanoseconds(0) ? post().shared().ask_timeout : timeout);
+    return ask_request<typename value::reply>(
+        *this, to, envelope::make(std::forward<Message>(message)), or_default(timeout));
 }
 
 }  // namespace costar

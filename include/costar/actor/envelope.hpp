@@ -2,12 +2,13 @@
 
 #pragma once
 
+#include <costar/actor/copyable.hpp>
 #include <costar/actor/pid.hpp>
 #include <costar/core/error.hpp>
+#include <costar/core/hash.hpp>
 #include <costar/core/pool.hpp>
 #include <costar/core/ring.hpp>
 
-#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -23,12 +24,6 @@ namespace costar {
 class cell;
 class station;
 struct envelope;
-
-using message_copier = envelope* (*)(const void* body);
-
-/// How messages of this type are copied.
-template <class Message>
-inline constinit std::atomic<message_copier> copier_of{nullptr};
 
 /// What the runtime knows of a message type. Two messages are of one type when their records have one
 /// address.
@@ -51,11 +46,14 @@ struct message_type {
     /// The level in a mailbox that has an order, 0 to 7, 8 for control; null for an ordinary message.
     std::uint8_t (*level)(const void* body) noexcept;
 
-    /// How it is copied, where somebody has said that it can be: see `may_be_copied`.
-    const std::atomic<message_copier>* copier;
+    /// Moves a message to new memory.
+    void (*move)(void* to, void* from);
 
-    /// Copied byte by byte.
-    bool is_trivial;
+    /// Copies a message to new memory; null where it cannot be copied, see `is_copyable`.
+    void (*copy)(void* to, const void* from);
+
+    /// The hash of what its own `hash_key()` gives; null where it declares none.
+    std::uint64_t (*hash_key)(const void* body);
 
     /// Answers a request that its receiver let go of; null where that is `errc::unanswered`.
     void (*answer_alone)(station& post, std::uint64_t token, pid receiver, void* body);
@@ -86,6 +84,11 @@ concept answers_alone = request<Message> &&
 /// Defined in station.hpp.
 template <class Message>
 void answer_alone(station& post, std::uint64_t token, pid receiver, void* body);
+
+/// A message that says what a router with a consistent hash goes by: `hash_key() const` gives a number or a
+/// text.
+template <class Message>
+concept keyed = requires(const Message& message) { stable_hash(message.hash_key()); };
 
 /// Void answers travel as this.
 template <class T>
@@ -256,6 +259,12 @@ private:
 
 static_assert(sizeof(envelope) == 48);
 
+/// Owns an envelope that is on no way.
+struct envelope_discarder {
+    void operator()(envelope* held) const noexcept { held->discard(); }
+};
+using held_envelope = std::unique_ptr<envelope, envelope_discarder>;
+
 template <class Message>
 constexpr message_type make_message_type() noexcept
 {
@@ -275,8 +284,16 @@ constexpr message_type make_message_type() noexcept
         };
     if constexpr (requires { Message::is_control; })
         made.level = [](const void*) noexcept { return std::uint8_t{8}; };
-    made.copier = &copier_of<Message>;
-    made.is_trivial = std::is_trivially_copyable_v<Message>;
+    if constexpr (std::move_constructible<Message>)
+        made.move = [](void* to, void* from) { ::new (to) Message(std::move(*static_cast<Message*>(from))); };
+    if constexpr (is_copyable<Message>)
+        made.copy = [](void* to, const void* from) {
+            ::new (to) Message(*static_cast<const Message*>(from));
+        };
+    if constexpr (keyed<Message>)
+        made.hash_key = [](const void* body) -> std::uint64_t {
+            return stable_hash(static_cast<const Message*>(body)->hash_key());
+        };
     if constexpr (answers_alone<Message>)
         made.answer_alone = &costar::answer_alone<Message>;
     if constexpr (requires { Message::leaves_idle; })
@@ -284,20 +301,11 @@ constexpr message_type make_message_type() noexcept
     return made;
 }
 
-/// Lets messages of these types be copied, for routers that send one to many. Trivially copyable ones can be
-/// copied anyway; of others the library does not know, since a type that holds a vector of pointers claims
-/// to be copyable too and then does not compile.
-template <std::copy_constructible... Message>
-void may_be_copied() noexcept
-{
-    (copier_of<Message>.store(
-         [](const void* body) { return envelope::make(*static_cast<const Message*>(body)); },
-         std::memory_order_relaxed),
-        ...);
-}
-
 /// A copy of a message, with its sender but without a request; null when it cannot be copied.
-envelope* copy_of(envelope& original);
+held_envelope copy_of(envelope& original);
+
+/// Moves a value of a type that is only known now into a new envelope.
+held_envelope move_into_envelope(const message_type& type, void* value);
 
 /// What `parcel::body` holds when a message travels by value.
 struct inline_body {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <costar/actor/ask.hpp>
 #include <costar/actor/envelope.hpp>
 #include <costar/actor/station.hpp>
 #include <costar/core/completion.hpp>
@@ -132,16 +133,7 @@ private:
     static void take(reply_waiter& base, const message_type* type, void* value, errc failure) noexcept
     {
         auto& self = static_cast<outside_request&>(base);
-        if (failure == errc{} && type != &type_of<stored_reply<Reply>>)
-            failure = errc::wrong_reply;
-        if (failure == errc{}) {
-            try {
-                self.value_.emplace(std::move(*static_cast<stored_reply<Reply>*>(value)));
-            } catch (...) {
-                failure = errc::wrong_reply;
-            }
-        }
-        self.end(failure);
+        self.end(keep_reply<Reply>(self.value_, type, value, failure));
     }
 
     void end(errc failure) noexcept

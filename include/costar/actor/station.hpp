@@ -296,6 +296,9 @@ public:
     template <class Reply>
     void answer(std::uint64_t token, Reply&& value);
 
+    /// Answers a request from this strand with a value of any type, which is moved.
+    void pass_on(std::uint64_t token, const message_type& type, void* value) noexcept;
+
     /// Ends a request with an error, wherever it was asked.
     void fail(std::uint64_t token, errc reason) noexcept;
 

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <costar/core/hash.hpp>
+
 #include <chrono>
 #include <cstdint>
 
@@ -110,10 +112,7 @@ public:
     {
         for (std::uint64_t& word : state_) {
             seed += 0x9e3779b97f4a7c15;
-            std::uint64_t mixed = seed;
-            mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
-            mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
-            word = mixed ^ (mixed >> 31);
+            word = mixed(seed);
         }
     }
 

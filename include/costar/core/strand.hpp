@@ -247,8 +247,8 @@ public:
         ended_ = &ended;
     }
 
-    /// The root whose coroutine runs right now, null in handlers.
-    root_scope* running() const noexcept { return running_; }
+    /// The scope in which a coroutine runs right now, null in handlers.
+    scope* running() const noexcept { return running_; }
 
     /// Counts a message against the running root's throughput; false when it should let others run.
     bool spend() noexcept { return --slice_ > 0; }
@@ -439,7 +439,7 @@ private:
     run_node* fresh_ = nullptr;
     bool fresh_ran_ = false;  // last, so what is ready comes next
     run_node* ended_ = nullptr;
-    root_scope* running_ = nullptr;
+    scope* running_ = nullptr;
     int slice_ = 0;
     int throughput_;
     std::int64_t backlog_ = 0;

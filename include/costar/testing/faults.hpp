@@ -70,7 +70,7 @@ public:
     template <any_message Message>
     void repeat(fault_target target = {})
     {
-        may_be_copied<Message>();
+        static_assert(is_copyable<Message>, "what arrives twice must be copied");
         rules_.push_back({kind::repeat, &type_of<Message>, target});
     }
 

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+
+// What a router keeps of messages that it has handed over and that nobody has let go of yet.
+#pragma once
+
+#include <costar/actor/envelope.hpp>
+#include <costar/actor/pid.hpp>
+#include <costar/actor/station.hpp>
+#include <costar/core/pool.hpp>
+#include <costar/core/strand.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace costar {
+
+/// One routee, and how much of what it got is in flight.
+///
+/// Lifetime: until neither the router nor something in flight knows it any more.
+class routee {
+public:
+    /// `total` counts what is in flight at all routees of the router.
+    routee(std::size_t& total, pid who, bool is_own) noexcept : who(who), is_own(is_own), total_(&total) {}
+    routee(const routee&) = delete;
+    routee& operator=(const routee&) = delete;
+
+    static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept
+    {
+        arena::deallocate(memory, bytes);
+    }
+
+    /// Messages in flight.
+    std::size_t load() const noexcept { return load_; }
+
+    void take_one() noexcept
+    {
+        ++load_;
+        ++*total_;
+        ++holders_;
+    }
+
+    void finish_one() noexcept
+    {
+        --load_;
+        if (total_ != nullptr)
+            --*total_;
+        let_go();
+    }
+
+    /// The router does not know it any more.
+    void leave() noexcept
+    {
+        *std::exchange(total_, nullptr) -= load_;
+        let_go();
+    }
+
+    const pid who;
+    const bool is_own;  // a child of the router
+
+private:
+    ~routee() = default;
+
+    void let_go() noexcept
+    {
+        if (--holders_ == 0)
+            delete this;
+    }
+
+    std::size_t* total_;  // null when it has left
+    std::size_t load_ = 0;
+    std::size_t holders_ = 1;
+};
+
+/// A request that was given to several routees, until the last of them has let go of it.
+class gathering {
+public:
+    /// Takes the request over: its asker is answered with the first answer, or with the last one when all
+    /// are wanted.
+    gathering(station& post, envelope& request, std::size_t routees, bool wants_all) noexcept
+        : post_(post),
+          asker_(std::exchange(request.reply, 0)),
+          reply_(request.type->reply),
+          left_(routees),
+          wants_all_(wants_all)
+    {}
+    gathering(const gathering&) = delete;
+    gathering& operator=(const gathering&) = delete;
+
+    static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept
+    {
+        arena::deallocate(memory, bytes);
+    }
+
+    /// One routee has answered, or failed to.
+    void note(const message_type* type, void* value, errc failure) noexcept
+    {
+        const bool is_last = left_ == 1;
+        if (failure == errc{} && type != reply_)
+            failure = errc::wrong_reply;
+        if (asker_ != 0 && failure == errc{} && (is_last || !wants_all_))
+            post_.pass_on(std::exchange(asker_, 0), *type, value);
+        else if (asker_ != 0 && failure != errc{} && (is_last || wants_all_))
+            post_.fail(std::exchange(asker_, 0), failure);
+        lose_one();
+    }
+
+    /// One routee is done with.
+    void lose_one() noexcept
+    {
+        if (--left_ == 0)
+            delete this;
+    }
+
+private:
+    ~gathering() = default;
+
+    station& post_;
+    std::uint64_t asker_;  // 0 when it was answered
+    const message_type* reply_;
+    std::size_t left_;  // routees that have not let go of it
+    bool wants_all_;
+};
+
+/// A message that was handed over, until somebody lets go of it. It stands where the asker stood, if there is
+/// one, and passes the answer on; the router may have ended by then.
+class in_flight final : private reply_waiter, private stray {
+public:
+    /// Puts one between a message and whoever waits for its answer.
+    static void begin(station& post, routee& to, envelope& sent, gathering* group)
+    {
+        auto* made = new in_flight(post, to, sent.reply, group);
+        try {
+            made->token_ = post.expect(*made);
+        } catch (...) {
+            delete made;
+            throw;
+        }
+        sent.reply = made->token_;
+        post.home().keep(*made);
+    }
+
+    static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
+    static void operator delete(void* memory, std::size_t bytes) noexcept
+    {
+        arena::deallocate(memory, bytes);
+    }
+
+private:
+    in_flight(station& post, routee& to, std::uint64_t asker, gathering* group) noexcept
+        : reply_waiter(take),
+          stray([](stray& lone) noexcept { delete &static_cast<in_flight&>(lone); }),
+          post_(post),
+          to_(to),
+          asker_(asker),
+          group_(group)
+    {
+        to_.take_one();
+    }
+    ~in_flight()
+    {
+        if (token_ != 0)  // destroyed with the engine
+            post_.forget(token_);
+        if (group_ != nullptr)
+            group_->lose_one();
+        to_.finish_one();
+    }
+
+    static void take(reply_waiter& base, const message_type* type, void* value, errc failure) noexcept
+    {
+        auto& self = static_cast<in_flight&>(base);
+        self.token_ = 0;
+        if (gathering* group = std::exchange(self.group_, nullptr))
+            group->note(type, value, failure);
+        else if (self.asker_ != 0 && failure != errc{})
+            self.post_.fail(self.asker_, failure);
+        else if (self.asker_ != 0)
+            self.post_.pass_on(self.asker_, *type, value);
+        delete &self;
+    }
+
+    station& post_;
+    routee& to_;
+    const std::uint64_t asker_;  // 0 where nobody waits
+    std::uint64_t token_ = 0;
+    gathering* group_;
+};
+
+}  // namespace costar
