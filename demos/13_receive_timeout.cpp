@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 costar::task<> patient(costar::context& self)
 {
     for (;;) {
-        auto message = co_await self.receive(20ms);
+        auto message = co_await self.receive(200ms);
         if (message.timed_out()) {
             fmt::print("patient: nothing came\n");
             co_return;
@@ -31,7 +31,7 @@ costar::task<> patient(costar::context& self)
 
 struct restless {
     int silences = 0;
-    void started(costar::context& self) { self.set_receive_timeout(20ms); }
+    void started(costar::context& self) { self.set_receive_timeout(200ms); }
     void operator()(int value) { fmt::print("restless: {}\n", value); }
     void operator()(costar::context& self, costar::receive_timeout)
     {
@@ -56,5 +56,5 @@ int main()
     };
     until_ended(engine.spawn(patient));
     until_ended(engine.spawn<restless>());
-    until_ended(engine.spawn<sleepy>({.middleware = {std::make_shared<costar::passivation>(20ms)}}));
+    until_ended(engine.spawn<sleepy>({.middleware = {std::make_shared<costar::passivation>(200ms)}}));
 }

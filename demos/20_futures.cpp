@@ -40,7 +40,7 @@ costar::task<> notice_board(costar::context& self)
 costar::task<> buyer(costar::context& self)
 {
     const std::vector<costar::pid> shops{
-        self.spawn(shop, 300, 4ms), self.spawn(shop, 280, 2ms), self.spawn(shop, 310, 30ms)};
+        self.spawn(shop, 300, 4ms), self.spawn(shop, 280, 2ms), self.spawn(shop, 310, 900ms)};
 
     auto first = self.ask_future(shops[0], quote{"tea"});
     auto second = self.ask_future(shops[1], quote{"tea"});
@@ -51,7 +51,7 @@ costar::task<> buyer(costar::context& self)
         all.push_back(self.ask_future(each, quote{"tea"}));
     fmt::print("fastest: {}\n", co_await costar::any_of(std::move(all)));
 
-    for (const auto& each : co_await self.ask_all(shops, quote{"tea"}, 20ms))
+    for (const auto& each : co_await self.ask_all(shops, quote{"tea"}, 200ms))
         fmt::print("{}\n", each ? std::to_string(*each) : each.error().message());
 
     const auto board = self.spawn(notice_board);
