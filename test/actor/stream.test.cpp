@@ -127,9 +127,9 @@ constexpr int all = 1'000'000;
 
 TEST_CASE("stream: gives all values in their order, and ends", "[actor][stream]")
 {
+    plan how{.count = GENERATE(0, 1, 15, 16, 17, 100, 1000)};
     simulation sim(GENERATE(1U, 2U, 3U));
     const pid to = sim.engine().spawn(on(0), lists);
-    plan how{.count = GENERATE(0, 1, 15, 16, 17, 100, 1000)};
     how.options.actor = on(GENERATE(0U, 1U));
     reading seen;
 
@@ -164,9 +164,9 @@ TEST_CASE("stream: values that cannot be copied are moved", "[actor][stream]")
 
 TEST_CASE("stream: a value does not wait for others", "[actor][stream]")
 {
+    plan how{.count = 100, .pause = 1min};
     simulation sim;
     const pid to = sim.engine().spawn(on(0), lists);
-    plan how{.count = 100, .pause = 1min};
     reading seen;
     sim.engine().spawn(on(1), reads, to, &how, all, 0ms, &seen);
 
@@ -179,9 +179,9 @@ TEST_CASE("stream: a value does not wait for others", "[actor][stream]")
 
 TEST_CASE("stream: what gathers while the reader works goes together", "[actor][stream]")
 {
+    plan how{.count = 1000};
     simulation sim;
     const pid to = sim.engine().spawn(on(0), lists);
-    plan how{.count = 1000};
     reading seen;
     sim.engine().spawn(on(1), reads, to, &how, all, 1ms, &seen);
 
@@ -195,6 +195,7 @@ TEST_CASE("stream: what gathers while the reader works goes together", "[actor][
 TEST_CASE("stream: throws when its producer did not return", "[actor][stream]")
 {
     quiet_log quiet;
+    plan how;
     simulation sim(GENERATE(1U, 2U, 3U));
     const pid to = sim.engine().spawn(on(0), lists);
     reading seen;
@@ -202,7 +203,7 @@ TEST_CASE("stream: throws when its producer did not return", "[actor][stream]")
 
     SECTION("but crashed, before any value, between them or behind the last")
     {
-        plan how{.count = 20, .crash_at = GENERATE(0, 7, 16, 20)};
+        how = plan{.count = 20, .crash_at = GENERATE(0, 7, 16, 20)};
         sim.engine().spawn(on(GENERATE(0U, 1U)), reads, to, &how, all, pause, &seen);
         sim.advance(1s);
         CHECK_FALSE(seen.done);
@@ -211,7 +212,7 @@ TEST_CASE("stream: throws when its producer did not return", "[actor][stream]")
     }
     SECTION("but was stopped")
     {
-        plan how{.count = 20, .pause = 1h};
+        how = plan{.count = 20, .pause = 1h};
         sim.engine().spawn(on(1), reads, to, &how, all, pause, &seen);
         sim.run_until_idle();
         if (GENERATE(false, true))
@@ -224,7 +225,7 @@ TEST_CASE("stream: throws when its producer did not return", "[actor][stream]")
     }
     SECTION("but was poisoned")
     {
-        plan how{.count = 20, .pause = 1h};
+        how = plan{.count = 20, .pause = 1h};
         sim.engine().spawn(on(1), reads, to, &how, all, pause, &seen);
         sim.run_until_idle();
         sim.send(seen.producer, poison_pill());
@@ -236,9 +237,9 @@ TEST_CASE("stream: throws when its producer did not return", "[actor][stream]")
 TEST_CASE("stream: one that nobody reads any more stops its producer", "[actor][stream]")
 {
     quiet_log quiet;
+    plan how{.count = 1000};
     simulation sim(GENERATE(1U, 2U, 3U));
     const pid to = sim.engine().spawn(on(0), lists);
-    plan how{.count = 1000};
     how.options.actor = on(GENERATE(0U, 1U));
     reading seen;
     const auto reader = on(GENERATE(0U, 1U));
@@ -303,9 +304,9 @@ TEST_CASE("stream: one that nobody reads any more stops its producer", "[actor][
 
 TEST_CASE("stream: a producer that is not asked for long ends when it was told so", "[actor][stream]")
 {
+    plan how{.count = 1000};
     simulation sim;
     const pid to = sim.engine().spawn(on(0), lists);
-    plan how{.count = 1000};
     how.options.idle = 10s;
     reading seen;
 
@@ -329,9 +330,9 @@ TEST_CASE("stream: a producer that is not asked for long ends when it was told s
 
 TEST_CASE("stream: a read that is cancelled has taken nothing", "[actor][stream]")
 {
+    plan how{.count = 30, .pause = 10ms};
     simulation sim(GENERATE(1U, 2U, 3U, 4U, 5U));
     const pid to = sim.engine().spawn(on(0), lists);
-    plan how{.count = 30, .pause = 10ms};
     std::vector<int> seen;
     int interrupted = 0;
 
@@ -374,9 +375,9 @@ TEST_CASE("stream: may be handed on before it was read", "[actor][stream]")
             self.send(next, co_await self.ask(to, list{how}));
         }
     };
+    plan how{.count = 50};
     simulation sim(GENERATE(1U, 2U, 3U));
     const pid to = sim.engine().spawn(on(0), lists);
-    plan how{.count = 50};
     std::vector<int> seen;
 
     const pid next = sim.engine().spawn(on(GENERATE(0U, 1U)), &second::body, &seen);
@@ -403,10 +404,10 @@ TEST_CASE("stream: an empty one is over", "[actor][stream]")
 
 TEST_CASE("stream: comes through routers, and those that lose a race are stopped", "[actor][stream]")
 {
+    plan how{.count = 20};
     simulation sim(GENERATE(1U, 2U, 3U));
     const pid pool =
         spawn_pool(sim.engine(), "", 3, {.strategy = routing::scatter_gather_first, .routee = on(1)}, lists);
-    plan how{.count = 20};
     reading seen;
 
     sim.engine().spawn(on(0), reads, pool, &how, all, 0ms, &seen);
