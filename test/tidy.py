@@ -283,6 +283,20 @@ def documents_are_linked(tree):
             yield path, 1, "is linked from no document", "link it from README.md or its neighbours"
 
 
+@rule
+def named_tests_exist(tree):
+    """A document names a test as `room/file`, with a case as `room/file`: *how its name goes on*."""
+    for path, text in files(tree, "docs/", suffix=".md"):
+        for number, line in lines(text):
+            for found in re.finditer(r"`(%s|thread)/(\w+)`(?:: \*([^*]+)\*)?" % "|".join(FLOOR_OF), line):
+                test = f"test/{found[1]}/{found[2]}.test.cpp"
+                cases = re.sub(r'"\s*"', "", tree.get(test, ""))
+                if test not in tree:
+                    yield path, number, f"names {test}, which is not there", "name the test that shows it"
+                elif found[3] and f": {found[3]}" not in cases:
+                    yield path, number, f"{test} has no case *{found[3]}*", "name one that shows it"
+
+
 def read_tree(root):
     """The text files of the project: neither build folders nor what git ignores nor what is not text."""
     tree = {}

@@ -148,6 +148,13 @@ class Rules(unittest.TestCase):
         self.refuses(rule, {"README.md": "", "docs/a.md": ""}, ("docs/a.md", 1))
         self.allows(rule, {"README.md": "[a](docs/a.md#x)\n", "docs/a.md": "[b](b.md)\n", "docs/b.md": ""})
 
+    def test_named_tests_exist(self):
+        rule = tidy.named_tests_exist
+        test = {"test/core/a.test.cpp": 'TEST_CASE("a: does what it "\n    "says", "[core]")\n'}
+        self.refuses(rule, {**test, "docs/a.md": "\n`core/b`\n"}, ("docs/a.md", 2))
+        self.refuses(rule, {**test, "docs/a.md": "`core/a`: *does nothing*\n"}, ("docs/a.md", 1))
+        self.allows(rule, {**test, "docs/a.md": "`core/a`, `core/a`: *does what it says*, `io/b`\n"})
+
     def test_every_rule_has_a_test(self):
         for rule in tidy.rules:
             self.assertTrue(hasattr(self, f"test_{rule.__name__}"), f"tidy.{rule.__name__} has no test")

@@ -72,4 +72,58 @@ void stop_awaiter::end() noexcept
     self_.home().make_ready(*this);
 }
 
+const hook_actions mailbox_awaiter::actions{.cancel =
+                                                [](cancel_hook& hook) noexcept {
+                                                    auto& self = static_cast<mailbox_awaiter&>(hook);
+                                                    station::of(self.self_).forget(self.token_);
+                                                    self.end(errc::cancelled);
+                                                },
+    .describe =
+        [](const cancel_hook& hook) {
+            return "a look at the mailbox of " +
+                static_cast<const mailbox_awaiter&>(hook).target_.to_string();
+        }};
+
+mailbox_awaiter::~mailbox_awaiter()
+{
+    if (token_ != 0)
+        station::of(self_).forget(token_);
+}
+
+bool mailbox_awaiter::begin(scope& within)
+{
+    if (within.is_cancelled()) {
+        failure_ = errc::cancelled;
+        return false;
+    }
+    station& post = station::of(self_);
+    token_ = post.expect(*this);
+    within.attach(*this);
+    post.look_at_mailbox(target_, token_);
+    return true;
+}
+
+mailbox_state mailbox_awaiter::await_resume() const
+{
+    if (failure_ != errc{})
+        throw error(failure_, "mailbox of " + target_.to_string());
+    return seen_;
+}
+
+void mailbox_awaiter::take(reply_waiter& base, const message_type*, void* value, errc failure) noexcept
+{
+    auto& self = static_cast<mailbox_awaiter&>(base);
+    if (failure == errc{})
+        self.seen_ = *static_cast<const mailbox_state*>(value);
+    self.end(failure);
+}
+
+void mailbox_awaiter::end(errc reason) noexcept
+{
+    token_ = 0;
+    failure_ = reason;
+    detach();
+    self_.home().make_ready(*this);
+}
+
 }  // namespace costar

@@ -17,6 +17,7 @@ namespace costar {
 /// was reached by.
 struct circle_chase {
     std::uint64_t first;  // the request that may have closed a circle
+    pid holder;           // whom it came to
     std::uint64_t token;  // the request by which `next` is reached
     pid next;
     std::vector<std::string> names;
@@ -49,7 +50,7 @@ std::string text_of(const std::vector<std::string>& names)
 void station::suspect_circle(cell& to, const envelope& request) noexcept
 {
     if (request.sender && to.sole_request().token != 0)
-        follow_circle({request.reply, request.reply, pid_of(to), {}});
+        follow_circle({request.reply, pid_of(to), request.reply, pid_of(to), {}});
 }
 
 void station::follow_circle(circle_chase chase) noexcept
@@ -69,6 +70,7 @@ void station::follow_circle(circle_chase chase) noexcept
             if (reply_waiter* refused = claim(chase.first, false)) {
                 circles_[refused] = text_of(chase.names);
                 refused->fail(errc::request_circle);
+                take_back(chase.holder, chase.first);
             }
             return;
         }
@@ -80,6 +82,34 @@ void station::follow_circle(circle_chase chase) noexcept
     station& theirs = *shared_.stations[chase.next.strand()];
     theirs.home_.post(
         [&theirs, chase = std::move(chase)]() mutable { theirs.follow_circle(std::move(chase)); });
+}
+
+/// Takes a refused request out of the mailbox it is in, so that it is not handled some time later.
+void station::take_back(pid from, std::uint64_t token) noexcept
+{
+    if (from.strand() != strand_) {
+        station& theirs = *shared_.stations[from.strand()];
+        theirs.home_.post([&theirs, from, token] { theirs.take_back(from, token); });
+        return;
+    }
+    cell* holder = find(from);
+    if (holder == nullptr || (holder->is_receptive() && holder->wanted == nullptr))
+        return;  // what it is about to receive stays
+    envelope* before = nullptr;
+    for (envelope* each = holder->first; each != nullptr; before = std::exchange(each, each->next)) {
+        if (each->reply != token)
+            continue;
+        (before == nullptr ? holder->first : before->next) = each->next;
+        if (holder->last == each)
+            holder->last = before;
+        home_.message_taken(*holder);
+        if (extras_part* more = holder->extras()) {
+            has_taken(*holder, each);
+            more->with.erase(each);
+        }
+        each->discard();
+        return;
+    }
 }
 
 std::string station::take_circle(const reply_waiter& refused)

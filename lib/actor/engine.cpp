@@ -159,6 +159,15 @@ std::string engine::dump(std::chrono::nanoseconds patience)
     return text;
 }
 
+std::string engine::dump_stopped() const
+{
+    std::string text;
+    for (const station* part : shared_.stations)
+        for (const std::string& line : part->dump())
+            text += line + "\n";
+    return text;
+}
+
 std::optional<pid> engine::find(std::string_view name) const
 {
     if (const auto known = shared_.names.find(name))

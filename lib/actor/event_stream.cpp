@@ -5,9 +5,28 @@
 #include <costar/core/log.hpp>
 
 #include <algorithm>
+#include <new>
 #include <string>
 
 namespace costar {
+
+lost_message::lost_message(const message_type& type, void* message)
+    : type_(&type), memory_(::operator new(type.bytes, std::align_val_t(16)))
+{
+    try {
+        type.move(memory_, message);
+    } catch (...) {
+        ::operator delete(memory_, std::align_val_t(16));
+        throw;
+    }
+}
+
+lost_message::~lost_message()
+{
+    if (type_->destroy != nullptr)
+        type_->destroy(memory_);
+    ::operator delete(memory_, std::align_val_t(16));
+}
 
 /// The list is replaced as a whole at every change, so publishing holds no lock while it calls.
 struct event_stream::state {

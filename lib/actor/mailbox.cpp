@@ -289,6 +289,28 @@ void station::discard(parcel& left) noexcept
     unpack(left)->discard();
 }
 
+void station::look_at_mailbox(pid target, std::uint64_t token)
+{
+    if (target.node() == node_ && target.strand() != strand_ && is_known(target.strand())) {
+        station& theirs = *shared_.stations[target.strand()];
+        theirs.home_.post([&theirs, target, token] { theirs.look_at_mailbox(target, token); });
+        return;
+    }
+    const cell* found = find(target);
+    if (found == nullptr) {
+        fail(token, errc::no_such_actor);
+        return;
+    }
+    mailbox_state seen{.queued = found->queued()};
+    if (const extras_part* more = found->extras()) {
+        seen.limit = more->box.limit;
+        seen.when_full = more->box.when_full;
+        seen.outside = more->waiting.size();
+        seen.stashed = more->stashed;
+    }
+    answer(token, seen);
+}
+
 void station::withdraw(pid to, std::uint64_t token)
 {
     if (to.node() == node_ && to.strand() != strand_ && is_known(to.strand())) {

@@ -259,11 +259,11 @@ void station::begin(cell& born, pid parent, task<> body, const actor_kind& kind)
     figures_.spawned.add(1);
     const bool is_told = shared_.events.has_subscribers();
     if (is_told)
-        shared_.events.publish(actor_initialized{pid_of(born), name_of(born)});
+        shared_.events.publish(actor_initialized{pid_of(born), name_of(born), home_.read_wall()});
     if (begin_body(born, std::move(body))) {
         home_.make_fresh(born);
         if (is_told)
-            shared_.events.publish(actor_started{pid_of(born), name_of(born)});
+            shared_.events.publish(actor_started{pid_of(born), name_of(born), home_.read_wall()});
     }
     if (shared_.closing.load(std::memory_order_relaxed)) [[unlikely]]
         request_stop(born);  // it was under way from another strand when the shutdown began
@@ -300,6 +300,16 @@ void station::send_away(pid to, envelope* sent)
         bury(sent, to, errc::no_such_actor);
 }
 
+/// The message of a dead letter; null when it cannot be moved.
+static std::shared_ptr<const lost_message> kept_of(envelope& lost) noexcept
+{
+    try {
+        return std::make_shared<const lost_message>(*lost.type, lost.body());
+    } catch (...) {
+        return nullptr;
+    }
+}
+
 void station::bury(envelope* lost, pid to, errc reason) noexcept
 {
     if (!destroying_) {
@@ -310,7 +320,7 @@ void station::bury(envelope* lost, pid to, errc reason) noexcept
         });
         // That the news of a dead letter is one itself is not told: its receiver would be told without end.
         if (shared_.events.has_subscribers() && lost->type != &type_of<dead_letter>)
-            shared_.events.publish(dead_letter{to, lost->sender, reason, lost->type->name()});
+            shared_.events.publish(dead_letter{to, lost->sender, reason, lost->type->name(), kept_of(*lost)});
     }
     if (const std::uint64_t token = std::exchange(lost->reply, 0))
         fail(token, reason);
@@ -498,8 +508,8 @@ void station::body_ended(cell& self) noexcept
     if (restart_asked && !self.stop_requested && (!failure || is_cancellation(failure))) [[unlikely]] {
         self.begin_again = true;
         if (shared_.events.has_subscribers())
-            shared_.events.publish(
-                actor_restarted{pid_of(self), name_of(self), "asked to", self.cold->restart_count + 1});
+            shared_.events.publish(actor_restarted{
+                pid_of(self), name_of(self), "asked to", self.cold->restart_count + 1, home_.read_wall()});
     } else if (failure && !(self.stop_requested && is_cancellation(failure))) [[unlikely]] {
         crashed(self, failure);
     }
@@ -589,6 +599,8 @@ void station::drop_mailbox(cell& self, errc reason) noexcept
             if (const std::uint64_t token = std::exchange(left->reply, 0))
                 answer(token, std::monostate{});
             left->discard();
+        } else if (left->type == &type_of<terminated> || left->type == &type_of<receive_timeout>) {
+            left->discard();  // it was meant for this actor alone, and from nobody
         } else {
             bury(left, id, reason);
         }
@@ -615,7 +627,8 @@ void station::terminate(cell& self) noexcept
     if (self.first != nullptr || more != nullptr)
         drop_mailbox(self, self.failed ? errc::actor_failed : errc::actor_stopped);
     if (is_told)
-        shared_.events.publish(actor_stopped{id, name, self.failed ? errc::actor_failed : errc::cancelled});
+        shared_.events.publish(
+            actor_stopped{id, name, self.failed ? errc::actor_failed : errc::cancelled, home_.read_wall()});
     if (rare != nullptr) [[unlikely]] {
         for (const std::uint64_t token : rare->end_waiters)
             answer(token, std::monostate{});

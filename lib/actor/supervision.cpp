@@ -103,7 +103,8 @@ bool station::resumes(cell& self, const std::exception_ptr& failure) noexcept
         return false;
     const std::string reason = text_of(failure);
     log(log_level::warning, fmt::format("actor {} failed and goes on: {}", name_of(self), reason));
-    shared_.events.publish(supervision_decision{pid_of(self), name_of(self), reason, directive::resume});
+    shared_.events.publish(
+        supervision_decision{pid_of(self), name_of(self), reason, directive::resume, home_.read_wall()});
     return true;
 }
 
@@ -151,8 +152,8 @@ bool station::may_restart(cell& self, const std::exception_ptr& failure) noexcep
         return true;
     }
     if (cold.restart_limit != 0)
-        shared_.events.publish(
-            restart_limit_reached{pid_of(self), name_of(self), text_of(failure), cold.restart_count});
+        shared_.events.publish(restart_limit_reached{
+            pid_of(self), name_of(self), text_of(failure), cold.restart_count, home_.read_wall()});
     return false;
 }
 
@@ -177,10 +178,11 @@ void station::crashed(cell& self, const std::exception_ptr& failure) noexcept
         fmt::format(
             "actor {} crashed: {}{}", name_of(self), reason, self.begin_again ? "; it is begun anew" : ""));
     if (shared_.events.has_subscribers()) {
-        shared_.events.publish(supervision_decision{pid_of(self), name_of(self), reason, what});
+        shared_.events.publish(
+            supervision_decision{pid_of(self), name_of(self), reason, what, home_.read_wall()});
         if (self.begin_again)
-            shared_.events.publish(
-                actor_restarted{pid_of(self), name_of(self), reason, self.cold->restart_count + 1});
+            shared_.events.publish(actor_restarted{
+                pid_of(self), name_of(self), reason, self.cold->restart_count + 1, home_.read_wall()});
     }
     if (what == directive::escalate)
         escalate(self, failure);

@@ -175,11 +175,8 @@ probe simulation::make_probe()
 
 std::string simulation::dump() const
 {
-    std::string text;
-    for (std::size_t i = 0; i < engine_->size(); ++i)
-        for (const std::string& line : engine_->station_at(i).dump())
-            text += "  " + line + "\n";
-    return text.empty() ? "  no actor is alive\n" : text;
+    const std::string text = engine_->dump_stopped();
+    return text.empty() ? "no actor is alive\n" : text;
 }
 
 probe::mailbox::~mailbox()

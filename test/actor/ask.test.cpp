@@ -133,7 +133,7 @@ TEST_CASE("ask: is answered, on the same strand and on another", "[actor][ask]")
 TEST_CASE("ask: ends at its deadline, and drops an answer that comes late", "[actor][ask]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid to = sim.engine().spawn(on(0), slow, 2s);
     std::vector<outcome> seen;
     sim.engine().spawn(on(GENERATE(0U, 1U)), asks, to, 500ms, &seen);
@@ -439,7 +439,7 @@ TEST_CASE("ask: a stop can be awaited from another actor", "[actor][ask]")
 TEST_CASE("ask: a child may stop its parent and wait for it", "[actor][ask]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     pid child;
     const pid parent = sim.engine().spawn(has_rebel, &child);
     sim.run_until_idle();

@@ -41,7 +41,7 @@ struct light : behaviours {
 TEST_CASE("behaviours: a class does what it has become last", "[actor][behaviours]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const auto lamp = sim.engine().spawn<light>();
     CHECK(sim.ask(lamp, look{}) == "off");
     sim.send(lamp, push{});
@@ -85,7 +85,7 @@ TEST_CASE(
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     spawn_options options = on(0);
     options.restart.limit = 1;
     options.middleware = {std::make_shared<passivation>(10s)};

@@ -106,6 +106,43 @@ TEST_CASE("circle: actors that would wait for each other are named at once", "[a
     CHECK(reasons.front().find("a" + std::to_string(count - 1) + " -> a0") != std::string::npos);
 }
 
+TEST_CASE("circle: a request that was refused is not handled later", "[actor][circle]")
+{
+    struct asks_back {
+        static task<> body(context& self, const pid* other, std::vector<int>* handled)
+        {
+            while (auto message = co_await self.receive()) {
+                const int value = message.get<twice>().value;
+                handled->push_back(value);
+                static_cast<void>(co_await as_result(self.ask(*other, twice{value + 1}, 1min)));
+                message.respond(value);
+            }
+        }
+    };
+    simulation sim(GENERATE(range(1U, 20U)));
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    const std::uint32_t limit = GENERATE(0U, 2U);  // a mailbox that has one is kept by other means
+    spawn_options first = on(0);
+    first.mailbox.limit = limit;
+    pid two;
+    std::vector<int> by_one;
+    std::vector<int> by_two;
+    const pid one = sim.engine().spawn(first, &asks_back::body, &two, &by_one);
+    two = sim.engine().spawn(on(strand), &asks_back::body, &one, &by_two);
+
+    CHECK(sim.ask(one, twice{1}) == 1);
+    sim.run_until_idle();
+
+    CHECK(sim.now() == 0s);
+    CHECK(by_one == std::vector{1});  // and not 3, which `two` asked in vain
+    CHECK(by_two == std::vector{2});
+    CHECK(sim.engine().station_at(0).find(one)->queued() == 0);
+    CHECK(sim.engine().figures().dead_letters == 0);
+    CHECK(sim.engine().figures().late_replies == 0);
+    sim.send(one, number{5});  // the mailbox still takes what comes
+    CHECK(sim.engine().station_at(0).find(one)->first == nullptr);
+}
+
 TEST_CASE("circle: who asks itself is told", "[actor][circle]")
 {
     quiet_log quiet;

@@ -141,7 +141,7 @@ TEST_CASE("class_actor: every kind of call operator takes its message and answer
 TEST_CASE("class_actor: a message it has no operator for becomes a dead letter", "[actor][class_actor]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const auto actor = sim.engine().spawn<everything>();
 
     CHECK_THROWS_MATCHES(sim.ask(actor.plain(), greet{"you"}), error,
@@ -173,7 +173,7 @@ TEST_CASE("class_actor: an exception of an awaiting operator reaches its asker a
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const auto actor = sim.engine().spawn<everything>({.restart = {.limit = 1}});
     sim.send(actor, increment{1});
 
@@ -264,7 +264,7 @@ TEST_CASE(
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<std::string> seen;
     spawn_options options = on(0);
     options.restart.limit = 1;
@@ -340,7 +340,7 @@ TEST_CASE("class_actor: a crash while it ends does not bring it back", "[actor][
         void operator()(number) {}
     };
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     spawn_options options = on(0);
     options.restart.limit = 5;
     const pid actor = sim.engine().spawn<clumsy>(options, GENERATE(true, false));

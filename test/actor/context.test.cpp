@@ -181,7 +181,7 @@ task<> waits_for(context& self, pid target, log_lines* seen)
 TEST_CASE("context: a message that was asked for by its type counts as handled", "[actor][context]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid actor = sim.engine().spawn(only_waits_for_words);
 
     sim.send(actor, words{"one"});
@@ -252,7 +252,7 @@ TEST_CASE("context: receive of a type leaves the rest in its order", "[actor][co
 TEST_CASE("context: receive of a type ends at a stop and at a poison pill", "[actor][context]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     log_lines seen;
     const pid actor = sim.engine().spawn(numbers_first, 3, &seen);
     sim.send(actor, words{"unwanted"});
@@ -388,7 +388,7 @@ TEST_CASE("context: a receive that loses a race takes no message", "[actor][cont
     {
         for (std::uint64_t seed = 1; seed <= 100; ++seed) {
             simulation sim(seed);
-            event_log events(sim.engine());
+            event_record events(sim.engine());
             std::vector<int> seen;
             const pid actor = sim.engine().spawn(on(0), races, &seen);
             std::vector<int> expected;
@@ -406,7 +406,7 @@ TEST_CASE("context: a receive that loses a race takes no message", "[actor][cont
 TEST_CASE("context: a stopped actor wakes from a race and ends", "[actor][context]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     log_lines seen;
     const pid actor = sim.engine().spawn(receives_or_wakes, 1h, &seen);
     sim.run_until_idle();
@@ -420,7 +420,7 @@ TEST_CASE("context: a stopped actor wakes from a race and ends", "[actor][contex
 TEST_CASE("context: an actor can stop itself", "[actor][context]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     log_lines seen;
     const pid actor = sim.engine().spawn(stops_itself, &seen);
 
@@ -435,7 +435,7 @@ TEST_CASE(
     "context: a task that receives while the body ends is woken, and the actor ends", "[actor][context]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     int taken = 0;
     struct parent {
         static task<> body(context& self, int* taken, bool waits)

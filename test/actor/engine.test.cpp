@@ -12,6 +12,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <memory>
@@ -69,6 +70,46 @@ TEST_CASE("engine: one with threads of its own answers any thread", "[actor][eng
     CHECK_THROWS_AS(engine.ask(to, twice{4}, 10s, asio::use_future).get(), boost::system::system_error);
 }
 
+TEST_CASE("engine: an owned engine has a strand for each core", "[actor][engine]")
+{
+    costar::engine engine;
+    CHECK(engine.size() == std::max(1U, std::thread::hardware_concurrency()));
+    costar::engine other{{.strands = 3}};  // beside the first one
+    CHECK(other.size() == 3);
+}
+
+TEST_CASE("engine: says what its actors wait for", "[actor][engine]")
+{
+    costar::engine engine{{.strands = 2}};
+    const pid idle = engine.spawn("idle", on(0), helper);
+    engine.spawn(
+        "asks", on(1),
+        [](context& self, pid to) -> task<> {
+            co_await sleep_for(1h);
+            static_cast<void>(co_await self.ask(to, twice{1}));
+        },
+        idle);
+    engine.ask(idle, twice{1}, 10s, asio::use_future).get();
+
+    const std::string text = engine.dump(10s);
+    CHECK(text.find("idle (") != std::string::npos);
+    CHECK(text.find("waits for a message") != std::string::npos);
+    CHECK(text.find("asks (") != std::string::npos);
+}
+
+TEST_CASE("engine: says the same to a debugger, without asking its strands", "[actor][engine]")
+{
+    simulation sim;
+    sim.engine().spawn("idle", on(0), helper);
+    sim.engine().spawn("other", on(1), helper);
+    sim.run_until_idle();
+
+    const std::string text = sim.engine().dump_stopped();
+    CHECK(text.find("idle (") != std::string::npos);
+    CHECK(text.find("other (") != std::string::npos);
+    CHECK(std::count(text.begin(), text.end(), '\n') == 2);
+}
+
 TEST_CASE("engine: ends its actors in its destructor", "[actor][engine]")
 {
     std::atomic<int> started{0};
@@ -88,7 +129,7 @@ TEST_CASE("engine: ends its actors in its destructor", "[actor][engine]")
 TEST_CASE("engine: a shutdown stops all, and says what was left", "[actor][engine]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid quick = sim.engine().spawn("quick", on(0), stays, 1s);
     const pid slow_one = sim.engine().spawn("slow", on(1), stays, 1h);
     std::optional<error_code> code;

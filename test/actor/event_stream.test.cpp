@@ -17,6 +17,7 @@
 
 using namespace costar;
 using namespace costar::testing;
+using namespace std::chrono_literals;
 using namespace support;
 
 TEST_CASE("event_stream: calls those who subscribed to the type, in order", "[actor][event_stream]")
@@ -181,4 +182,52 @@ TEST_CASE("event_stream: a subscriber hears what it wants, where it wants", "[ac
     stream.publish(number{5});
     io.run();
     CHECK(later == std::vector{1, 2, 3, 4});  // what was published before is delivered
+}
+
+TEST_CASE("event_stream: events say when they happened", "[actor][event_stream]")
+{
+    quiet_log quiet;
+    simulation sim;
+    event_record events(sim.engine());
+    spawn_options options = on(0);
+    options.restart.limit = 1;
+    sim.advance(10s);
+    const auto begin = sim.engine().station_at(0).home().read_wall();
+    const pid actor = sim.engine().spawn(options, helper);
+    sim.run_until_idle();
+    sim.advance(5s);
+    sim.send(actor, crash{});
+    sim.run_until_idle();
+    sim.advance(2s);
+    sim.send(actor, crash{});
+    sim.run_until_idle();
+
+    REQUIRE(events.started.size() == 1);
+    CHECK(events.started[0].at == begin);
+    REQUIRE(events.restarted.size() == 1);
+    CHECK(events.restarted[0].at == begin + 5s);
+    REQUIRE(events.limits.size() == 1);
+    CHECK(events.limits[0].at == begin + 7s);
+    REQUIRE(events.stopped.size() == 1);
+    CHECK(events.stopped[0].at == begin + 7s);
+}
+
+TEST_CASE("event_stream: a dead letter brings the message", "[actor][event_stream]")
+{
+    simulation sim;
+    event_record events(sim.engine());
+    const pid gone = sim.engine().spawn(on(1), helper);
+    sim.stop(gone);
+    sim.run_until_idle();
+
+    sim.send(gone, words{"is anybody there?"});
+    sim.send(gone, number{7});
+    sim.run_until_idle();
+
+    REQUIRE(events.dead.size() == 2);
+    REQUIRE(events.dead[0].message != nullptr);
+    REQUIRE(events.dead[0].message->get_if<words>() != nullptr);
+    CHECK(events.dead[0].message->get_if<words>()->text == "is anybody there?");
+    CHECK(events.dead[0].message->get_if<number>() == nullptr);
+    CHECK(*events.dead[1].message->get_if<number>() == number{7});
 }

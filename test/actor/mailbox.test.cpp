@@ -91,7 +91,7 @@ std::vector<int> first_numbers(int count)
 TEST_CASE("mailbox: what finds it full becomes a dead letter", "[actor][mailbox]")
 {
     simulation sim(GENERATE(1U, 2U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> seen;
     const pid actor = sim.engine().spawn(
         boxed({.limit = 3, .when_full = GENERATE(overflow::dead_letter, overflow::fail, overflow::wait)}),
@@ -112,7 +112,7 @@ TEST_CASE("mailbox: what finds it full becomes a dead letter", "[actor][mailbox]
 TEST_CASE("mailbox: drops the newest or the oldest, and counts them", "[actor][mailbox]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> seen;
     std::size_t longest = 0;
     const bool newest = GENERATE(true, false);
@@ -210,7 +210,7 @@ TEST_CASE("mailbox: a request waits for room, no longer than its deadline", "[ac
 TEST_CASE("mailbox: who waits for room hears of the end", "[actor][mailbox]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> seen;
     std::size_t longest = 0;
     const pid slow = sim.engine().spawn(boxed({.limit = 1}), leisurely, &seen, &longest);
@@ -409,7 +409,7 @@ TEST_CASE("mailbox: what is aside is limited, survives a restart, and is no lost
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> seen;
     spawn_options options = on(0);
     options.restart.limit = 1;
@@ -466,7 +466,7 @@ TEST_CASE("mailbox: tells of silence, again and again or once", "[actor][mailbox
 TEST_CASE("mailbox: an idle actor ends when it is told to", "[actor][mailbox]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid actor = sim.engine().spawn(on(0), [](context& self) -> task<> {
         self.stop_when_idle(1min);
         while (auto message = co_await self.receive())
@@ -531,4 +531,86 @@ TEST_CASE("mailbox: one that leaves limits behind with its messages destroys the
         CHECK(held.use_count() > 1);
     }
     CHECK(held.use_count() == 1);
+}
+
+TEST_CASE("mailbox: its limit and what it holds can be seen", "[actor][mailbox]")
+{
+    simulation sim(GENERATE(1U, 2U, 3U));
+    std::vector<int> seen;
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    const pid full =
+        sim.engine().spawn(boxed({.limit = 3, .when_full = overflow::wait}, strand), gated, &seen);
+    const pid plain = sim.engine().spawn(on(strand), gated, &seen);
+    int sent = 0;
+    std::optional<errc> failure;
+    sim.engine().spawn(on(0), producer, full, 10, &sent, &failure);
+    sim.send(plain, number{1});
+    sim.run_until_idle();
+
+    std::vector<mailbox_state> states;
+    std::optional<errc> gone;
+    sim.engine().spawn(
+        on(0),
+        [](context& self, pid full, pid plain, std::vector<mailbox_state>* states,
+            std::optional<errc>* gone) -> task<> {
+            states->push_back(co_await self.mailbox_of(full));
+            states->push_back(co_await self.mailbox_of(plain));
+            co_await self.stop(plain);
+            try {
+                static_cast<void>(co_await self.mailbox_of(plain));
+            } catch (const error& thrown) {
+                *gone = static_cast<errc>(thrown.code().value());
+            }
+        },
+        full, plain, &states, &gone);
+    std::optional<mailbox_state> from_outside;
+    sim.engine().mailbox_of(full, [&](error_code code, mailbox_state state) {
+        CHECK(!code);
+        from_outside = state;
+    });
+    sim.run_until_idle();
+
+    REQUIRE(states.size() == 2);
+    CHECK(states[0].queued == 3);
+    CHECK(states[0].limit == 3);
+    CHECK(states[0].when_full == overflow::wait);
+    CHECK(states[0].outside == 1);
+    CHECK(states[1].queued == 1);
+    CHECK(states[1].limit == 0);
+    CHECK(gone == errc::no_such_actor);
+    REQUIRE(from_outside);
+    CHECK(from_outside->queued == 3);
+    CHECK(from_outside->outside == 1);
+}
+
+TEST_CASE("mailbox: a look at one can be given up", "[actor][mailbox]")
+{
+    std::uint64_t given_up = 0;
+    std::uint64_t late = 0;
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        simulation sim(seed);
+        const pid near = sim.engine().spawn(on(0), helper);
+        const pid far = sim.engine().spawn(on(1), helper);
+        std::optional<std::size_t> first;
+        sim.engine().spawn(
+            on(0),
+            [](context& self, pid near, pid far, std::optional<std::size_t>* first) -> task<> {
+                const auto won = co_await when_any(
+                    [](context& self, pid far) -> task<> {
+                        static_cast<void>(co_await self.mailbox_of(far));
+                    }(self, far),
+                    [](context& self, pid near) -> task<> {
+                        static_cast<void>(co_await self.ask(near, twice{1}));
+                    }(self, near));
+                *first = won.index();
+            },
+            near, far, &first);
+        sim.run_until_idle();
+
+        REQUIRE(first);
+        given_up += *first;
+        late += sim.engine().figures().late_replies;
+    }
+    CHECK(late > 0);  // the look had been taken, and its answer was dropped
+    CHECK(late <= given_up);
 }

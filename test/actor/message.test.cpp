@@ -170,7 +170,7 @@ TEST_CASE(
     "message: one that no handler takes becomes a dead letter, and its asker is told", "[actor][message]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> seen;
     const pid receiver = sim.engine().spawn(recorder, &seen);
 
@@ -190,7 +190,7 @@ TEST_CASE(
 TEST_CASE("message: can be looked at without match", "[actor][message]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<std::string> seen;
     const pid receiver = sim.engine().spawn(one_by_one, &seen);
 
@@ -241,7 +241,7 @@ TEST_CASE("message: one in hand when the actor crashes or stops is no lost one",
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid receiver = sim.engine().spawn(holds_then_crashes);
     std::optional<error_code> outcome;
     sim.engine().ask(receiver, twice{2}, 5s, [&](error_code code, int) { outcome = code; });

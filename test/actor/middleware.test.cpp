@@ -132,7 +132,7 @@ TEST_CASE("middleware: keeps a message from its actor", "[actor][middleware]")
         }
     };
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> seen;
     const pid actor = sim.engine().spawn(with({std::make_shared<filter>()}), recorder, &seen);
     for (int i = 0; i < 6; ++i)
@@ -158,7 +158,7 @@ TEST_CASE("middleware: adds headers, sends elsewhere, and drops", "[actor][middl
         pid elsewhere;
     };
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     auto near = sim.make_probe();
     auto far = sim.make_probe();
     std::vector<std::string> traces;
@@ -249,7 +249,7 @@ TEST_CASE("middleware: what it throws is a crash", "[actor][middleware]")
     };
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     spawn_options options = with({std::make_shared<refuses>(GENERATE(true, false))}, GENERATE(0U, 1U));
     const bool at_start = std::static_pointer_cast<refuses>(options.middleware[0])->at_start;
     options.restart.limit = 1;
@@ -320,7 +320,7 @@ TEST_CASE("middleware: a touch is answered by itself, in line", "[actor][middlew
         int auto_reply() const { return 41; }
     };
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid actor = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
     CHECK(sim.ask(actor, touch{}) == touched{actor});
     CHECK(sim.ask(actor, offer{}) == 41);

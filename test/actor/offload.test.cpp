@@ -105,7 +105,7 @@ TEST_CASE("offload: what a function throws is thrown in the actor", "[actor][off
     };
     quiet_log quiet;
     simulation sim;
-    support::event_log events(sim.engine());
+    support::event_record events(sim.engine());
     lines seen;
     const pid failing = sim.engine().spawn(body::run, &seen);
 

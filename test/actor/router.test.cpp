@@ -231,7 +231,7 @@ TEST_CASE("router: a key leads to the same routee", "[actor][router]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));
     quiet_log quiet;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     record done;
     const router_options options{.strategy = routing::consistent_hash,
         .load_bound = GENERATE(0.0, 1.25),
@@ -515,7 +515,7 @@ TEST_CASE("router: what cannot be copied is not sent to several", "[actor][route
 {
     simulation sim;
     std::vector<std::string> lines;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     record done;
     const router_options options{.strategy = GENERATE(routing::broadcast, routing::scatter_gather_first)};
     const pid pool = spawn_pool(sim.engine(), "pool", 2, options, worker, &done);
@@ -538,7 +538,7 @@ TEST_CASE("router: what cannot be copied is not sent to several", "[actor][route
 TEST_CASE("router: routees come and go by message", "[actor][router]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     record done;
     const pid other = sim.engine().spawn(on(1), worker, &done);
 
@@ -652,7 +652,7 @@ TEST_CASE("router: a routee that ends leaves", "[actor][router]")
 TEST_CASE("router: without routees messages are dead letters, and askers are told at once", "[actor][router]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const routing strategy = GENERATE(from_range(std::begin(all_strategies), std::end(all_strategies)));
     const pid group = spawn_group(sim.engine(), "", {}, {.strategy = strategy});
 
@@ -795,7 +795,7 @@ TEST_CASE("router: is an actor among others", "[actor][router]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));
     quiet_log quiet;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     record done;
 
     SECTION("a pool ends with it, the members of a group do not")

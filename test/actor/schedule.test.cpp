@@ -22,7 +22,7 @@ using namespace costar::testing;
 using namespace std::chrono_literals;
 using support::crash;
 using support::crash_asked;
-using support::event_log;
+using support::event_record;
 using support::helper;
 using support::number;
 using support::on;
@@ -312,7 +312,7 @@ TEST_CASE(
     quiet_log quiet;
     const auto strand = GENERATE(0U, 1U);
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     pair two(sim);
     const pid gone = sim.engine().spawn(on(strand), notes, &two.seen);
     sim.stop(gone);
@@ -523,7 +523,7 @@ TEST_CASE("schedule: a copy that throws is a crash of the actor", "[actor][sched
     quiet_log quiet;
     const bool is_cron = GENERATE(false, true);
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     int copies = 0;
     int alive = 0;
     const pid receiver = sim.engine().spawn(support::helper);

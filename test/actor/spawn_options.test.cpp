@@ -79,7 +79,7 @@ TEST_CASE(
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> seen;
     const pid actor = sim.engine().spawn(
         "picky", restarted({.limit = 5}, GENERATE(0U, 1U)), picky, &seen, std::string("given again"));
@@ -118,7 +118,7 @@ TEST_CASE("spawn_options: the limit counts restarts within the window", "[actor]
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid actor = sim.engine().spawn(restarted({.limit = 2, .within = 10s}), helper);
 
     for (int i = 0; i < 4; ++i) {  // one each five seconds: never more than two in ten
@@ -139,7 +139,7 @@ TEST_CASE("spawn_options: a window of zero counts all restarts", "[actor][spawn_
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid actor = sim.engine().spawn(restarted({.limit = 2, .within = 0s}), helper);
 
     for (int i = 0; i < 3; ++i) {
@@ -172,7 +172,7 @@ TEST_CASE("spawn_options: a stop wins over a restart", "[actor][spawn_options]")
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
 
     SECTION("during the delay")
     {
@@ -244,7 +244,7 @@ TEST_CASE("spawn_options: children are stopped before their parent is begun anew
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U, 4U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<pid> children;
     const pid actor = sim.engine().spawn(restarted({.limit = 1}), picky_parent, &children);
     sim.run_until_idle();
@@ -265,7 +265,7 @@ TEST_CASE("spawn_options: a constructor that throws at a restart counts as a cra
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> begun;
 
     SECTION("and gets over it")

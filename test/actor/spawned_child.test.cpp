@@ -141,7 +141,7 @@ task<> spawns_task_in_task(context& self, int* ended)
 TEST_CASE("spawned_child: runs beside the body and ends with it", "[actor][spawned_child]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     int ticks = 0;
     const pid actor = sim.engine().spawn(ticking, &ticks);
 
@@ -178,7 +178,7 @@ TEST_CASE("spawned_child: an exception that leaves it crashes the actor, whereve
     const auto restarts = GENERATE(false, true);
     CAPTURE(static_cast<int>(where), restarts);
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid silent = sim.engine().spawn(slow, 48h);
     int begun = 0;
     spawn_options options;
@@ -201,7 +201,7 @@ TEST_CASE("spawned_child: an exception while the actor ends is a crash too", "[a
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     int begun = 0;
     const pid actor = sim.engine().spawn({.restart = {.limit = 3}}, fails_while_closing, &begun);
     sim.run_until_idle();
@@ -227,7 +227,7 @@ TEST_CASE("spawned_child: an exception while the actor ends is a crash too", "[a
 TEST_CASE("spawned_child: one that is begun while the actor ends is cancelled", "[actor][spawned_child]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     int ended = 0;
     const pid actor = sim.engine().spawn(spawns_task_in_task, &ended);
     sim.run_until_idle();

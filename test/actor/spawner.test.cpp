@@ -144,7 +144,7 @@ TEST_CASE("spawner: a class is constructed from its arguments", "[actor][spawner
 TEST_CASE("spawner: a used name is refused, and says whose it is", "[actor][spawner]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const auto strand = GENERATE(0U, 1U);
     const pid first = sim.engine().spawn("ada", on(0), helper);
     std::optional<pid> holder;
@@ -263,7 +263,7 @@ TEST_CASE("spawner: an actor under way when the shutdown begins is born and stop
 {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         simulation sim(seed);
-        event_log events(sim.engine());
+        event_record events(sim.engine());
         bool done = false;
         sim.engine().spawn(on(1), helper);
         sim.engine().async_shutdown(1s, [&](error_code code, const shutdown_report&) { done = !code; });
@@ -285,7 +285,7 @@ TEST_CASE("spawner: arguments may throw at every copy and move", "[actor][spawne
     const auto inside = GENERATE(false, true);
     CAPTURE(lives, restartable, inside);
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     spawn_options options = on(0);
     options.name = "fragile";
     if (restartable)
@@ -332,7 +332,7 @@ TEST_CASE("spawner: a constructor that throws is a crash of the actor", "[actor]
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const auto limit = GENERATE(0U, 3U);
     spawn_options options = on(GENERATE(0U, 1U));
     options.restart = {.limit = limit};
@@ -349,7 +349,7 @@ TEST_CASE("spawner: a constructor that throws is a crash of the actor", "[actor]
 TEST_CASE("spawner: a body may return at once", "[actor][spawner]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     struct returns {
         static task<> body(context&) { co_return; }
     };

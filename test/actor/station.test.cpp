@@ -213,7 +213,7 @@ TEST_CASE("station: an actor that is stopped ends from wherever it waits, once",
     CAPTURE(static_cast<int>(where), strand);
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
         simulation sim(seed);
-        event_log events(sim.engine());
+        event_record events(sim.engine());
         std::vector<std::string> ends;
         const pid silent = sim.engine().spawn(on(strand), unwilling);
         sim.send(silent, number{0});
@@ -237,7 +237,7 @@ TEST_CASE("station: an actor that is stopped ends from wherever it waits, once",
 TEST_CASE("station: an actor that is poisoned ends behind its messages", "[actor][station]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> seen;
     const pid actor = sim.engine().spawn(recorder, &seen);
 
@@ -255,7 +255,7 @@ TEST_CASE("station: a stop overtakes messages, wherever it comes from", "[actor]
 {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         simulation sim(seed);
-        event_log events(sim.engine());
+        event_record events(sim.engine());
         std::vector<int> seen;
         const pid actor = sim.engine().spawn(on(0), recorder, &seen);
         struct other {
@@ -282,7 +282,7 @@ TEST_CASE("station: stopped is seen once on every way to end", "[actor][station]
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U, 4U, 5U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const auto strand = GENERATE(0U, 1U);
     std::vector<int> seen;
 
@@ -366,7 +366,7 @@ TEST_CASE("station: children end before their parents, across strands too", "[ac
     quiet_log quiet;
     for (std::uint64_t seed = 1; seed <= 30; ++seed) {
         simulation sim(seed);
-        event_log events(sim.engine());
+        event_record events(sim.engine());
         std::vector<pid> all;
         const bool by_crash = seed % 2 == 0;
         const pid root =
@@ -393,7 +393,7 @@ TEST_CASE("station: children end before their parents, across strands too", "[ac
 TEST_CASE("station: a shield is waited for", "[actor][station]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<std::string> ends;
     const pid actor = sim.engine().spawn(slow_to_end, 3s, &ends);
     sim.run_until_idle();
@@ -411,7 +411,7 @@ TEST_CASE("station: what is left in a mailbox becomes dead letters, and askers a
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid actor = sim.engine().spawn(on(0), unwilling);
     std::vector<error_code> outcomes;
     sim.send(actor, number{0});
@@ -432,7 +432,7 @@ TEST_CASE("station: what is left in a mailbox becomes dead letters, and askers a
 TEST_CASE("station: a stale pid is known to be one", "[actor][station]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> seen;
     const auto strand = GENERATE(0U, 1U);
     const pid old = sim.engine().spawn(on(strand), helper);
@@ -464,7 +464,7 @@ TEST_CASE("station: a pid of another engine is not local", "[actor][station]")
 {
     simulation sim;
     simulation other;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid stranger = other.engine().spawn(helper);
     other.run_until_idle();
 
@@ -517,7 +517,7 @@ TEST_CASE("station: an actor that breeds while it is stopped takes all with it",
 {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         simulation sim(seed);
-        event_log events(sim.engine());
+        event_record events(sim.engine());
         int born = 0;
         const pid actor = sim.engine().spawn(breeds, &born);
         sim.advance(5ms);
@@ -570,7 +570,7 @@ TEST_CASE("station: hears of dead letters by message without end of it", "[actor
 TEST_CASE("station: who hears of an end can use the name again", "[actor][station]")
 {
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<pid> born{sim.engine().spawn("phoenix", on(0), helper)};
     const auto subscription = sim.engine().events().subscribe<actor_stopped>([&](const actor_stopped& event) {
         if (born.size() < 3 && event.name == "phoenix")

@@ -132,7 +132,7 @@ TEST_CASE("supervision: a class goes on with the state it has", "[actor][supervi
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<supervision_decision> decisions;
     const auto kept = sim.engine().events().subscribe<supervision_decision>(
         [&](const supervision_decision& event) { decisions.push_back(event); });
@@ -256,7 +256,7 @@ TEST_CASE("supervision: the limit is each child's own", "[actor][supervision]")
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> begun;
     std::vector<pid> children;
     sim.engine().spawn(on(0), head, one_for_one({.limit = 2}), &begun, &children);
@@ -278,7 +278,7 @@ TEST_CASE("supervision: what is escalated crashes the parent", "[actor][supervis
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> begun;
     std::vector<pid> children;
     spawn_options options = on(0);
@@ -304,7 +304,7 @@ TEST_CASE("supervision: what is escalated to the root ends there", "[actor][supe
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> begun;
     const pid actor =
         sim.engine().spawn(decided(costar::on<mishap>(directive::escalate)), beginner, 1, &begun);
@@ -380,7 +380,7 @@ TEST_CASE("supervision: children can live on through a restart", "[actor][superv
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<pid> children;
     const bool tasks = GENERATE(true, false);
     const pid parent = sim.engine().spawn(
@@ -418,7 +418,7 @@ TEST_CASE("supervision: an actor can be begun anew by hand", "[actor][supervisio
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> begun;
     const pid actor = sim.engine().spawn(decided({}, {.limit = 1}), beginner, 1, &begun);
     const pid mortal = sim.engine().spawn(on(1), beginner, 2, &begun);
@@ -444,7 +444,7 @@ TEST_CASE("supervision: the failing message is given again", "[actor][supervisio
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<std::string> seen;
     spawn_options options = decided({}, {.limit = 10});
     options.failing = {.redeliveries = 2, .becomes_dead_letter = true};
@@ -478,7 +478,7 @@ TEST_CASE("supervision: a message that was moved from is not given again", "[act
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     int tries = 0;
     spawn_options options = decided({}, {.limit = 10});
     options.failing = {.redeliveries = 2};

@@ -171,7 +171,7 @@ TEST_CASE("watch: comes before the messages that wait", "[actor][watch]")
 TEST_CASE("watch: a watcher that ends leaves nothing behind", "[actor][watch]")
 {
     simulation sim(GENERATE(1U, 2U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     const pid other = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
     sim.run_until_idle();
     for (int i = 0; i < 100; ++i) {
@@ -192,7 +192,7 @@ TEST_CASE("watch: a crash goes along a link, an end does not", "[actor][watch]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<terminated> heard;
     const std::uint32_t strand = GENERATE(0U, 1U);
     const bool from_the_other_side = GENERATE(true, false);
@@ -218,7 +218,7 @@ TEST_CASE("watch: what is untied does not crash together", "[actor][watch]")
 {
     quiet_log quiet;
     simulation sim;
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<terminated> heard;
     const pid one = sim.engine().spawn(on(0), observer, &heard);
     const pid two = sim.engine().spawn(on(1), observer, &heard);
@@ -233,4 +233,30 @@ TEST_CASE("watch: what is untied does not crash together", "[actor][watch]")
     sim.send(two, tie{one});  // it is gone: a crash
     sim.run_until_idle();
     CHECK(events.ends_of(two) == 1);
+}
+
+TEST_CASE("watch: news that nobody receives any more are no dead letters", "[actor][watch]")
+{
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid watched = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
+    const pid watcher = sim.engine().spawn(
+        on(0),
+        [](context& self, pid watched) -> task<> {
+            self.watch(watched);
+            co_await sleep_for(1h);
+        },
+        watched);
+    sim.run_until_idle();
+    sim.stop(watched);
+    sim.run_until_idle();
+    REQUIRE(sim.engine().station_at(0).find(watcher)->queued() == 1);
+
+    sim.send(watcher, number{1});
+    sim.run_until_idle();
+    sim.stop(watcher);
+    sim.run_until_idle();
+
+    CHECK(events.dead_of(watcher, errc::actor_stopped) == 1);  // the number alone
+    CHECK(sim.engine().figures().dead_letters == 1);
 }

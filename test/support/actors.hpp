@@ -62,9 +62,9 @@ public:
 };
 
 /// Keeps every event of an engine whose strands share one thread.
-class event_log {
+class event_record {
 public:
-    explicit event_log(costar::engine& engine)
+    explicit event_record(costar::engine& engine)
         : subscriptions_{keep(engine, started), keep(engine, stopped), keep(engine, restarted),
               keep(engine, limits), keep(engine, duplicates), keep(engine, dead)}
     {}

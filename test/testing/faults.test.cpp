@@ -94,7 +94,7 @@ TEST_CASE("faults: an actor crashes at its n-th message", "[testing][faults]")
 {
     quiet_log quiet;
     simulation sim(1, {.faults = true});
-    event_log events(sim.engine());
+    event_record events(sim.engine());
     std::vector<int> seen;
     spawn_options options = on(0);
     options.restart.limit = 1;

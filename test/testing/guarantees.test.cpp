@@ -119,7 +119,7 @@ TEST_CASE("guarantees: hold over ten thousand orders", "[testing][guarantees]")
     std::uint64_t late = 0;
     const std::uint64_t seeds = for_each_seed(10'000, {.strands = 3}, [&](simulation& sim) {
         ledger book;
-        event_log events(sim.engine());
+        event_record events(sim.engine());
         auto& random = sim.random();
         std::vector<pid> workers;
         for (std::uint32_t i = 0; i < 3; ++i) {

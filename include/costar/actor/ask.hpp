@@ -3,6 +3,7 @@
 #pragma once
 
 #include <costar/actor/cell.hpp>
+#include <costar/actor/mailbox.hpp>
 #include <costar/actor/station.hpp>
 #include <costar/core/error.hpp>
 #include <costar/core/timer.hpp>
@@ -251,6 +252,50 @@ class stop_request {
 public:
     stop_request(cell& self, pid target) noexcept : self_(&self), target_(target) {}
     stop_awaiter operator co_await() const noexcept { return stop_awaiter(*self_, target_); }
+
+private:
+    cell* self_;
+    pid target_;
+};
+
+/// Waits for a look at a mailbox; made by `context::mailbox_of`.
+class mailbox_awaiter : private run_node, private cancel_hook, private reply_waiter {
+public:
+    mailbox_awaiter(cell& self, pid target) noexcept
+        : cancel_hook(actions), reply_waiter(take), self_(self), target_(target)
+    {}
+    ~mailbox_awaiter();
+
+    bool await_ready() const noexcept { return false; }
+
+    template <std::derived_from<promise_base> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> caller)
+    {
+        waiter = &caller.promise();
+        return begin(caller.promise().scope());
+    }
+
+    mailbox_state await_resume() const;
+
+private:
+    static const hook_actions actions;
+    static void take(reply_waiter& base, const message_type* type, void* value, errc failure) noexcept;
+
+    bool begin(scope& within);
+    void end(errc reason) noexcept;
+
+    cell& self_;
+    pid target_;
+    mailbox_state seen_;
+    errc failure_{};
+    std::uint64_t token_ = 0;
+};
+
+/// A look at a mailbox that has not begun.
+class [[nodiscard]] mailbox_request {
+public:
+    mailbox_request(cell& self, pid target) noexcept : self_(&self), target_(target) {}
+    mailbox_awaiter operator co_await() const noexcept { return mailbox_awaiter(*self_, target_); }
 
 private:
     cell* self_;

@@ -379,6 +379,12 @@ public:
         requires accepts<Destination, std::remove_cvref_t<Message>>
     send_request send_async(const Destination& to, Message&& message);
 
+    /// How full the mailbox of an actor is, anywhere in the engine, and what its limit is: `const auto box =
+    /// co_await self.mailbox_of(pid)`. It overtakes the messages that wait there.
+    ///
+    /// Errors: throws `no_such_actor`, `cancelled`.
+    mailbox_request mailbox_of(costar::pid target) noexcept { return mailbox_request(*this, target); }
+
     /// Asks `to` at once and gives the answer that is under way as a value: a `costar::future`, to be awaited
     /// later, more than once, by others, to be piped, combined, cancelled. Deadline and errors: as `ask`;
     /// with `std::chrono::nanoseconds::max()` there is no deadline, not even an inherited one.

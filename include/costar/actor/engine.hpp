@@ -57,7 +57,8 @@ struct engine_options {
     std::chrono::nanoseconds ask_timeout = std::chrono::seconds(5);
 
     /// How crashes of actors without parent are dealt with that say nothing themselves; the first crash ends
-    /// them when nothing is said here either.
+    /// them when nothing is said here either. They have no siblings, so any strategy means `one_for_one`:
+    /// actors that share their fate are spawned by one parent.
     std::optional<supervisor> guardian{};
 
     /// What stands between all actors and their messages, outside of what they have themselves.
@@ -237,6 +238,20 @@ public:
             token, static_cast<pid>(to), value(std::forward<Message>(message)));
     }
 
+    /// Completes with `void(error_code, mailbox_state)`: how full an actor's mailbox is and what its limit
+    /// is.
+    template <class Token>
+    auto mailbox_of(pid target, Token&& token)
+    {
+        return asio::async_initiate<Token, void(boost::system::error_code, mailbox_state)>(
+            [this](auto handler, pid target) {
+                using waiting = outside_request<mailbox_state, decltype(handler)>;
+                waiting::start(post_of(target), waiting::purpose::look, target, nullptr,
+                    std::chrono::nanoseconds(-1), std::move(handler));
+            },
+            token, target);
+    }
+
     /// Begins an actor anew, as `context::restart`.
     void restart(pid target);
 
@@ -244,6 +259,10 @@ public:
     /// of their own, from outside of them: each strand is asked, and one that does not answer in time is said
     /// to be busy.
     std::string dump(std::chrono::nanoseconds patience = std::chrono::seconds(1));
+
+    /// The same without asking anybody, while no strand runs: for a debugger that has stopped the process,
+    /// `print my_engine.dump_stopped()`, for a borrowed engine whose context stands still, for simulations.
+    std::string dump_stopped() const;
 
     /// The actor with this name, or with this text form (`node/name`, or a pid's).
     std::optional<pid> find(std::string_view name) const;

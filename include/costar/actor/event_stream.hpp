@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <costar/actor/envelope.hpp>
 #include <costar/actor/pid.hpp>
 #include <costar/actor/supervision.hpp>
 #include <costar/core/error.hpp>
@@ -22,16 +23,44 @@
 
 namespace costar {
 
+/// When something happened, by the date of the engine's clock.
+using event_time = std::chrono::system_clock::time_point;
+
+/// A message that has left its mailbox for good, whose type is known to who looks into it.
+///
+/// Thread safety: as its message's; it does not change any more.
+class lost_message {
+public:
+    /// Moves a message into itself.
+    lost_message(const message_type& type, void* message);
+    lost_message(const lost_message&) = delete;
+    lost_message& operator=(const lost_message&) = delete;
+    ~lost_message();
+
+    /// The message when it is a `Message`, else null.
+    template <any_message Message>
+    const Message* get_if() const noexcept
+    {
+        return type_ == &type_of<Message> ? static_cast<const Message*>(memory_) : nullptr;
+    }
+
+private:
+    const message_type* type_;
+    void* memory_;
+};
+
 /// An actor was made: it has its pid, its name and its place in the family.
 struct actor_initialized {
     pid who;
     std::string name;
+    event_time at{};
 };
 
 /// An actor began to run for the first time.
 struct actor_started {
     pid who;
     std::string name;
+    event_time at{};
 };
 
 /// An actor has ended, on whatever way; seen once for each actor that was spawned.
@@ -39,14 +68,17 @@ struct actor_stopped {
     pid who;
     std::string name;
     errc reason;  ///< `cancelled` when it was stopped or returned, `actor_failed` after a final crash
+    event_time at{};
 };
 
-/// An actor crashed and begins anew.
+/// An actor crashed and begins anew. Where the exception came from is not in it: the body has unwound by
+/// then.
 struct actor_restarted {
     pid who;
     std::string name;
     std::string reason;
     std::uint32_t restarts;
+    event_time at{};
 };
 
 /// An actor crashed once too often; it ends.
@@ -55,6 +87,7 @@ struct restart_limit_reached {
     std::string name;
     std::string reason;
     std::uint32_t restarts;
+    event_time at{};
 };
 
 /// What was decided about a crash.
@@ -63,6 +96,7 @@ struct supervision_decision {
     std::string name;
     std::string reason;
     directive decided;
+    event_time at{};
 };
 
 /// An actor has kept its strand for longer than `turn_options::hog_limit`.
@@ -85,6 +119,10 @@ struct dead_letter {
     pid sender;
     errc reason;
     std::string type;
+
+    /// The message itself, `letter.message->get_if<order>()`; null in the rare case that it could not be
+    /// moved. It dies with the last event that holds it, on whatever thread that is.
+    std::shared_ptr<const lost_message> message{};
 };
 
 /// Publish and subscribe by type inside an engine.

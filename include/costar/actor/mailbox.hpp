@@ -46,6 +46,22 @@ struct mailbox_options {
     std::uint32_t stash_limit = 1000;
 };
 
+/// What a mailbox holds, and may hold, at one moment. Made by `context::mailbox_of`, `engine::mailbox_of`.
+struct mailbox_state {
+    /// Messages that wait to be received.
+    std::size_t queued = 0;
+
+    /// How many may wait, 0 for any number, and what happens to more.
+    std::uint32_t limit = 0;
+    overflow when_full = overflow::wait;
+
+    /// Messages whose senders wait for room.
+    std::size_t outside = 0;
+
+    /// Messages that the actor has put aside.
+    std::size_t stashed = 0;
+};
+
 /// Order in a mailbox where not all messages are equal: control first, then by level.
 ///
 /// The messages themselves lie in the cell's list; this knows the last one of each level.

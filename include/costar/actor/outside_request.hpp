@@ -35,12 +35,14 @@ struct request_signature<void> {
 template <class Reply, class Handler>
 class outside_request final : private reply_waiter, private timer_node, private stray {
 public:
-    /// What is asked for: an answer to a message, that an actor has ended, or room in its mailbox.
+    /// What is asked for: an answer to a message, that an actor has ended, room in its mailbox, or a look at
+    /// that.
     enum class purpose : std::uint8_t {
         answer,
         stop,
         end,
-        room
+        room,
+        look
     };
 
     static void start(station& post, purpose wanted, pid to, envelope* sent, std::chrono::nanoseconds timeout,
@@ -120,6 +122,8 @@ private:
             if (sent_ != nullptr)
                 post_.send(to_, std::exchange(sent_, nullptr));
             post_.await_end(to_, token_);
+        } else if (wanted_ == purpose::look) {
+            post_.look_at_mailbox(to_, token_);
         } else if (wanted_ == purpose::room) {
             post_.admit(to_, std::exchange(sent_, nullptr), token_);
         } else {

@@ -232,6 +232,9 @@ public:
     /// Sends an envelope, and answers `token`, if it is not 0, when it has found room.
     void admit(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with = nullptr);
 
+    /// Answers `token` with the `mailbox_state` of an actor anywhere, or with `errc::no_such_actor`.
+    void look_at_mailbox(pid target, std::uint64_t token);
+
     /// Whoever holds `token` does not wait for room any more.
     void withdraw(pid to, std::uint64_t token);
 
@@ -454,6 +457,7 @@ private:
     /// Has a request that came to an actor which is itself waiting closed a circle?
     void suspect_circle(cell& to, const envelope& request) noexcept;
     void follow_circle(circle_chase chase) noexcept;
+    void take_back(pid from, std::uint64_t token) noexcept;
 
     directive decision_for(cell& self, const std::exception_ptr& failure) noexcept;
     void fail_from_afar(cell& self, std::exception_ptr failure) noexcept;
