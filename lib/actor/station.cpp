@@ -300,8 +300,10 @@ void station::send_away(pid to, envelope* sent)
         bury(sent, to, errc::no_such_actor);
 }
 
+namespace {
+
 /// The message of a dead letter; null when it cannot be moved.
-static std::shared_ptr<const lost_message> kept_of(envelope& lost) noexcept
+std::shared_ptr<const lost_message> kept_of(envelope& lost) noexcept
 {
     try {
         return std::make_shared<const lost_message>(*lost.type, lost.body());
@@ -309,6 +311,8 @@ static std::shared_ptr<const lost_message> kept_of(envelope& lost) noexcept
         return nullptr;
     }
 }
+
+}  // namespace
 
 void station::bury(envelope* lost, pid to, errc reason) noexcept
 {

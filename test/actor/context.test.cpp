@@ -609,3 +609,23 @@ TEST_CASE("context: a message can be sent in another's name", "[actor][context]"
         owner.pid(), actor);
     CHECK(owner.expect<number>().value == 6);
 }
+
+TEST_CASE("context: a message from nobody stays so, whoever wrote before it", "[actor][context]")
+{
+    simulation sim;
+    auto owner = sim.make_probe();
+    std::vector<pid> senders;
+    const pid actor = sim.engine().spawn(
+        on(GENERATE(0U, 1U)),
+        [](context& self, std::vector<pid>* senders) -> task<> {
+            while (auto message = co_await self.receive())
+                message.match([&](number&) { senders->push_back(self.sender()); });
+        },
+        &senders);
+    sim.engine().send_as(owner.pid(), actor, number{1});
+    sim.engine().send(actor, number{2});
+    sim.engine().send_as(owner.pid(), actor, number{3});
+    sim.run_until_idle();
+
+    CHECK(senders == std::vector{owner.pid(), pid(), owner.pid()});
+}

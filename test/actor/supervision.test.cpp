@@ -524,3 +524,23 @@ TEST_CASE("supervision: a class that goes on gets the failing message again", "[
     const auto actor = sim.engine().spawn<stumbles>(options);
     CHECK(sim.ask(actor, twice{4}) == 4);
 }
+
+TEST_CASE("supervision: a restart is written to the log", "[actor][supervision]")
+{
+    std::vector<std::pair<log_level, std::string>> lines;
+    set_log_sink([&](log_level level, std::string_view line) { lines.emplace_back(level, line); });
+    simulation sim;
+    spawn_options options = on(0);
+    options.name = "ada";
+    options.restart.limit = 1;
+    const pid actor = sim.engine().spawn(options, helper);
+    sim.send(actor, crash{});
+    sim.send(actor, crash{});
+    sim.run_until_idle();
+    set_log_sink({});
+
+    REQUIRE(lines.size() == 2);
+    CHECK(
+        lines[0] == std::pair(log_level::error, std::string("actor ada crashed: told to; it is begun anew")));
+    CHECK(lines[1] == std::pair(log_level::error, std::string("actor ada crashed: told to")));
+}
