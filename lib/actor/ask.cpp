@@ -26,7 +26,9 @@ const hook_actions stop_awaiter::actions{.cancel =
                                              [](cancel_hook& hook) noexcept {
                                                  auto& self = static_cast<stop_awaiter&>(hook);
                                                  self.cancelled_ = true;
-                                                 station::of(self.self_).forget(self.token_);
+                                                 station& post = station::of(self.self_);
+                                                 post.forget(self.token_);
+                                                 post.forget_end(self.target_, self.token_);
                                                  self.end();
                                              },
     .describe =

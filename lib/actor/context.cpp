@@ -2,6 +2,7 @@
 
 #include <costar/actor/context.hpp>
 
+#include <costar/actor/extras.hpp>
 #include <costar/actor/spawned_child.hpp>
 
 #include <cassert>
@@ -53,7 +54,7 @@ message receive_awaiter::take_nothing()
 }
 
 /// A message for a receive that can be cancelled alone or for an actor that has extras, or a poison pill.
-message receive_awaiter::hand_over_specially(envelope* taken)
+message receive_awaiter::hand_over_specially(envelope* taken, bool is_selective)
 {
     if (self_.receives_in_branch)
         detach();
@@ -64,8 +65,13 @@ message receive_awaiter::hand_over_specially(envelope* taken)
         return swallow(taken);
     message handed = hold(taken);
     if (self_.has_extras)
-        post.pass_through(self_, handed);
+        post.pass_through(self_, handed, is_selective);
     return handed;
+}
+
+void receive_awaiter::note_due(const envelope* waiting) noexcept
+{
+    self_.extras()->order.due = waiting;
 }
 
 message receive_awaiter::swallow(envelope* pill) noexcept
@@ -97,7 +103,7 @@ message selective_awaiter::take_from_behind()
     *link = taken->next;
     if (self_.last == taken)  // `next` is the first member of the envelope before it
         self_.last = link == &self_.first ? nullptr : reinterpret_cast<envelope*>(link);
-    return hand_over(taken);
+    return hand_over(taken, true);
 }
 
 message context::try_receive()

@@ -56,12 +56,13 @@ event_stream::~event_stream() = default;
 
 event_stream::subscription event_stream::subscribe(std::type_index type, erased receiver)
 {
+    std::shared_ptr<const state::list> old;  // ends behind the lock: what it holds may come back here
     const std::lock_guard lock(state_->mutex);
     auto changed = std::make_shared<state::list>(*state_->listeners);
     const std::uint64_t id = ++state_->last_id;
     changed->push_back(std::make_shared<const state::listener>(id, type, std::move(receiver)));
     state_->count.store(changed->size(), std::memory_order_relaxed);
-    state_->listeners = std::move(changed);
+    old = std::exchange(state_->listeners, std::move(changed));
     return subscription(state_, id);
 }
 
@@ -87,6 +88,7 @@ void event_stream::subscription::cancel() noexcept
     const auto state = std::exchange(state_, {}).lock();
     if (!state)
         return;
+    std::shared_ptr<const state::list> old;
     const std::lock_guard lock(state->mutex);
     auto changed = std::make_shared<state::list>(*state->listeners);
     std::erase_if(*changed, [this](const auto& each) {
@@ -97,7 +99,7 @@ void event_stream::subscription::cancel() noexcept
         return true;
     });
     state->count.store(changed->size(), std::memory_order_relaxed);
-    state->listeners = std::move(changed);
+    old = std::exchange(state->listeners, std::move(changed));
 }
 
 }  // namespace costar

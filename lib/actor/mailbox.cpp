@@ -105,25 +105,33 @@ void mailbox_order::restore(cell& self, std::uint8_t level) noexcept
 void mailbox_order::begin(cell& self) noexcept
 {
     controls_ = 0;
-    for (std::uint8_t level = lowest; level <= control; ++level)
-        restore(self, level);
-    for (envelope* each = self.first; each != nullptr && level_of(*each) == control; each = each->next)
-        ++controls_;
+    std::fill(std::begin(tails_), std::end(tails_), nullptr);
+    envelope* left = std::exchange(self.first, nullptr);
+    self.last = nullptr;
+    while (envelope* each = left) {  // a plain mailbox may hold control messages between others
+        left = each->next;
+        insert(self, each);
+    }
 }
 
 envelope* mailbox_order::take_oldest(cell& self) noexcept
 {
+    // By priority the list begins with the most urgent ones: of the least urgent the first is meant.
+    envelope* found = nullptr;
+    envelope* before_found = nullptr;
     envelope* before = nullptr;
     for (envelope* each = self.first; each != nullptr; before = std::exchange(each, each->next)) {
-        if (is_exempt(*this, *each))
+        if (each == due || is_exempt(*this, *each) ||
+            (found != nullptr && level_of(*each) == level_of(*found)))
             continue;
-        (before == nullptr ? self.first : before->next) = each->next;
-        if (self.last == each)
-            self.last = before;
-        removed(self, each);
-        return each;
+        found = each;
+        before_found = before;
+        if (!by_priority_)
+            break;
     }
-    return nullptr;
+    if (found != nullptr)
+        unlink(self, found, before_found);
+    return found;
 }
 
 void mailbox_order::forget(cell& self, pid ended) noexcept
@@ -131,16 +139,22 @@ void mailbox_order::forget(cell& self, pid ended) noexcept
     envelope* before = nullptr;
     for (envelope* each = self.first; each != nullptr && level_of(*each) == control;
         before = std::exchange(each, each->next)) {
-        if (each->type != &type_of<terminated> || each->as<terminated>().who != ended)
+        if (each == due || each->type != &type_of<terminated> || each->as<terminated>().who != ended)
             continue;
-        (before == nullptr ? self.first : before->next) = each->next;
-        if (self.last == each)
-            self.last = before;
-        removed(self, each);
+        unlink(self, each, before);
         self.home().message_taken(self);
         each->discard();
         return;
     }
+}
+
+/// Takes a message out that lies behind `before`, or first.
+void mailbox_order::unlink(cell& self, envelope* taken, envelope* before) noexcept
+{
+    (before == nullptr ? self.first : before->next) = taken->next;
+    if (self.last == taken)
+        self.last = before;
+    removed(self, taken);
 }
 
 // What comes
@@ -168,7 +182,10 @@ void station::put(cell& to, extras_part& more, envelope* sent) noexcept
         for (const auto& each : more.chain)
             each->posted(static_cast<context&>(to), type, to.queued());
     }
+    const bool waits = to.wanted != nullptr;
     has_arrived(to, *sent);
+    if (waits && to.wanted == nullptr)
+        more.order.due = sent;
 }
 
 void station::overflow_with(cell& to, extras_part& more, const admission& arrived) noexcept
@@ -334,25 +351,23 @@ void station::withdraw(pid to, std::uint64_t token)
 // What leaves
 // ---------------------------------------------------------------------------------------------------------
 
-void station::send_specially(
+pid station::send_specially(
     cell& from, pid to, envelope* sent, std::unique_ptr<headers> with, std::uint64_t token)
 {
     home_.spend();
     outgoing leaving(to, *sent, with);
     if (extras_part* more = from.extras()) {
-        const auto refuse = [&](errc reason) {
-            bury(sent, leaving.to(), reason);
-            if (token != 0)
-                fail(token, reason);
-        };
         try {
             for (const auto& each : more->chain)
                 if (!each->sending(static_cast<context&>(from), leaving)) {
-                    refuse(errc::cancelled);
-                    return;
+                    bury(sent, leaving.to(), errc::cancelled);
+                    if (token != 0)
+                        fail(token, errc::cancelled);
+                    return leaving.to();
                 }
         } catch (...) {
-            refuse(errc::actor_failed);
+            sent->reply = 0;  // who asks hears of it by the exception
+            bury(sent, leaving.to(), errc::actor_failed);
             throw;
         }
     }
@@ -360,6 +375,7 @@ void station::send_specially(
         admit(leaving.to(), sent, token, std::move(with));
     else
         send(leaving.to(), sent);
+    return leaving.to();
 }
 
 // What is taken
@@ -369,6 +385,7 @@ void station::has_taken(cell& self, envelope* taken) noexcept
 {
     extras_part& more = *self.extras();
     more.order.removed(self, taken);
+    more.order.due = nullptr;
     while (!more.waiting.empty() && self.queued() - more.order.controls() < more.box.limit) {
         const admission next = more.waiting.front();
         more.waiting.pop_front();
@@ -383,8 +400,8 @@ void station::has_taken(cell& self, envelope* taken) noexcept
             each->emptied(static_cast<context&>(self));
 }
 
-/// In the hands of the actor from here on.
-void station::pass_through(cell& self, message& taken)
+/// In the hands of the actor from here on. What was asked for by its type cannot be kept from it.
+void station::pass_through(cell& self, message& taken, bool is_selective)
 {
     extras_part& more = *self.extras();
     if (!more.is_needed()) {
@@ -394,13 +411,18 @@ void station::pass_through(cell& self, message& taken)
     envelope* held = taken.envelope_;
     if (!more.chain.empty() || more.keeps_failing || more.with.contains(held))
         held->mark_kept();
+    const pid sender = held->sender;
     if (more.is_intercepted)
         shared_.interceptor->hand(*this, self, taken);
     for (const auto& each : more.chain) {
-        if (each->receiving(static_cast<context&>(self), taken))
+        const bool passes = each->receiving(static_cast<context&>(self), taken);
+        if (taken && (passes || is_selective))
             continue;
-        taken.mark_handled();
-        const pid sender = held->sender;
+        if (is_selective)
+            throw error(
+                errc::not_understood, "middleware took away a message that was asked for by its type");
+        if (taken)
+            taken.mark_handled();
         taken = message();
         envelope* nothing = envelope::make(withheld{}, sender);
         nothing->hold(self);
@@ -450,7 +472,12 @@ void station::finish_specially(envelope& done, bool failed) noexcept
     if (failed)
         reason = self.stop_requested ? errc::actor_stopped : errc::actor_failed;
     if (done.reply != 0 && done.type->answer_alone != nullptr && !failed && !destroying_) {
-        done.type->answer_alone(*this, std::exchange(done.reply, 0), pid_of(self), done.body());
+        const std::uint64_t token = std::exchange(done.reply, 0);
+        try {
+            done.type->answer_alone(*this, token, pid_of(self), done.body());
+        } catch (...) {
+            fail(token, errc::actor_failed);
+        }
     } else if (!handled && !destroying_) {
         bury(&done, pid_of(self), reason);
         return;
@@ -471,6 +498,7 @@ bool station::save_failing(cell& self, extras_part& more, envelope* done) noexce
         ++more.redelivered;
         more.order.insert_first(self, done);
         home_.message_queued(self);
+        has_arrived(self, *done);
         return true;
     }
     more.failed = nullptr;
@@ -515,8 +543,8 @@ std::size_t station::unstash(cell& self, std::size_t count) noexcept
         more->order.insert_first(self, *each);
         home_.message_queued(self);
     }
-    if (!back.empty())
-        has_arrived(self, *back.front());
+    for (const envelope* each : back)
+        has_arrived(self, *each);
     return back.size();
 }
 

@@ -55,7 +55,13 @@ bool send_awaiter::begin(scope& within)
     token_ = post.expect(*this);
     within.attach(*this);
     sent_->sender = post.pid_of(self_);
-    post.send_specially(self_, to_, std::exchange(sent_, nullptr), nullptr, token_);
+    try {
+        to_ = post.send_specially(self_, to_, std::exchange(sent_, nullptr), nullptr, token_);
+    } catch (...) {  // the actor's middleware; nothing was sent
+        post.forget(std::exchange(token_, 0));
+        detach();
+        throw;
+    }
     return true;
 }
 

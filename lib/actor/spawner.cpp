@@ -15,8 +15,10 @@ namespace costar {
 birth_place::birth_place(commons& shared, cell* parent, spawn_options options, bool repeatable)
     : parent_cell_(parent), options_(std::move(options))
 {
-    if (shared.closing.load(std::memory_order_relaxed) ||
-        (parent != nullptr && parent->state == life::closing))
+    const bool is_childless = parent != nullptr &&
+        (parent->state == life::closing ||
+            (parent->rare() != nullptr && parent->rare()->childless != nullptr));
+    if (is_childless || shared.closing.load(std::memory_order_relaxed))
         refuse(shared);
     inherit(shared, parent);
     if (options_.restart.limit != 0 && !repeatable)

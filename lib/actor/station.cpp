@@ -235,9 +235,7 @@ pid station::parent_of(const cell& self) noexcept
             for (const auto& each : self.extras()->chain)
                 each->started(static_cast<context&>(self));
         } catch (...) {
-            self.state = life::closing;
-            crashed(self, std::current_exception());
-            queue_reap(self);
+            could_not_begin(self, std::current_exception());
             return false;
         }
     }
@@ -276,8 +274,9 @@ void station::begin_failed(
     join_family(born, parent);
     figures_.live.add(1);
     figures_.spawned.add(1);
-    crashed(born, failure);
     born.state = life::closing;
+    crashed(born, failure);
+    close_family(born);
     queue_reap(born);
 }
 
@@ -391,13 +390,13 @@ void station::pass_on(std::uint64_t token, const message_type& type, void* value
 
 void station::fail(std::uint64_t token, errc reason) noexcept
 {
+    if (destroying_)
+        return;  // whoever waits is destroyed too, or has been
     if (strand_of(token) == home_.index()) {
         if (reply_waiter* waiter = claim(token))
             waiter->fail(reason);
         return;
     }
-    if (destroying_)
-        return;
     parcel packed{};
     packed.to = token;
     packed.kind = &failure_type;
@@ -429,6 +428,17 @@ void station::await_end(pid target, std::uint64_t token)
     static_cast<void>(find_or_answer(target, token));
 }
 
+void station::forget_end(pid target, std::uint64_t token)
+{
+    if (target.node() == shared_.node && is_known(target.strand()) && target.strand() != home_.index()) {
+        station& theirs = *shared_.stations[target.strand()];
+        theirs.home_.post([&theirs, target, token] { theirs.forget_end(target, token); });
+        return;
+    }
+    if (cell* found = find(target); found != nullptr && found->rare() != nullptr)
+        std::erase(found->rare()->end_waiters, token);
+}
+
 /// Notes that `token` waits for the end of an actor of this strand.
 cell* station::find_or_answer(pid target, std::uint64_t token)
 {
@@ -451,6 +461,7 @@ void station::request_stop(cell& target) noexcept
     if (target.state == life::restarting) {
         if (target.rare()->pause != nullptr)
             home_.disarm(*target.rare()->pause);
+        target.state = life::closing;
         target.begin_again = true;
         queue_reap(target);
         return;
@@ -578,6 +589,7 @@ void station::advance(cell& self) noexcept
 
 void station::restart(cell& self) noexcept
 {
+    self.state = life::running;  // a stop from here on is one like any other
     self.reset_cancelled();
     ++self.cold->restart_count;
     figures_.restarts.add(1);
@@ -588,10 +600,21 @@ void station::restart(cell& self) noexcept
         if (begin_body(self, self.cold->again->begin(static_cast<context&>(self))))
             home_.make_ready(self);
     } catch (...) {
-        self.state = life::closing;
-        crashed(self, std::current_exception());
-        queue_reap(self);
+        could_not_begin(self, std::current_exception());
     }
+}
+
+/// The end, or the next attempt, comes in a later step: endless attempts must leave others their time.
+void station::could_not_begin(cell& self, const std::exception_ptr& failure) noexcept
+{
+    self.state = life::closing;
+    crashed(self, failure);
+    close_family(self);  // what middleware has spawned
+    home_.post([this, id = pid_of(self)] {
+        cell* found = find(id);
+        if (found != nullptr && found->state == life::closing && !found->body)
+            queue_reap(*found);
+    });
 }
 
 void station::drop_mailbox(cell& self, errc reason) noexcept
@@ -622,6 +645,8 @@ void station::terminate(cell& self) noexcept
     if (more != nullptr) [[unlikely]]
         for (auto each = more->chain.rbegin(); each != more->chain.rend(); ++each)
             (*each)->stopped(static_cast<context&>(self));
+    if (more != nullptr && more->idle != nullptr) [[unlikely]]
+        home_.disarm(*more->idle);  // whoever has set it last
     const bool is_told = shared_.events.has_subscribers();
     const std::string name = is_told ? name_of(self) : std::string();
     // Whoever hears of the end, be it by a dead letter, finds neither the pid nor the name any more.

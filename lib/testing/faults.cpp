@@ -47,6 +47,7 @@ bool faults::take(station& where, cell& to, envelope* sent)
     ++injected_;
     switch (found->what) {
     case kind::lose:
+        to.extras()->with.erase(sent);
         sent->discard();
         return true;
     case kind::delay: {

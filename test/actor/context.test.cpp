@@ -6,6 +6,9 @@
 #include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+
 #include <rapidcheck.h>
 
 #include <deque>
@@ -628,4 +631,32 @@ TEST_CASE("context: a message from nobody stays so, whoever wrote before it", "[
     sim.run_until_idle();
 
     CHECK(senders == std::vector{owner.pid(), pid(), owner.pid()});
+}
+
+TEST_CASE("context: waits for an end that were given up leave nothing at the other", "[actor][context]")
+{
+    simulation sim;
+    const pid other = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
+    sim.engine().spawn(
+        on(0),
+        [](context& self, pid other) -> task<> {
+            for (int i = 0; i < 10; ++i) {
+                const auto ended = co_await as_result(with_timeout(
+                    1s, [](context& self, pid other) -> task<> { co_await self.wait(other); }(self, other)));
+                CHECK_FALSE(ended);
+            }
+        },
+        other);
+    for (int i = 0; i < 5; ++i) {
+        asio::cancellation_signal give_up;
+        sim.engine().wait(other, asio::bind_cancellation_slot(give_up.slot(), [](error_code) {}));
+        sim.run_until_idle();
+        give_up.emit(asio::cancellation_type::terminal);
+    }
+    sim.advance(1min);
+
+    REQUIRE(sim.engine().station_at(other.strand()).find(other)->rare() != nullptr);
+    CHECK(sim.engine().station_at(other.strand()).find(other)->rare()->end_waiters.empty());
+    sim.stop(other);
+    CHECK(sim.engine().figures().late_replies == 0);
 }

@@ -5,9 +5,9 @@
 #include <costar/testing/simulation.hpp>
 
 #include <boost/asio/io_context.hpp>
+
 #include <memory>
 #include <optional>
-
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -230,4 +230,13 @@ TEST_CASE("event_stream: a dead letter brings the message", "[actor][event_strea
     CHECK(events.dead[0].message->get_if<words>()->text == "is anybody there?");
     CHECK(events.dead[0].message->get_if<number>() == nullptr);
     CHECK(*events.dead[1].message->get_if<number>() == number{7});
+}
+
+TEST_CASE("event_stream: what a subscriber holds may end subscriptions of its own", "[actor][event_stream]")
+{
+    event_stream events;
+    auto inner = std::make_shared<event_stream::subscription>(events.subscribe<int>([](int) {}));
+    event_stream::subscription outer = events.subscribe<int>([held = std::move(inner)](int) {});
+    outer.cancel();  // and with it what it held
+    CHECK_FALSE(events.has_subscribers());
 }

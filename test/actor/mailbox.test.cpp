@@ -614,3 +614,158 @@ TEST_CASE("mailbox: a look at one can be given up", "[actor][mailbox]")
     CHECK(late > 0);  // the look had been taken, and its answer was dropped
     CHECK(late <= given_up);
 }
+
+TEST_CASE("mailbox: what an actor was woken for is not taken away", "[actor][mailbox]")
+{
+    simulation sim(GENERATE(range(1U, 20U)));
+    const bool by_type = GENERATE(true, false);
+    std::vector<int> seen;
+    const pid actor = sim.engine().spawn(
+        boxed({.limit = 1, .when_full = overflow::drop_oldest}),
+        [](context& self, bool by_type, std::vector<int>* seen) -> task<> {
+            for (;;) {
+                auto message = by_type ? co_await self.receive<number>() : co_await self.receive();
+                if (!message)
+                    co_return;
+                message.match([&](number& m) { seen->push_back(m.value); }, [](parcel_of&) {});
+            }
+        },
+        by_type, &seen);
+    sim.run_until_idle();
+    // From one turn of a neighbour, so that nothing runs in between.
+    sim.engine().spawn(
+        on(0),
+        [](context& self, pid to) -> task<> {
+            self.send(to, number{1});
+            for (int i = 0; i < 3; ++i)
+                self.send(to, parcel_of{});
+            co_return;
+        },
+        actor);
+    sim.run_until_idle();
+
+    CHECK(seen == std::vector{1});
+    CHECK(sim.engine().figures().live == 1);
+    CHECK(sim.engine().figures().dropped >= 2);
+}
+
+TEST_CASE("mailbox: news that an actor was woken for are not withdrawn", "[actor][mailbox]")
+{
+    simulation sim(GENERATE(range(1U, 20U)));
+    const pid watched = sim.engine().spawn(on(0), helper);
+    int ended = 0;
+    const pid actor = sim.engine().spawn(
+        on(0),
+        [](context& self, pid watched, int* ended) -> task<> {
+            self.watch(watched);
+            self.spawn_task([](context& self, pid watched) -> task<> {
+                co_await self.wait(watched);
+                self.unwatch(watched);
+            }(self, watched));
+            while (auto message = co_await self.receive())
+                message.match([&](terminated&) { ++*ended; });
+        },
+        watched, &ended);
+    sim.run_until_idle();
+    sim.stop(watched);
+    sim.run_until_idle();
+
+    CHECK(ended <= 1);
+    CHECK(sim.engine().station_at(0).find(actor) != nullptr);  // it lives
+}
+
+TEST_CASE("mailbox: by priority the least urgent is dropped", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    const pid actor = sim.engine().spawn(
+        boxed({.limit = 3, .when_full = overflow::drop_oldest, .by_priority = true}), gated, &seen);
+    sim.run_until_idle();
+    for (const parcel_of& each : {parcel_of{7, 1}, parcel_of{1, 2}, parcel_of{1, 3}, parcel_of{5, 4}})
+        sim.send(actor, each);
+    sim.run_until_idle();
+    sim.send(actor, parcel_of{6, 5});
+    sim.send(actor, gate{});
+    sim.run_until_idle();
+
+    CHECK(seen == std::vector{1, 5});  // the gate needed a place too
+}
+
+TEST_CASE("mailbox: control between other messages comes first once there is an order", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    const pid actor = sim.engine().spawn(
+        on(0),
+        [](context& self, std::vector<int>* seen) -> task<> {
+            if (!co_await self.receive<gate>())
+                co_return;
+            while (auto message = co_await self.receive())
+                message.match(
+                    [&](number& m) { seen->push_back(m.value); }, [&](terminated&) { seen->push_back(0); });
+        },
+        &seen);
+    sim.run_until_idle();
+    sim.send(actor, number{1});
+    sim.send(actor, terminated{});
+    sim.send(actor, number{2});
+    sim.run_until_idle();
+    cell& self = *sim.engine().station_at(0).find(actor);
+    self.extras_made();  // as for headers, or for a watched actor that ends
+    sim.send(actor, number{3});
+    sim.send(actor, gate{});
+    sim.run_until_idle();
+
+    CHECK(seen == std::vector{0, 1, 2, 3});
+    CHECK_FALSE(self.has_extras);  // nothing needs the long way any more
+}
+
+TEST_CASE("mailbox: what comes back wakes whoever waits for it", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    const pid actor = sim.engine().spawn(
+        on(0),
+        [](context& self, std::vector<int>* seen) -> task<> {
+            self.stash(co_await self.receive<parcel_of>());
+            self.stash(co_await self.receive<number>());
+            self.spawn_task([](context& self) -> task<> {
+                co_await sleep_for(1s);
+                self.unstash();
+            }(self));
+            seen->push_back((co_await self.receive<number>()).get<number>().value);
+            co_await self.receive<parcel_of>();
+        },
+        &seen);
+    sim.send(actor, parcel_of{});
+    sim.send(actor, number{5});
+    sim.advance(2s);
+
+    CHECK(seen == std::vector{5});
+}
+
+TEST_CASE("mailbox: a priority that throws is an ordinary one", "[actor][mailbox]")
+{
+    struct moody {
+        int number = 0;
+        int priority() const { throw std::runtime_error("do not ask me"); }
+    };
+    simulation sim;
+    std::vector<int> seen;
+    const pid actor = sim.engine().spawn(
+        boxed({.by_priority = true}),
+        [](context& self, std::vector<int>* seen) -> task<> {
+            if (!co_await self.receive<gate>())
+                co_return;
+            while (auto message = co_await self.receive())
+                message.match([&](moody& m) { seen->push_back(m.number); },
+                    [&](parcel_of& m) { seen->push_back(m.number); });
+        },
+        &seen);
+    sim.send(actor, parcel_of{3, 1});
+    sim.send(actor, moody{2});
+    sim.send(actor, parcel_of{5, 3});
+    sim.send(actor, gate{});
+    sim.run_until_idle();
+    CHECK(seen == std::vector{3, 2, 1});
+}

@@ -3,8 +3,10 @@
 #include <costar/actor/middleware.hpp>
 
 #include <costar/actor/outgoing.hpp>
+#include <costar/actor/passivation.hpp>
 #include <costar/testing/simulation.hpp>
 
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -77,6 +79,25 @@ std::vector<std::string> with_prefix(const std::vector<std::string>& all, const 
             some.push_back(each.substr(prefix.size()));
     return some;
 }
+
+/// Does what a test says.
+class hooks : public middleware {
+public:
+    std::function<void(context&)> on_started;
+    std::function<bool(context&, message&)> on_receiving;
+    std::function<bool(context&, outgoing&)> on_sending;
+
+    void started(context& self) override
+    {
+        if (on_started)
+            on_started(self);
+    }
+    bool receiving(context& self, message& taken) override
+    {
+        return !on_receiving || on_receiving(self, taken);
+    }
+    bool sending(context& self, outgoing& sent) override { return !on_sending || on_sending(self, sent); }
+};
 
 }  // namespace
 
@@ -327,4 +348,223 @@ TEST_CASE("middleware: a touch is answered by itself, in line", "[actor][middlew
     CHECK(events.dead.empty());
     sim.stop(actor);
     CHECK_THROWS_AS(sim.ask(actor, touch{}), error);
+}
+
+TEST_CASE("middleware: a send or a request that it throws at has not begun", "[actor][middleware]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid other = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
+    const int way = GENERATE(0, 1, 2);
+    auto throws = std::make_shared<hooks>();
+    throws->on_sending = [](context&, outgoing&) -> bool { throw std::runtime_error("not this one"); };
+    int caught = 0;
+    const pid actor = sim.engine().spawn(
+        with({throws}),
+        [](context& self, pid other, int way, int* caught) -> task<> {
+            while (auto message = co_await self.receive()) {
+                message.mark_handled();
+                try {
+                    if (way == 0)
+                        static_cast<void>(co_await self.ask(other, twice{1}));
+                    else if (way == 1)
+                        co_await self.send_async(other, knock{});
+                    else
+                        static_cast<void>(co_await self.ask_future(other, twice{1}));
+                } catch (const std::runtime_error&) {
+                    ++*caught;
+                }
+            }
+        },
+        other, way, &caught);
+    for (int i = 0; i < 3; ++i)
+        sim.send(actor, number{i});
+    sim.run_until_idle();
+    sim.advance(1h);
+
+    CHECK(caught == 3);
+    CHECK(events.dead_of(other, errc::actor_failed) == 3);
+    CHECK(sim.engine().figures().live == 2);
+}
+
+TEST_CASE("middleware: may stop the actor that begins anew", "[actor][middleware]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    auto limits = std::make_shared<hooks>();
+    limits->on_started = [](context& self) {
+        if (self.restart_count() == 2)
+            self.stop();
+    };
+    spawn_options options = with({limits});
+    options.restart.limit = 5;
+    options.restart.delay = GENERATE(0ms, 10ms);
+    const pid actor = sim.engine().spawn(options, helper);
+    const pid other = sim.engine().spawn(on(0), helper);
+    for (int i = 0; i < 4; ++i) {
+        sim.send(actor, crash{});
+        sim.send(other, knock{});
+    }
+    sim.advance(1s);
+
+    CHECK(events.ends_of(actor) == 1);
+    CHECK(events.restarted.size() == 2);
+    CHECK(sim.ask(other, twice{2}) == 4);  // its strand goes on
+}
+
+TEST_CASE(
+    "middleware: a silence that was watched is forgotten when the beginning fails", "[actor][middleware]")
+{
+    quiet_log quiet;
+    simulation sim;
+    event_record events(sim.engine());
+    auto fails = std::make_shared<hooks>();
+    fails->on_started = [](context&) { throw std::runtime_error("not today"); };
+    const pid actor = sim.engine().spawn(with({std::make_shared<passivation>(5min), fails}), helper);
+    sim.run_until_idle();
+    CHECK(events.ends_of(actor) == 1);
+
+    const pid next = sim.engine().spawn(with({std::make_shared<passivation>(5min)}), helper);
+    sim.advance(1h);
+    CHECK(events.ends_of(next) == 1);
+}
+
+TEST_CASE("middleware: what it has spawned ends with a beginning that fails", "[actor][middleware]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    auto spawns = std::make_shared<hooks>();
+    spawns->on_started = [](context& self) {
+        self.spawn(helper);
+        self.spawn(on(1), helper);
+        self.spawn_task([](context& self) -> task<> {
+            static_cast<void>(self);
+            co_await sleep_for(1h);
+        }(self));
+    };
+    int attempts = 0;
+    auto fails = std::make_shared<hooks>();
+    fails->on_started = [&](context&) {
+        if (++attempts < 3)
+            throw std::runtime_error("not yet");
+    };
+    spawn_options options = with({spawns, fails});
+    options.restart.limit = GENERATE(0U, 5U);
+    sim.engine().spawn(options, helper);
+    sim.run_until_idle();
+
+    CHECK(attempts == (options.restart.limit == 0 ? 1 : 3));
+    CHECK(sim.engine().figures().live == (options.restart.limit == 0 ? 0U : 3U));
+}
+
+TEST_CASE("middleware: endless beginnings leave others their time", "[actor][middleware]")
+{
+    quiet_log quiet;
+    simulation sim;
+    const pid other = sim.engine().spawn(on(0), helper);
+    auto fails = std::make_shared<hooks>();
+    fails->on_started = [](context&) { throw std::runtime_error("never"); };
+    spawn_options options = with({fails});
+    options.restart.limit = restart_policy::always;
+    const pid actor = sim.engine().spawn(options, helper);
+
+    CHECK(sim.ask(other, twice{2}) == 4);
+    sim.stop(actor);
+    sim.run_until_idle();
+    CHECK(sim.engine().figures().live == 1);
+}
+
+TEST_CASE("middleware: what was asked for by its type is not kept away", "[actor][middleware]")
+{
+    simulation sim;
+    auto refuses = std::make_shared<hooks>();
+    refuses->on_receiving = [](context&, message&) { return false; };
+    std::string seen;
+    const pid actor = sim.engine().spawn(
+        with({refuses}),
+        [](context& self, std::string* seen) -> task<> {
+            auto first = co_await self.receive<words>();
+            *seen = first.get<words>().text;
+            auto second = co_await self.receive();
+            CHECK_FALSE(second.is<words>());
+        },
+        &seen);
+    sim.send(actor, number{1});
+    sim.send(actor, words{"wanted"});
+    sim.send(actor, words{"kept away"});
+    sim.run_until_idle();
+
+    CHECK(seen == "wanted");
+}
+
+TEST_CASE("middleware: may stash or forward what an actor would receive", "[actor][middleware]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    std::vector<int> elsewhere;
+    const pid other = sim.engine().spawn(on(GENERATE(0U, 1U)), recorder, &elsewhere);
+    auto sorts = std::make_shared<hooks>();
+    bool aside = true;
+    const bool result = GENERATE(true, false);  // it is gone, whatever is said
+    sorts->on_receiving = [&](context& self, message& taken) {
+        if (!taken.is<number>())
+            return true;
+        if (taken.get<number>().value % 2 == 1)
+            self.forward(other, std::move(taken));
+        else if (aside)
+            self.stash(std::move(taken));
+        else
+            return true;
+        return result;
+    };
+    const pid actor = sim.engine().spawn(
+        with({sorts}),
+        [](context& self, std::vector<int>* seen) -> task<> {
+            while (auto message = co_await self.receive())
+                message.match([&](number& m) { seen->push_back(m.value); }, [&](knock&) { self.unstash(); });
+        },
+        &seen);
+    for (int i = 1; i <= 4; ++i)
+        sim.send(actor, number{i});
+    sim.run_until_idle();
+    CHECK(seen.empty());
+    aside = false;
+    sim.ask(actor, knock{});
+    sim.run_until_idle();
+
+    CHECK(seen == std::vector{2, 4});
+    CHECK(elsewhere == std::vector{1, 3});
+    CHECK(sim.engine().figures().dead_letters == 0);
+}
+
+TEST_CASE("middleware: sees what is sent in another's name", "[actor][middleware]")
+{
+    simulation sim;
+    auto probe = sim.make_probe();
+    auto counts = std::make_shared<hooks>();
+    int sent = 0;
+    counts->on_sending = [&](context&, outgoing&) { return ++sent != 0; };
+    sim.engine().spawn(
+        with({counts}),
+        [](context& self, pid to) -> task<> {
+            self.send_as(pid(), to, number{1});
+            co_return;
+        },
+        probe.pid());
+    CHECK(probe.expect<number>().value == 1);
+    CHECK(sent == 1);
+}
+
+TEST_CASE("middleware: an automatic reply that throws fails its request", "[actor][middleware]")
+{
+    struct unlucky {
+        using reply = int;
+        int auto_reply() const { throw std::runtime_error("no answer"); }
+    };
+    simulation sim;
+    const pid actor = sim.engine().spawn(on(1), helper);
+    CHECK_THROWS_AS(sim.ask(actor, unlucky{}), error);
+    CHECK(sim.ask(actor, twice{2}) == 4);
 }

@@ -668,3 +668,26 @@ TEST_CASE("station: ten thousand actors ask each other", "[actor][station]")
     CHECK(sim.engine().figures().late_replies == 0);
     CHECK(sim.engine().figures().live == count);
 }
+
+TEST_CASE("station: is destroyed while requests wait for actors that hold them", "[actor][station]")
+{
+    struct holds {
+        static task<> body(context& self)
+        {
+            auto message = co_await self.receive();
+            co_await sleep_for(1h);
+        }
+    };
+    auto sim = std::make_unique<simulation>();
+    std::vector<pid> holders;
+    for (int i = 0; i < 2; ++i) {  // a holder, its asker, the next holder, its asker
+        holders.push_back(sim->engine().spawn(on(0), &holds::body));
+        sim->engine().spawn(
+            on(0),
+            [](context& self, pid to) -> task<> { static_cast<void>(co_await self.ask(to, twice{1})); },
+            holders.back());
+    }
+    sim->run_until_idle();
+    CHECK(sim->engine().figures().live == 4);
+    CHECK_NOTHROW(sim.reset());
+}

@@ -479,31 +479,39 @@ TEST_CASE("supervision: a message that was moved from is not given again", "[act
     quiet_log quiet;
     simulation sim;
     event_record events(sim.engine());
-    int tries = 0;
+    std::vector<std::string> seen;
     spawn_options options = decided({}, {.limit = 10});
     options.failing = {.redeliveries = 2};
     const pid actor = sim.engine().spawn(
         options,
-        [](context& self, int* tries) -> task<> {
+        [](context& self, std::vector<std::string>* seen) -> task<> {
             while (auto message = co_await self.receive())
                 message.match(
-                    [&](words) {
-                        ++*tries;
+                    [&](std::unique_ptr<int>) {
+                        seen->push_back("pointer");
+                        throw mishap("bad");
+                    },
+                    [&](words m) {
+                        seen->push_back(std::move(m.text));
                         throw mishap("bad");
                     },
                     [&](number) {
-                        ++*tries;
+                        seen->push_back("number");
                         throw mishap("bad");
                     });
         },
-        &tries);
-    sim.send(actor, words{"gone"});
+        &seen);
+    sim.send(actor, std::make_unique<int>(7));
     sim.run_until_idle();
-    CHECK(tries == 1);
+    CHECK(seen == std::vector<std::string>{"pointer"});
     CHECK(events.dead.empty());
-    sim.send(actor, number{});  // trivial, so it is copied and can be given again
+
+    seen.clear();
+    const std::string text = "copied, because the handler takes it by value";
+    sim.send(actor, words{text});
+    sim.send(actor, number{});
     sim.run_until_idle();
-    CHECK(tries == 4);
+    CHECK(seen == std::vector<std::string>{text, text, text, "number", "number", "number"});
 }
 
 TEST_CASE("supervision: a class that goes on gets the failing message again", "[actor][supervision]")
@@ -543,4 +551,96 @@ TEST_CASE("supervision: a restart is written to the log", "[actor][supervision]"
     CHECK(
         lines[0] == std::pair(log_level::error, std::string("actor ada crashed: told to; it is begun anew")));
     CHECK(lines[1] == std::pair(log_level::error, std::string("actor ada crashed: told to")));
+}
+
+TEST_CASE("supervision: a stop during the pause takes the children along that were to be kept",
+    "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const pid actor = sim.engine().spawn(
+        decided({}, {.limit = 1, .delay = 1s, .keep_children = true}), [](context& self) -> task<> {
+            self.spawn(helper);
+            self.spawn(on(1), helper);
+            while (auto message = co_await self.receive())
+                message.match([](crash&) { throw mishap("bad"); });
+        });
+    sim.send(actor, crash{});
+    sim.run_until_idle();
+    REQUIRE(sim.engine().figures().live == 3);
+
+    sim.stop(actor);
+    CHECK(sim.engine().figures().live == 0);
+    CHECK(sim.now() == 0s);
+}
+
+TEST_CASE("supervision: nothing is spawned while the children are ended", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim;
+    bool refused = false;
+    const pid actor = sim.engine().spawn(
+        on(0),
+        [](context& self, bool* refused) -> task<> {
+            self.spawn_task([](context& self, bool* refused) -> task<> {
+                try {
+                    co_await sleep_for(1h);
+                } catch (const error&) {
+                    try {
+                        self.spawn(helper);
+                    } catch (const error& thrown) {
+                        *refused = thrown.code() == errc::cancelled;
+                    }
+                }
+            }(self, refused));
+            while (co_await self.receive()) {}
+            co_await self.end_children();
+        },
+        &refused);
+    sim.run_until_idle();
+    sim.stop(actor);
+
+    CHECK(refused);
+    CHECK(sim.engine().figures().live == 0);
+}
+
+TEST_CASE("supervision: a class that takes the failing message by value gets a copy", "[actor][supervision]")
+{
+    quiet_log quiet;
+    simulation sim;
+    struct stumbles {
+        std::vector<std::string>* seen;
+        void operator()(words m)
+        {
+            seen->push_back(std::move(m.text));
+            throw mishap("bad");
+        }
+        task<> operator()(context&, greet m)
+        {
+            seen->push_back(std::move(m.who));
+            co_await sleep_for(1ms);
+            throw mishap("bad");
+        }
+        using messages = message_list<words, greet, std::unique_ptr<int>>;
+        void operator()(std::unique_ptr<int> m)
+        {
+            seen->push_back(m ? "whole" : "empty");
+            throw mishap("bad");
+        }
+    };
+    spawn_options options = decided(costar::on<mishap>(directive::resume));
+    options.failing = {.redeliveries = 2};
+    std::vector<std::string> seen;
+    const pid actor = sim.engine().spawn<stumbles>(options, &seen);
+    const std::string first = "a text that is too long to be kept in place";
+    sim.send(actor, words{first});
+    sim.send(actor, greet{"Ada Lovelace, countess of the same name"});
+    sim.send(actor, std::make_unique<int>(1));
+    sim.advance(1s);
+
+    REQUIRE(seen.size() == 7);
+    CHECK(std::vector(seen.begin(), seen.begin() + 3) == std::vector(3, first));
+    CHECK(std::vector(seen.begin() + 3, seen.begin() + 6) ==
+        std::vector<std::string>(3, "Ada Lovelace, countess of the same name"));
+    CHECK(seen[6] == "whole");  // it cannot be copied, and is not given again
 }

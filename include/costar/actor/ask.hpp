@@ -113,7 +113,7 @@ public:
         sent->reply = token_;
         sent->deadline = due;
         if (self_.has_extras || with != nullptr) [[unlikely]]
-            post.send_specially(self_, to_, sent, std::unique_ptr<headers>(with));
+            send_specially(sent, std::unique_ptr<headers>(with));
         else
             post.send(to_, sent);
         return true;
@@ -135,6 +135,19 @@ private:
         auto& self = static_cast<ask_awaiter&>(base);
         self.failure_ = keep_reply<Reply>(self.value_, type, value, failure);
         self.end();
+    }
+
+    /// Past the actor's middleware, which may throw: then nothing was asked, and nothing is waited for.
+    [[gnu::noinline]] void send_specially(envelope* sent, std::unique_ptr<headers> with)
+    {
+        try {
+            station::of(self_).send_specially(self_, to_, sent, std::move(with));
+        } catch (...) {
+            station::of(self_).forget(std::exchange(token_, 0));
+            home().disarm(*this);
+            detach();
+            throw;
+        }
     }
 
     void give_up(errc reason) noexcept

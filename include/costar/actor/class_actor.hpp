@@ -233,7 +233,7 @@ private:
             failure = std::current_exception();
         }
         if (station::of(self).is_begun_anew(self, failure)) {
-            co_await call_hook(restarting, actor, self);
+            co_await shield(call_hook(restarting, actor, self));
         } else {
             co_await shield(call_hook(stopping, actor, self));
             if constexpr (has(stopped)) {
@@ -288,6 +288,31 @@ private:
     template <class Message>
     using result = decltype(call(std::declval<Actor&>(), std::declval<context&>(), std::declval<Message&>()));
 
+    /// Calls a handler so that a message that may come again stays whole, where it can be copied.
+    template <class Message>
+    static decltype(auto) call_whole(Actor& actor, context& self, message& received, Message& value)
+    {
+        if constexpr (std::is_trivially_copyable_v<Message>) {
+            return call<Message>(actor, self, value);
+        } else {
+            if (received.may_come_again()) [[unlikely]] {
+                if constexpr (is_copyable<Message> && takes<const Message&, Message>)
+                    return call<const Message>(actor, self, value);
+                else if constexpr (takes<Message&&, Message>)
+                    received.envelope_->mark_moved();
+            }
+            return call<Message>(actor, self, value);
+        }
+    }
+
+    /// Is there a handler that takes this? One by value makes a copy of a constant.
+    template <class Value, class Message>
+    static constexpr bool takes = requires(Actor& actor, context& self, Value value) {
+        { actor(self, static_cast<Value>(value)) } -> std::same_as<result<Message>>;
+    } || requires(Actor& actor, Value value) {
+        { actor(static_cast<Value>(value)) } -> std::same_as<result<Message>>;
+    };
+
     template <class... Message>
     static constexpr bool any_awaits(message_list<Message...>)
     {
@@ -310,7 +335,7 @@ private:
                 return false;
             Message& value = received.get<Message>();
             received.respond_with<Message>(
-                [&]() -> decltype(auto) { return call<Message>(actor, self, value); });
+                [&]() -> decltype(auto) { return call_whole<Message>(actor, self, received, value); });
             return true;
         }
     }
@@ -331,8 +356,8 @@ private:
         } else {
             if (!received.is<Message>())
                 return false;
-            pending =
-                await_and_respond<Message>(call<Message>(actor, self, received.get<Message>()), received);
+            pending = await_and_respond<Message>(
+                call_whole<Message>(actor, self, received, received.get<Message>()), received);
             return true;
         }
     }

@@ -45,29 +45,32 @@ public:
             return false;
         self_.waiter = &promise;
         self_.set_receptive(true);
-        if (self_.first == nullptr)
+        if (self_.first == nullptr) {
             self_.wanted = &any_type;
-        else
+        } else {
+            if (self_.has_extras) [[unlikely]]
+                note_due(self_.first);
             self_.home().make_ready(self_);  // its turn comes again
+        }
         return true;
     }
 
-    message await_resume()
+    message await_resume(bool is_selective = false)
     {
         self_.set_receptive(false);
         if (self_.is_cancelled() || self_.receive_cancelled || self_.first == nullptr) [[unlikely]]
             return take_nothing();
         envelope* taken = self_.first;
         self_.first = taken->next;
-        return hand_over(taken);
+        return hand_over(taken, is_selective);
     }
 
 protected:
-    message hand_over(envelope* taken)
+    message hand_over(envelope* taken, bool is_selective)
     {
         self_.home().message_taken(self_);
         if (self_.receives_in_branch || self_.has_extras || taken->type == &type_of<poison_pill>) [[unlikely]]
-            return hand_over_specially(taken);
+            return hand_over_specially(taken, is_selective);
         return hold(taken);
     }
 
@@ -81,7 +84,10 @@ protected:
 
     /// Ends a receive to which no message was given: a stop, or the cancellation of its branch.
     message take_nothing();
-    message hand_over_specially(envelope* taken);
+    message hand_over_specially(envelope* taken, bool is_selective);
+
+    /// The actor runs again for this message, so it stays in its mailbox until then.
+    void note_due(const envelope* waiting) noexcept;
     message swallow(envelope* pill) noexcept;
 
     /// False when the receive ends without a wait, by a stop or with the message that is there. Throws in a
@@ -116,21 +122,24 @@ public:
     bool await_suspend(std::coroutine_handle<Promise> caller)
     {
         promise_base& promise = caller.promise();
-        const bool there = find() != nullptr;
-        if (!must_wait(promise.scope(), there))
+        envelope* const* there = find();
+        if (!must_wait(promise.scope(), there != nullptr))
             return false;
         self_.waiter = &promise;
         self_.set_receptive(true);
-        if (!there)
+        if (there == nullptr) {
             self_.wanted = wanted_;
-        else
+        } else {
+            if (self_.has_extras) [[unlikely]]
+                note_due(*there);
             self_.home().make_ready(self_);
+        }
         return true;
     }
 
     message await_resume()
     {
-        message taken = self_.first != nullptr && suits(*self_.first) ? receive_awaiter::await_resume()
+        message taken = self_.first != nullptr && suits(*self_.first) ? receive_awaiter::await_resume(true)
                                                                       : take_from_behind();
         if (taken)
             taken.mark_handled();  // who asks for a type has understood it

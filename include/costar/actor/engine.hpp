@@ -397,7 +397,11 @@ template <class Destination, class Message>
     requires accepts<Destination, std::remove_cvref_t<Message>>
 void context::send_as(costar::pid sender, const Destination& to, Message&& message)
 {
-    post().send(static_cast<costar::pid>(to), std::forward<Message>(message), sender);
+    if (has_extras) [[unlikely]]
+        post().send_specially(
+            *this, static_cast<costar::pid>(to), envelope::make(std::forward<Message>(message), sender));
+    else
+        post().send(static_cast<costar::pid>(to), std::forward<Message>(message), sender);
 }
 
 template <class Destination, class Message>

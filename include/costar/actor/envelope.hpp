@@ -195,6 +195,7 @@ struct alignas(16) envelope {
             add_mark(moved_mark);
     }
     bool is_moved() const noexcept { return (marked_receiver() & moved_mark) != 0; }
+    bool is_kept() const noexcept { return (marked_receiver() & kept_mark) != 0; }
 
     static envelope* allocate(std::size_t body_bytes)
     {
@@ -279,8 +280,12 @@ constexpr message_type make_message_type() noexcept
         made.reply = &type_of<stored_reply<typename Message::reply>>;
     if constexpr (requires(const Message& message) { static_cast<int>(message.priority()); })
         made.level = [](const void* body) noexcept {
-            const int wanted = static_cast<int>(static_cast<const Message*>(body)->priority());
-            return static_cast<std::uint8_t>(wanted < 0 ? 0 : wanted > 7 ? 7 : wanted);
+            try {
+                const int wanted = static_cast<int>(static_cast<const Message*>(body)->priority());
+                return static_cast<std::uint8_t>(wanted < 0 ? 0 : wanted > 7 ? 7 : wanted);
+            } catch (...) {
+                return std::uint8_t{4};  // an ordinary one
+            }
         };
     if constexpr (requires { Message::is_control; })
         made.level = [](const void*) noexcept { return std::uint8_t{8}; };

@@ -25,7 +25,8 @@ enum class overflow : std::uint8_t {
     /// The new message is dropped and counted in `station_figures::dropped`.
     drop_newest,
 
-    /// The message that has waited longest is dropped and counted, and the new one taken.
+    /// The message that has waited longest is dropped and counted, and the new one taken; by priority, the
+    /// one that has waited longest among the least urgent.
     drop_oldest,
 
     /// The new message becomes a dead letter with `errc::mailbox_full`.
@@ -97,7 +98,11 @@ public:
     /// How many control messages wait.
     std::uint32_t controls() const noexcept { return controls_; }
 
+    /// The message for which the actor was woken and has not run yet: nobody may take it away any more.
+    const envelope* due = nullptr;
+
 private:
+    void unlink(cell& self, envelope* taken, envelope* before) noexcept;
     void restore(cell& self, std::uint8_t level) noexcept;
 
     envelope* tails_[control + 1] = {};

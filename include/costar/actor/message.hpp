@@ -163,6 +163,11 @@ private:
             if constexpr (std::is_lvalue_reference_v<typename signature::parameter>) {
                 return handler(envelope_->as<value>());
             } else {
+                if constexpr (is_copyable<value> &&
+                    !std::is_rvalue_reference_v<typename signature::parameter>) {
+                    if (may_come_again()) [[unlikely]]
+                        return handler(value(envelope_->as<value>()));
+                }
                 if constexpr (!std::is_trivially_copyable_v<value>)
                     envelope_->mark_moved();
                 return handler(std::move(envelope_->as<value>()));
@@ -174,6 +179,12 @@ private:
     template <class>
     friend class class_actor;
     friend class station;
+
+    /// Is it given to the actor again when it fails? Then it must stay whole.
+    bool may_come_again() const noexcept
+    {
+        return envelope_->is_kept() && envelope_->receiver().extras()->keeps_failing;
+    }
 
     /// Calls a handler and answers with what it returns.
     template <class Message, class Call>

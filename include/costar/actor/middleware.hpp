@@ -31,13 +31,15 @@ public:
     virtual void started(context& self);
 
     /// The actor takes a message. False keeps the message from it: it counts as handled, and no handler
-    /// matches it. A message that was received by its type, `receive<T>()`, cannot be kept away.
+    /// matches it, as for one that it stashes or forwards. A message that was received by its type,
+    /// `receive<T>()`, cannot be kept away: false is ignored, and taking it away crashes the actor.
     virtual bool receiving(context& self, message& taken);
 
     /// The actor has let go of a message; `failed` when an exception is under way.
     virtual void handled(context& self, message& done, bool failed) noexcept;
 
-    /// The actor sends or asks. False drops the message, as a dead letter with `errc::cancelled`.
+    /// The actor sends, forwards or asks; a poison pill is none of it. False drops the message, as a dead
+    /// letter with `errc::cancelled`.
     virtual bool sending(context& self, outgoing& sent);
 
     /// The actor spawns a child; the options may be changed, and an exception refuses it.

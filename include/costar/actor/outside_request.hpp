@@ -65,6 +65,8 @@ public:
             post_.forget(token_);
             if (wanted_ == purpose::room)
                 post_.withdraw(to_, token_);
+            else if (wanted_ == purpose::stop || wanted_ == purpose::end)
+                post_.forget_end(to_, token_);
             end(errc::cancelled);
         }
         cancelled_ = true;  // it may not have begun yet

@@ -225,8 +225,9 @@ public:
     }
 
     /// Sends what an actor with middleware sends, a message with headers, or one for which `token` is
-    /// answered when it has found room.
-    void send_specially(
+    /// answered when it has found room. Gives whom it went to; when middleware throws nobody is told but the
+    /// caller.
+    pid send_specially(
         cell& from, pid to, envelope* sent, std::unique_ptr<headers> with = nullptr, std::uint64_t token = 0);
 
     /// Sends an envelope, and answers `token`, if it is not 0, when it has found room.
@@ -242,7 +243,7 @@ public:
     void has_taken(cell& self, envelope* taken) noexcept;
 
     /// Passes a message that an actor has received through its middleware.
-    void pass_through(cell& self, message& taken);
+    void pass_through(cell& self, message& taken, bool is_selective);
 
     static const headers& headers_of(const envelope& received) noexcept;
 
@@ -313,6 +314,9 @@ public:
 
     /// Answers `token` when an actor anywhere has ended, at once when it is gone.
     void await_end(pid target, std::uint64_t token);
+
+    /// Whoever holds `token` does not wait for that end any more.
+    void forget_end(pid target, std::uint64_t token);
 
     void request_stop(cell& target) noexcept;
 
@@ -468,6 +472,7 @@ private:
     void end_wait(cell& self) noexcept;
     static bool has_family(const cell& self) noexcept;
     bool begin_body(cell& self, task<> body) noexcept;
+    void could_not_begin(cell& self, const std::exception_ptr& failure) noexcept;
     bool is_cell(const root_scope& root) const noexcept;
     void escalate(cell& self, const std::exception_ptr& failure) noexcept;
     std::chrono::nanoseconds pause_before(cell& self) noexcept;
