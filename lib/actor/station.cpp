@@ -138,7 +138,7 @@ void station::release(cell& ended) noexcept
         free_slots_.push_back(slot);
 }
 
-[[gnu::always_inline]] inline void station::join_family(cell& born, pid parent) noexcept
+void station::join_family(cell& born, pid parent) noexcept
 {
     born.parent = parent ? parent.slot() : cell::nobody;
     born.parent_strand = parent.strand();
@@ -149,7 +149,11 @@ void station::release(cell& ended) noexcept
     cell* family = parent ? find(parent.slot(), parent.generation()) : nullptr;
     if (family != nullptr && family->rare() != nullptr && family->rare()->of_children != nullptr)
         family->rare()->births.push_back(pid_of(born));
-    std::uint32_t& first = family != nullptr ? family->first_child : first_root_;
+    become_sibling(born, family != nullptr ? family->first_child : first_root_);
+}
+
+[[gnu::always_inline]] inline void station::become_sibling(cell& born, std::uint32_t& first) noexcept
+{
     born.next_sibling = first;
     if (first != cell::nobody)
         chunks_[first / chunk::cells]->at(first % chunk::cells)->previous_sibling = born.slot;
@@ -228,7 +232,7 @@ pid station::parent_of(const cell& self) noexcept
 }
 
 /// False when middleware would not have it; that is a crash.
-[[gnu::always_inline]] inline bool station::begin_body(cell& self, task<> body) noexcept
+bool station::begin_body(cell& self, task<> body) noexcept
 {
     if (self.has_extras) [[unlikely]] {
         try {
@@ -239,15 +243,45 @@ pid station::parent_of(const cell& self) noexcept
             return false;
         }
     }
+    start_body(self, std::move(body));
+    return true;
+}
+
+[[gnu::always_inline]] inline void station::start_body(cell& self, task<> body) noexcept
+{
     body.promise().start_under(self, *this);
     self.waiter = &body.promise();
     self.body = body.release().promise().handle();
     self.state = life::running;
     self.failed = false;
-    return true;
 }
 
 void station::begin(cell& born, pid parent, task<> body, const actor_kind& kind)
+{
+    // Most actors are born to plain parents while nobody looks on; nothing is called for them here.
+    cell* family = find(parent);
+    if (family == nullptr || family->rare() != nullptr || born.has_extras || is_looked_at()) [[unlikely]] {
+        begin_specially(born, parent, std::move(body), kind);
+        return;
+    }
+    born.kind = &kind;
+    born.parent = parent.slot();
+    born.parent_strand = strand_;
+    become_sibling(born, family->first_child);
+    figures_.live.add(1);
+    figures_.spawned.add(1);
+    start_body(born, std::move(body));
+    home_.make_fresh(born);
+}
+
+/// Is the engine closing, or does somebody want to know of births and ends?
+bool station::is_looked_at() const noexcept
+{
+    return shared_.interceptor != nullptr || shared_.events.has_subscribers() ||
+        shared_.closing.load(std::memory_order_relaxed);
+}
+
+[[gnu::noinline]] void station::begin_specially(cell& born, pid parent, task<> body, const actor_kind& kind)
 {
     born.kind = &kind;
     if (shared_.interceptor != nullptr)
@@ -640,29 +674,10 @@ void station::drop_mailbox(cell& self, errc reason) noexcept
 void station::terminate(cell& self) noexcept
 {
     const pid id = pid_of(self);
-    rare_part* const rare = self.rare();
-    extras_part* const more = rare != nullptr ? rare->extras.get() : nullptr;
-    if (more != nullptr) [[unlikely]]
-        for (auto each = more->chain.rbegin(); each != more->chain.rend(); ++each)
-            (*each)->stopped(static_cast<context&>(self));
-    if (more != nullptr && more->idle != nullptr) [[unlikely]]
-        home_.disarm(*more->idle);  // whoever has set it last
-    const bool is_told = shared_.events.has_subscribers();
-    const std::string name = is_told ? name_of(self) : std::string();
-    // Whoever hears of the end, be it by a dead letter, finds neither the pid nor the name any more.
-    retire(self);
-    if (self.cold != nullptr && self.cold->name != nullptr)
-        shared_.names.erase(*std::exchange(self.cold->name, nullptr));
-    if (self.first != nullptr || more != nullptr)
-        drop_mailbox(self, self.failed ? errc::actor_failed : errc::actor_stopped);
-    if (is_told)
-        shared_.events.publish(
-            actor_stopped{id, name, self.failed ? errc::actor_failed : errc::cancelled, home_.read_wall()});
-    if (rare != nullptr) [[unlikely]] {
-        for (const std::uint64_t token : rare->end_waiters)
-            answer(token, std::monostate{});
-        tell_watchers(self, id, self.failed ? errc::actor_failed : errc::actor_stopped);
-    }
+    if (self.cold != nullptr || self.first != nullptr || shared_.events.has_subscribers())
+        tell_of_end(self, id);
+    else
+        retire(self);
     leave_family(self);
     const std::uint32_t parent = self.parent;
     const std::uint16_t parent_strand = self.parent_strand;
@@ -677,6 +692,35 @@ void station::terminate(cell& self) noexcept
     }
     if (all_stopped_ && figures_.live.value() == 0)
         std::exchange(all_stopped_, nullptr)();
+}
+
+/// Retires an actor, and tells all who have a right to know.
+[[gnu::noinline]] void station::tell_of_end(cell& self, pid id) noexcept
+{
+    rare_part* const rare = self.rare();
+    extras_part* const more = rare != nullptr ? rare->extras.get() : nullptr;
+    if (more != nullptr) {
+        for (auto each = more->chain.rbegin(); each != more->chain.rend(); ++each)
+            (*each)->stopped(static_cast<context&>(self));
+        if (more->idle != nullptr)
+            home_.disarm(*more->idle);  // whoever has set it last
+    }
+    const bool is_told = shared_.events.has_subscribers();
+    const std::string name = is_told ? name_of(self) : std::string();
+    // Whoever hears of the end, be it by a dead letter, finds neither the pid nor the name any more.
+    retire(self);
+    if (self.cold != nullptr && self.cold->name != nullptr)
+        shared_.names.erase(*std::exchange(self.cold->name, nullptr));
+    if (self.first != nullptr || more != nullptr)
+        drop_mailbox(self, self.failed ? errc::actor_failed : errc::actor_stopped);
+    if (is_told)
+        shared_.events.publish(
+            actor_stopped{id, name, self.failed ? errc::actor_failed : errc::cancelled, home_.read_wall()});
+    if (rare != nullptr) {
+        for (const std::uint64_t token : rare->end_waiters)
+            answer(token, std::monostate{});
+        tell_watchers(self, id, self.failed ? errc::actor_failed : errc::actor_stopped);
+    }
 }
 
 void station::child_ended(std::uint32_t parent_slot, pid child) noexcept

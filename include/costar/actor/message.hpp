@@ -163,13 +163,14 @@ private:
             if constexpr (std::is_lvalue_reference_v<typename signature::parameter>) {
                 return handler(envelope_->as<value>());
             } else {
-                if constexpr (is_copyable<value> &&
-                    !std::is_rvalue_reference_v<typename signature::parameter>) {
-                    if (may_come_again()) [[unlikely]]
-                        return handler(value(envelope_->as<value>()));
-                }
-                if constexpr (!std::is_trivially_copyable_v<value>)
+                if constexpr (!std::is_trivially_copyable_v<value>) {
+                    if constexpr (is_copyable<value> &&
+                        !std::is_rvalue_reference_v<typename signature::parameter>) {
+                        if (may_come_again()) [[unlikely]]
+                            return handler(value(envelope_->as<value>()));
+                    }
                     envelope_->mark_moved();
+                }
                 return handler(std::move(envelope_->as<value>()));
             }
         });

@@ -471,7 +471,10 @@ private:
     bool may_restart(cell& self, const std::exception_ptr& failure) noexcept;
     void end_wait(cell& self) noexcept;
     static bool has_family(const cell& self) noexcept;
+    bool is_looked_at() const noexcept;
+    void begin_specially(cell& born, pid parent, task<> body, const actor_kind& kind);
     bool begin_body(cell& self, task<> body) noexcept;
+    void start_body(cell& self, task<> body) noexcept;
     void could_not_begin(cell& self, const std::exception_ptr& failure) noexcept;
     bool is_cell(const root_scope& root) const noexcept;
     void escalate(cell& self, const std::exception_ptr& failure) noexcept;
@@ -497,6 +500,7 @@ private:
     cell* find_or_answer(pid target, std::uint64_t token);
     void queue_reap(cell& self) noexcept;
     void join_family(cell& born, pid parent) noexcept;
+    void become_sibling(cell& born, std::uint32_t& first) noexcept;
     void leave_family(cell& ended) noexcept;
     void body_ended(cell& self) noexcept;
     void crashed(cell& self, const std::exception_ptr& failure) noexcept;
@@ -504,6 +508,7 @@ private:
     void advance(cell& self) noexcept;
     void restart(cell& self) noexcept;
     void terminate(cell& self) noexcept;
+    void tell_of_end(cell& self, pid id) noexcept;
     void child_ended(std::uint32_t parent_slot, pid child) noexcept;
     void family_changed(cell& parent) noexcept;
     void drop_mailbox(cell& self, errc reason) noexcept;
