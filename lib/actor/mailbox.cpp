@@ -356,7 +356,7 @@ void station::send_specially(
             throw;
         }
     }
-    if (with != nullptr || token != 0)
+    if ((with != nullptr && !with->empty()) || token != 0)
         admit(leaving.to(), sent, token, std::move(with));
     else
         send(leaving.to(), sent);
