@@ -371,7 +371,7 @@ pid station::send_specially(
             throw;
         }
     }
-    if (with != nullptr || token != 0)
+    if ((with != nullptr && !with->empty()) || token != 0)
         admit(leaving.to(), sent, token, std::move(with));
     else
         send(leaving.to(), sent);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
 
 namespace costar {
 
@@ -17,7 +18,9 @@ public:
 };
 
 offload_pool::offload_pool(std::size_t threads, std::size_t queue, bool by_hand)
-    : threads_(std::max<std::size_t>(threads, 1)), limit_(threads_ + queue), by_hand_(by_hand)
+    : threads_(std::max<std::size_t>(threads, 1)),
+      limit_(queue > SIZE_MAX - threads_ ? SIZE_MAX : threads_ + queue),
+      by_hand_(by_hand)
 {}
 
 offload_pool::~offload_pool()

@@ -6,6 +6,7 @@
 
 #include <costar/actor/engine.hpp>
 #include <costar/actor/extras.hpp>
+#include <costar/actor/outgoing.hpp>
 #include <costar/core/log.hpp>
 
 #include <fmt/format.h>
@@ -54,6 +55,8 @@ public:
 
     void handle(message received)
     {
+        if (received.is<withheld>())
+            return;  // it stands for a message that middleware kept from the router
         if (received.is<resize_pool>() && setup_.spawn == nullptr)
             return;  // a group has no size: a dead letter
         const bool for_router = received.match([&](terminated& m) { take_out(find(m.who)); },
@@ -69,8 +72,8 @@ public:
             return;
         std::unique_ptr<headers> with = headers_of(received);
         held_envelope sent(received.release());
-        if (with != nullptr)
-            cell_.extras()->with.erase(sent.get());
+        if (extras_part* more = cell_.extras())
+            more->with.erase(sent.get());
         route({std::move(sent), std::move(with)});
     }
 

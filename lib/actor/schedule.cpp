@@ -280,12 +280,13 @@ void schedule_book::tick_once(schedule_entry& due)
 
 void schedule_book::tick_again(schedule_entry& due)
 {
-    const std::uint64_t now = home().now();
     if (due.pace == pace::fixed_delay) {
-        home().arm(due, deadline_after(now, std::chrono::nanoseconds(due.interval)));
+        // The time of the turn may lie before the message that is sent now.
+        home().arm(due, deadline_after(home().read_clock(), std::chrono::nanoseconds(due.interval)));
         send_copy(due);
         return;
     }
+    const std::uint64_t now = home().now();
     // All but the last of the ticks that are due were missed.
     const std::uint64_t missed = (std::max(now, due.due) - due.due) / due.interval;
     const std::uint64_t last = due.due + missed * due.interval;

@@ -9,11 +9,16 @@
 
 namespace costar::testing {
 
-faults::~faults()
+/// Passes everything on from here on. What is late is destroyed, since it belongs to strands that live now.
+void faults::end() noexcept
 {
-    for (delayed& each : late_) {
-        each.where->home().disarm(each);
-        each.sent->discard();
+    clear();
+    while (!late_.empty()) {
+        delayed& late = late_.front();
+        envelope* sent = late.sent;
+        late.where->home().disarm(late);
+        late_.pop_front();
+        sent->discard();
     }
 }
 

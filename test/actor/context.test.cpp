@@ -308,6 +308,29 @@ TEST_CASE("context: receive of a type has a deadline of its own", "[actor][conte
     CHECK(seen == log_lines{"late, 1 waiting", "number 1"});
 }
 
+TEST_CASE("context: receive may wait as long as can be said", "[actor][context]")
+{
+    struct waits {
+        static task<> any(context& self, int* late)
+        {
+            *late += (co_await self.receive(std::chrono::seconds::max())).timed_out();
+        }
+        static task<> one(context& self, int* late)
+        {
+            *late += (co_await self.receive<number>(std::chrono::hours::max())).timed_out();
+        }
+    };
+    simulation sim;
+    int late = 0;
+    sim.engine().spawn(&waits::any, &late);
+    sim.engine().spawn(&waits::one, &late);
+
+    sim.advance(24h);
+
+    CHECK(late == 0);
+    CHECK(sim.engine().figures().live == 2);
+}
+
 TEST_CASE("context: a message and a deadline at the same moment lose neither", "[actor][context]")
 {
     for (std::uint64_t seed = 1; seed <= 50; ++seed) {

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include <support/actors.hpp>
 #include <support/catch.hpp>
@@ -52,4 +53,30 @@ TEST_CASE("extensions: outlive the actors that use them", "[actor][extensions]")
         sim.run_until_idle();
     }
     CHECK(alive == 0);
+}
+
+TEST_CASE("extensions: an object that is replaced may use them as it ends", "[actor][extensions]")
+{
+    struct looks_back {
+        looks_back(extensions& all, int* found) : all(all), found(found) {}
+        looks_back(const looks_back&) = delete;
+        ~looks_back()
+        {
+            try {
+                if (all.find<int>() != nullptr)
+                    ++*found;
+            } catch (const std::system_error&) {  // the lock is held by this thread
+            }
+        }
+        extensions& all;
+        int* found;
+    };
+    int found = 0;
+    extensions all;
+    all.emplace<int>(7);
+    all.emplace<looks_back>(all, &found);
+
+    const auto kept = all.emplace<looks_back>(all, &found);
+
+    CHECK(found == 1);
 }

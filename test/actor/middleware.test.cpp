@@ -297,6 +297,26 @@ TEST_CASE("middleware: what it throws is a crash", "[actor][middleware]")
     CHECK(events.ends_of(actor) == 1);
 }
 
+TEST_CASE("middleware: headers without content are none", "[actor][middleware]")
+{
+    struct looks_at_headers : middleware {
+        bool sending(context&, outgoing& sent) override { return sent.headers().empty(); }
+    };
+    simulation sim;
+    const pid noting = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
+
+    sim.engine().spawn(
+        with({std::make_shared<looks_at_headers>()}),
+        [](context& self, pid to) -> task<> {
+            const int doubled = co_await self.ask(to, twice{2});
+            CHECK(doubled == 4);
+        },
+        noting);
+    sim.run_until_idle();
+
+    CHECK(sim.engine().station_at(noting.strand()).find(noting)->extras() == nullptr);
+}
+
 TEST_CASE("middleware: headers travel with a message, also when it is passed on", "[actor][middleware]")
 {
     simulation sim;

@@ -7,6 +7,8 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -238,6 +240,20 @@ TEST_CASE("offload: more than may wait are refused", "[actor][offload]")
     run(driven);
 
     CHECK(seen == lines{"done", "done", "done", "full", "done"});
+}
+
+TEST_CASE("offload: a queue may be as long as can be", "[actor][offload]")
+{
+    manual_clock clock;
+    engine driven(scheduler::manual{},
+        {.strands = 1, .clock = &clock, .offload_threads = 2, .offload_queue = SIZE_MAX});
+    lines seen;
+    for (int i = 0; i < 2; ++i)
+        driven.spawn(offloads, &seen);
+
+    run(driven);
+
+    CHECK(std::count(seen.begin(), seen.end(), "value") == 2);
 }
 
 TEST_CASE("offload: says in a dump what is waited for", "[actor][offload]")

@@ -411,6 +411,45 @@ TEST_CASE("outside_request: ends at its deadline, at once without one", "[actor]
     CHECK(sim.engine().figures().late_replies == 2);
 }
 
+TEST_CASE("outside_request: its deadline counts from the sending, however long the strand is busy",
+    "[actor][outside_request]")
+{
+    manual_clock clock(1'000'000'000);
+    costar::engine engine(scheduler::manual{}, {.strands = 1, .clock = &clock});
+    strand_context& strand = engine.station_at(0).home();
+    std::vector<int> handled;
+    const pid to = engine.spawn(
+        [](context& self, std::vector<int>* handled) -> task<> {
+            std::vector<message> held;
+            while (auto received = co_await self.receive()) {
+                handled->push_back(received.get<twice>().value);
+                held.push_back(std::move(received));
+            }
+        },
+        &handled);
+    const auto run = [&] {
+        while (strand.has_work() || strand.next_timer() <= clock.now())
+            strand.turn();
+    };
+    run();
+    std::vector<std::string> seen;
+    const auto note = [&](std::string name) {
+        return [&seen, name](error_code code, int) { seen.push_back(name + " " + code.message()); };
+    };
+    const std::string late = make_error_code(errc::timed_out).message();
+
+    engine.ask(to, twice{1}, 50ms, note("short"));
+    engine.ask(to, twice{2}, 200ms, note("long"));
+    clock.advance(60ms);
+    run();
+    CHECK(seen == std::vector{"short " + late});
+    CHECK(handled == std::vector{2});  // what nobody waits for any more is not sent
+    clock.advance(140ms);
+    run();
+
+    CHECK(seen == std::vector{"short " + late, "long " + late});
+}
+
 TEST_CASE("outside_request: is destroyed with the engine, uncalled", "[actor][outside_request]")
 {
     bool called = false;

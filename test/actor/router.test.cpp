@@ -2,6 +2,8 @@
 
 #include <costar/actor/router.hpp>
 
+#include <costar/actor/extras.hpp>
+#include <costar/actor/middleware.hpp>
 #include <costar/core/result.hpp>
 #include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
@@ -755,6 +757,49 @@ TEST_CASE("router: headers pass through, and a router says that it is there", "[
         CHECK(std::count(seen.begin(), seen.end(), each) == static_cast<std::ptrdiff_t>(copies));
     CHECK(sim.ask(pool, touch{}).who == pool);
     CHECK(seen.size() == 3 * copies);
+}
+
+TEST_CASE("router: does not route what middleware keeps from it", "[actor][router]")
+{
+    struct keeps_odd : middleware {
+        bool receiving(context&, message& taken) override
+        {
+            return !taken.is<number>() || taken.get<number>().value % 2 == 0;
+        }
+    };
+    simulation sim;
+    event_record events(sim.engine());
+    record done;
+    spawn_options options = on(0);
+    options.middleware = {std::make_shared<keeps_odd>()};
+    const pid pool = spawn_pool(sim.engine(), "", 1, {.actor = options, .routee = on(1)}, worker, &done);
+
+    for (int i = 0; i < 4; ++i)
+        sim.send(pool, number{i});
+    sim.run_until_idle();
+
+    CHECK(done.senders.size() == 2);
+    CHECK(done.seen.begin()->second == std::vector{0, 2});
+    CHECK(events.dead.empty());
+}
+
+TEST_CASE("router: keeps no headers of what it has passed on, not even empty ones", "[actor][router]")
+{
+    simulation sim;
+    record done;
+    const pid pool = spawn_pool(sim.engine(), "", 1, {.routee = on(1)}, worker, &done);
+    sim.run_until_idle();
+    station& post = sim.engine().station_at(pool.strand());
+
+    post.home().enter([&] {
+        post.admit(pool, envelope::make(number{1}), 0, std::make_unique<headers>());
+        post.admit(pool, envelope::make(number{2}), 0, std::make_unique<headers>(headers{{"trace", "1"}}));
+    });
+    sim.run_until_idle();
+
+    CHECK(done.total() == 2);
+    REQUIRE(post.find(pool)->extras() != nullptr);
+    CHECK(post.find(pool)->extras()->with.empty());
 }
 
 TEST_CASE("router: limits how much is done at once", "[actor][router]")

@@ -151,13 +151,26 @@ public:
 
     void jump_to(std::chrono::milliseconds time)
     {
-        clock_.set(static_cast<std::uint64_t>(std::chrono::nanoseconds(1s + time).count()));
+        set(time);
+        run();
+    }
+
+    /// Lets time pass within a turn, before what is due at `begin` comes.
+    void work(std::chrono::milliseconds begin, std::chrono::milliseconds end)
+    {
+        engine_.station_at(0).home().post([this, end] { set(end); });
+        set(begin);
         run();
     }
 
     pid to() const { return to_; }
 
 private:
+    void set(std::chrono::milliseconds time)
+    {
+        clock_.set(static_cast<std::uint64_t>(std::chrono::nanoseconds(1s + time).count()));
+    }
+
     void run()
     {
         strand_context& strand = engine_.station_at(0).home();
@@ -243,6 +256,20 @@ TEST_CASE("schedule: with a fixed delay two messages are never closer than the i
 
     CHECK(seen == arrivals{{14, 1}, {24, 1}, {79, 1}, {89, 1}});
     world.tell([&](context&) { CHECK(handle.skipped() == 0); });
+}
+
+TEST_CASE(
+    "schedule: a fixed delay counts from the sending, however long the turn has been", "[actor][schedule]")
+{
+    arrivals seen;
+    jumping world(seen);
+    world.tell([&](context& self) { self.send_every(10ms, world.to(), number{1}); });
+
+    world.work(10ms, 17ms);
+    for (const auto time : {20ms, 26ms, 27ms})
+        world.jump_to(time);
+
+    CHECK(seen == arrivals{{17, 1}, {27, 1}});
 }
 
 TEST_CASE("schedule: with a fixed rate lateness does not add up", "[actor][schedule]")

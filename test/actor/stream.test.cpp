@@ -2,6 +2,7 @@
 
 #include <costar/actor/stream.hpp>
 
+#include <costar/actor/middleware.hpp>
 #include <costar/actor/router.hpp>
 #include <costar/core/result.hpp>
 #include <costar/testing/simulation.hpp>
@@ -232,6 +233,60 @@ TEST_CASE("stream: throws when its producer did not return", "[actor][stream]")
         sim.run_until_idle();
         CHECK(seen.failed == errc::actor_stopped);
     }
+}
+
+TEST_CASE("stream: a producer is never begun anew", "[actor][stream]")
+{
+    struct supervising {
+        static task<> body(context& self)
+        {
+            self.supervise(one_for_one());
+            co_await lists(self);
+        }
+    };
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    plan how{.count = 40, .crash_at = GENERATE(0, 7, 16, 20)};
+    how.options.actor = on(GENERATE(0U, 1U));
+    pid to;
+    SECTION("by the supervision of its parent")
+    {
+        to = sim.engine().spawn(on(0), &supervising::body);
+    }
+    SECTION("by its own options")
+    {
+        to = sim.engine().spawn(on(0), lists);
+        how.options.actor.restart = {.limit = 3};
+    }
+    reading seen;
+
+    sim.engine().spawn(on(1), reads, to, &how, all, GENERATE(0ms, 5ms), &seen);
+    sim.advance(1min);
+
+    CHECK(how.begun == 1);
+    CHECK(seen.failed == errc::actor_failed);
+    CHECK(seen.values == up_to(static_cast<int>(seen.values.size())));
+    CHECK(sim.engine().figures().restarts == 0);
+    CHECK(sim.engine().figures().live == 1);
+}
+
+TEST_CASE("stream: a producer that was asked in vain is stopped", "[actor][stream]")
+{
+    struct keeps_questions : middleware {
+        bool receiving(context&, message& taken) override { return !taken.is<stream_pull<int>>(); }
+    };
+    simulation sim(GENERATE(1U, 2U, 3U));
+    plan how{.count = 40};
+    how.options.actor = on(GENERATE(0U, 1U));
+    how.options.actor.middleware = {std::make_shared<keeps_questions>()};
+    const pid to = sim.engine().spawn(on(0), lists);
+    reading seen;
+
+    sim.engine().spawn(on(1), reads, to, &how, all, 0ms, &seen);
+    sim.run_until_idle();
+
+    CHECK(seen.failed == errc::unanswered);
+    CHECK(sim.engine().figures().live == 1);
 }
 
 TEST_CASE("stream: one that nobody reads any more stops its producer", "[actor][stream]")

@@ -129,6 +129,32 @@ TEST_CASE("faults: what is late when the simulation ends is destroyed", "[testin
     CHECK(sim.faults().injected() == 1);
 }
 
+TEST_CASE("faults: actors may send when they are destroyed with the simulation", "[testing][faults]")
+{
+    struct sends_at_end {
+        static task<> body(context& self, pid to)
+        {
+            struct farewell {
+                context& self;
+                pid to;
+                ~farewell() { self.send(to, words{"farewell"}); }
+            } const last{self, to};
+            co_await self.receive();
+        }
+    };
+    std::size_t injected = 0;
+    {
+        simulation sim(1, {.faults = true});
+        const pid to = sim.engine().spawn(on(0), helper);
+        sim.engine().spawn(on(GENERATE(0U, 1U)), &sends_at_end::body, to);
+        sim.faults().delay<words>(1h);
+        sim.send(to, words{"late"});
+        sim.run_until_idle();
+        injected = sim.faults().injected();
+    }
+    CHECK(injected == 1);
+}
+
 TEST_CASE("faults: a simulation that injects none says so", "[testing][faults]")
 {
     simulation sim;

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -338,4 +339,26 @@ TEST_CASE("simulation: a probe takes in any order, waits, refuses, and watches",
     CHECK(listener.expect<number>() == number{8});
     sim.stop(actor);
     CHECK(listener.expect<terminated>().who == actor);
+}
+
+TEST_CASE("simulation: runs tasks with values of any kind", "[testing][simulation]")
+{
+    struct unmade {
+        explicit unmade(int value) : value(value) {}
+        unmade(unmade&&) = default;
+        unmade& operator=(unmade&&) = delete;
+        const int value;
+    };
+    static int place = 0;
+    simulation sim;
+
+    CHECK(sim.run([]() -> task<unmade> { co_return unmade(7); }()).value == 7);
+    CHECK(&sim.run([]() -> task<int&> { co_return place; }()) == &place);
+    CHECK(*sim.run([]() -> task<std::optional<int>> { co_return 3; }()) == 3);
+    CHECK(*sim.run([]() -> task<std::unique_ptr<int>> { co_return std::make_unique<int>(4); }()) == 4);
+    CHECK_THROWS_WITH(sim.run([]() -> task<unmade> {
+        co_await sleep_for(1s);
+        throw std::runtime_error("unmade");
+    }()),
+        "unmade");
 }

@@ -283,9 +283,8 @@ public:
     template <class Rep, class Period>
     auto receive(std::chrono::duration<Rep, Period> timeout) noexcept
     {
-        return receiving([this, limit = std::chrono::nanoseconds(timeout)] {
-            return timed_awaiter<receive_awaiter>(limit, *this);
-        });
+        return receiving(
+            [this, limit = as_nanoseconds(timeout)] { return timed_awaiter<receive_awaiter>(limit, *this); });
     }
 
     /// The next message of type `Message`; the others wait in their order.
@@ -299,7 +298,7 @@ public:
     template <any_message Message, class Rep, class Period>
     auto receive(std::chrono::duration<Rep, Period> timeout) noexcept
     {
-        return receiving([this, limit = std::chrono::nanoseconds(timeout)] {
+        return receiving([this, limit = as_nanoseconds(timeout)] {
             return timed_awaiter<selective_awaiter>(limit, *this, type_of<Message>);
         });
     }

@@ -25,9 +25,10 @@ public:
     std::shared_ptr<T> emplace(Args&&... args)
     {
         auto made = std::make_shared<T>(std::forward<Args>(args)...);
+        std::shared_ptr<void> kept = made;
         const std::unique_lock lock(mutex_);
-        all_[typeid(T)] = made;
-        return made;
+        all_[typeid(T)].swap(kept);
+        return made;  // what was there ends behind the lock: its destructor may come back here
     }
 
     /// The object of type `T`, null when there is none.

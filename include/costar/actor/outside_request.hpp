@@ -80,7 +80,7 @@ private:
           post_(post),
           to_(to),
           sent_(sent),
-          timeout_(timeout),
+          due_(timeout.count() >= 0 ? deadline_from_here(post.home(), timeout) : 0),
           wanted_(wanted),
           completion_(post.home(), std::move(handler))
     {
@@ -99,6 +99,13 @@ private:
         post_.home().disarm(*this);
     }
 
+    /// It counts from the sending, however long the strand is busy with other things.
+    static std::uint64_t deadline_from_here(strand_context& home, std::chrono::nanoseconds timeout) noexcept
+    {
+        const bool is_inside = strand_context::current() == &home;
+        return deadline_after(is_inside ? home.time_for(timeout) : home.time_outside_for(timeout), timeout);
+    }
+
     void destroy() noexcept
     {
         this->~outside_request();
@@ -113,11 +120,13 @@ private:
             end(errc::cancelled);
             return;
         }
+        if (due_ != 0 && due_ < home.now()) {
+            end(errc::timed_out);
+            return;
+        }
         token_ = post_.expect(*this);
-        const std::uint64_t due =
-            timeout_.count() >= 0 ? deadline_after(home.time_for(timeout_), timeout_) : 0;
-        if (due != 0)
-            home.arm(*this, due);
+        if (due_ != 0)
+            home.arm(*this, due_);
         if (wanted_ == purpose::stop) {
             post_.stop(to_, token_);
         } else if (wanted_ == purpose::end) {
@@ -131,7 +140,7 @@ private:
         } else {
             envelope* sent = std::exchange(sent_, nullptr);
             sent->reply = token_;
-            sent->deadline = due;
+            sent->deadline = due_;
             post_.send(to_, sent);
         }
     }
@@ -177,7 +186,7 @@ private:
     station& post_;
     pid to_;
     envelope* sent_;
-    std::chrono::nanoseconds timeout_;
+    std::uint64_t due_;  // 0 for never
     std::uint64_t token_ = 0;
     errc failure_{};
     purpose wanted_;

@@ -45,11 +45,15 @@ template <class Function, class... Args>
 concept actor_function =
     std::same_as<std::invoke_result_t<Function&, context&, std::decay_t<Args>...>, task<>>;
 
+/// A body that is never begun anew, whatever is said about its crashes.
+template <class Function>
+concept begun_once = Function::is_begun_once;
+
 /// A body that has not begun: the function and its arguments.
 template <class Function, class... Args>
 class launcher {
 public:
-    static constexpr bool is_repeatable = (std::is_copy_constructible_v<Args> && ...);
+    static constexpr bool is_repeatable = begun_once<Function> || (std::is_copy_constructible_v<Args> && ...);
     static constexpr actor_kind kind{&typeid(Function)};
 
     template <class... Given>
@@ -62,10 +66,11 @@ public:
         return std::apply([&](Args&... arg) { return function_(self, std::move(arg)...); }, args_);
     }
 
-    /// A recipe that begins with copies of the arguments; null when they cannot be copied.
+    /// A recipe that begins with copies of the arguments; null when they cannot be copied, and for a body
+    /// that is begun once.
     std::unique_ptr<recipe> repeat() const
     {
-        if constexpr (is_repeatable)
+        if constexpr (is_repeatable && !begun_once<Function>)
             return std::make_unique<repeated>(*this);
         else
             return nullptr;

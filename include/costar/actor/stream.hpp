@@ -137,6 +137,7 @@ private:
         taken_ = 0;
         if (failure != errc{}) {
             is_over_ = true;
+            stop_producer(*engine_, producer_);  // nobody asks it any more, should it still be there
             // It is gone without having said that it was done.
             throw error(failure == errc::no_such_actor ? errc::actor_failed : failure);
         }
@@ -186,12 +187,15 @@ private:
 /// The body of an actor that produces a stream: it runs the producer and hands on what that puts.
 template <class T, class Producer>
 struct stream_source {
+    /// It would give the reader the first values again.
+    static constexpr bool is_begun_once = true;
+
     template <class... Args>
     task<> operator()(context& self, Producer producer, std::chrono::nanoseconds idle, Args... args) const
     {
-        stream_channel<T> channel(self.get_executor().machine());
-        co_await when_any(serve(self, channel, idle),
-            produce(channel, producer(self, sink<T>(channel), std::move(args)...)));
+        const open_channel<T> channel(self.get_executor().machine());
+        co_await when_any(serve(self, *channel, idle),
+            produce(*channel, producer(self, sink<T>(*channel), std::move(args)...)));
     }
 
 private:
@@ -217,11 +221,11 @@ private:
     static task<> produce(stream_channel<T>& channel, task<> producer)
     {
         while (!channel.has_room())
-            co_await stream_gate::waiting(channel.gate());
+            co_await stream_gate::waiting(channel.asked());
         co_await std::move(producer);
         channel.finish();
         while (!channel.is_over())
-            co_await stream_gate::waiting(channel.gate());
+            co_await stream_gate::waiting(channel.asked());
     }
 };
 
@@ -230,7 +234,7 @@ private:
 /// `producer` is a coroutine function without captures, `task<>(context&, sink<T>, args...)`:
 /// `return make_stream<row>(self, read_table, table)`. It begins when the consumer asks for the first value,
 /// and is stopped when the consumer or `self` ends. It may ask, send and sleep, but not receive: its mailbox
-/// serves the stream.
+/// serves the stream. It is never begun anew, whatever `self` or its own options say about crashes.
 ///
 /// Errors: as `spawn`.
 template <class T, class Producer, class... Args>

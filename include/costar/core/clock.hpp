@@ -12,6 +12,9 @@
 namespace costar {
 
 /// Where a strand reads the time: nanoseconds since an unspecified start, never going back.
+///
+/// Thread safety: `now` and `coarse` are called by the threads of all strands that use it, and by those that
+/// ask their actors from outside.
 class clock {
 public:
     virtual ~clock() = default;

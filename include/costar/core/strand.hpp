@@ -156,9 +156,9 @@ struct turn_options {
 /// It holds what runs one after another: ready coroutines, handlers, timers, memory, and the rings from its
 /// sibling strands. Everything that happens inside happens in a turn, and turns never overlap.
 ///
-/// Thread safety: `post`, `send_from_outside`, `wake` and `get_executor` from any thread; all else inside a
-/// turn. Order: parcels of one sender arrive as sent; jobs posted before a parcel was sent run before it
-/// arrives.
+/// Thread safety: `post`, `send_from_outside`, `wake`, `time_outside_for` and `get_executor` from any thread;
+/// all else inside a turn. Order: parcels of one sender arrive as sent; jobs posted before a parcel was sent
+/// run before it arrives.
 class strand_context {
 public:
     strand_context(std::uint32_t index, const turn_options& options, costar::clock& clock);
@@ -202,6 +202,13 @@ public:
     std::uint64_t time_for(std::chrono::nanoseconds length) noexcept
     {
         return length < std::chrono::milliseconds(100) || clock_->coarse() > now_ ? read_clock() : now_;
+    }
+
+    /// The same for those who are in no turn of this strand. Thread safety: any thread, if the clock stands
+    /// it.
+    std::uint64_t time_outside_for(std::chrono::nanoseconds length) const noexcept
+    {
+        return length < std::chrono::milliseconds(100) ? clock_->now() : clock_->coarse();
     }
 
     /// The date and the time of day, by the same clock.

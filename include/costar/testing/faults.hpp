@@ -50,7 +50,7 @@ public:
     explicit faults(random_source& random) noexcept : random_(random) {}
     faults(const faults&) = delete;
     faults& operator=(const faults&) = delete;
-    ~faults();
+    ~faults() { end(); }
 
     /// Messages of type `Message` do not arrive.
     template <any_message Message>
@@ -121,6 +121,7 @@ private:
 
     bool take(station& where, cell& to, envelope* sent) override;
     void hand(station& where, cell& self, message& taken) override;
+    void end() noexcept;
     rule* rule_for(pid to, const message_type* type, bool is_crash);
     void arrive(delayed& late) noexcept;
 

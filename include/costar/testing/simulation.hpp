@@ -126,23 +126,26 @@ public:
     template <class T>
     T run(task<T> work)
     {
+        using kept = std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, stored_reply<T>>;
         struct outcome {
             bool ended = false;
             std::exception_ptr failure;
-            std::optional<stored_reply<T>> value;
+            std::optional<kept> value;
         };
         const auto seen = std::make_shared<outcome>();  // outlives this call when the test is stuck
         async_spawn(
             engine_->get_executor(0), std::move(work), [seen](std::exception_ptr thrown, auto... result) {
                 seen->failure = thrown;
                 if constexpr (sizeof...(result) == 1)
-                    (seen->value.emplace(std::move(result)), ...);
+                    (take(seen->value, std::move(result)), ...);
                 seen->ended = true;
             });
         run_until([&] { return seen->ended; });
         if (seen->failure)
             std::rethrow_exception(seen->failure);
-        if constexpr (!std::is_void_v<T>)
+        if constexpr (std::is_reference_v<T>)
+            return **seen->value;
+        else if constexpr (!std::is_void_v<T>)
             return std::move(*seen->value);
     }
 
@@ -181,7 +184,8 @@ private:
     template <class T>
     static void take(std::optional<T>& place, std::optional<T> answer)
     {
-        place = std::move(answer);
+        if (answer)
+            place.emplace(std::move(*answer));
     }
 
     void run_until(const std::function<bool()>& done);
