@@ -69,9 +69,11 @@ message receive_awaiter::hand_over_specially(envelope* taken, bool is_selective)
     return handed;
 }
 
-void receive_awaiter::note_due(const envelope* waiting) noexcept
+void receive_awaiter::run_again_for(const envelope* waiting) noexcept
 {
-    self_.extras()->order.due = waiting;
+    if (self_.has_extras)
+        self_.extras()->order.due = waiting;
+    self_.home().make_ready(self_);
 }
 
 message receive_awaiter::swallow(envelope* pill) noexcept

@@ -45,13 +45,10 @@ public:
             return false;
         self_.waiter = &promise;
         self_.set_receptive(true);
-        if (self_.first == nullptr) {
+        if (self_.first == nullptr)
             self_.wanted = &any_type;
-        } else {
-            if (self_.has_extras) [[unlikely]]
-                note_due(self_.first);
-            self_.home().make_ready(self_);  // its turn comes again
-        }
+        else
+            run_again_for(self_.first);
         return true;
     }
 
@@ -86,8 +83,8 @@ protected:
     message take_nothing();
     message hand_over_specially(envelope* taken, bool is_selective);
 
-    /// The actor runs again for this message, so it stays in its mailbox until then.
-    void note_due(const envelope* waiting) noexcept;
+    /// The actor's turn comes again, for this message, which stays in its mailbox until then.
+    void run_again_for(const envelope* waiting) noexcept;
     message swallow(envelope* pill) noexcept;
 
     /// False when the receive ends without a wait, by a stop or with the message that is there. Throws in a
@@ -127,13 +124,10 @@ public:
             return false;
         self_.waiter = &promise;
         self_.set_receptive(true);
-        if (there == nullptr) {
+        if (there == nullptr)
             self_.wanted = wanted_;
-        } else {
-            if (self_.has_extras) [[unlikely]]
-                note_due(*there);
-            self_.home().make_ready(self_);
-        }
+        else
+            run_again_for(*there);
         return true;
     }
 

@@ -198,7 +198,8 @@ public:
             send_away(to, sent);
     }
 
-    /// Puts an envelope into a mailbox of this strand.
+    /// Puts an envelope into a mailbox of this strand. That it is no request can be known before.
+    template <bool MayAsk = true>
     [[gnu::always_inline]] void deliver(cell& to, envelope* sent) noexcept
     {
         if (to.has_extras) [[unlikely]] {
@@ -209,7 +210,7 @@ public:
         (to.first == nullptr ? to.first : to.last->next) = sent;
         to.last = sent;
         home_.message_queued(to);
-        has_arrived(to, *sent);
+        has_arrived<MayAsk>(to, *sent);
     }
 
     /// Puts a message into a mailbox that has a limit or an order, whose actor has middleware or is told
@@ -439,6 +440,7 @@ private:
     }
     std::uint64_t expect_in_new_place(reply_waiter& waiter);
     /// Wakes the actor when it waits for the message that has come.
+    template <bool MayAsk = true>
     [[gnu::always_inline]] void has_arrived(cell& to, const envelope& sent) noexcept
     {
         if (to.wanted != nullptr) {
@@ -446,8 +448,9 @@ private:
                 to.wanted = nullptr;
                 home_.make_ready(to);
             }
-        } else if (sent.reply != 0 && to.is_waiting()) [[unlikely]] {
-            suspect_circle(to, sent);
+        } else if constexpr (MayAsk) {
+            if (sent.reply != 0 && to.is_waiting()) [[unlikely]]
+                suspect_circle(to, sent);
         }
     }
 
@@ -553,7 +556,8 @@ void station::send(pid to, Message&& message, pid sender)
     if constexpr (std::is_nothrow_constructible_v<value, Message>) {
         if (cell* receiver = find(to)) [[likely]] {
             if (void* memory = home_.arena().allocate_if_ready(sizeof(envelope) + sizeof(value))) [[likely]] {
-                deliver(*receiver, envelope::make_at(memory, std::forward<Message>(message), sender, 0, 0));
+                deliver<false>(
+                    *receiver, envelope::make_at(memory, std::forward<Message>(message), sender, 0, 0));
                 return;
             }
         }
