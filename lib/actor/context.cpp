@@ -45,6 +45,8 @@ void receive_awaiter::detach() noexcept
 message receive_awaiter::take_nothing()
 {
     self_.wanted = nullptr;
+    if (extras_part* more = self_.extras())
+        more->order.due = nullptr;
     const bool cancelled = self_.receive_cancelled;
     detach();
     const bool ends = self_.stop_requested || (self_.rare() != nullptr && self_.rare()->restart_asked);

@@ -182,6 +182,12 @@ void station::put(cell& to, extras_part& more, envelope* sent) noexcept
         for (const auto& each : more.chain)
             each->posted(static_cast<context&>(to), type, to.queued());
     }
+    has_come(to, more, sent);
+}
+
+/// Wakes the actor when it waits for this message, which stays where it is until the actor runs.
+void station::has_come(cell& to, extras_part& more, const envelope* sent) noexcept
+{
     const bool waits = to.wanted != nullptr;
     has_arrived(to, *sent);
     if (waits && to.wanted == nullptr)
@@ -356,7 +362,8 @@ pid station::send_specially(
 {
     home_.spend();
     outgoing leaving(to, *sent, with);
-    if (extras_part* more = from.extras()) {
+    // A pill is the runtime's own: no middleware may keep it back.
+    if (extras_part* more = from.extras(); more != nullptr && sent->type != &type_of<poison_pill>) {
         try {
             for (const auto& each : more->chain)
                 if (!each->sending(static_cast<context&>(from), leaving)) {
@@ -366,7 +373,8 @@ pid station::send_specially(
                     return leaving.to();
                 }
         } catch (...) {
-            sent->reply = 0;  // who asks hears of it by the exception
+            if (sent->sender == pid_of(from))
+                sent->reply = 0;  // who asks hears of it by the exception
             bury(sent, leaving.to(), errc::actor_failed);
             throw;
         }
@@ -498,7 +506,7 @@ bool station::save_failing(cell& self, extras_part& more, envelope* done) noexce
         ++more.redelivered;
         more.order.insert_first(self, done);
         home_.message_queued(self);
-        has_arrived(self, *done);
+        has_come(self, more, done);
         return true;
     }
     more.failed = nullptr;
@@ -544,7 +552,7 @@ std::size_t station::unstash(cell& self, std::size_t count) noexcept
         home_.message_queued(self);
     }
     for (const envelope* each : back)
-        has_arrived(self, *each);
+        has_come(self, *more, each);
     return back.size();
 }
 

@@ -58,6 +58,8 @@ bool send_awaiter::begin(scope& within)
     try {
         to_ = post.send_specially(self_, to_, std::exchange(sent_, nullptr), nullptr, token_);
     } catch (...) {  // the actor's middleware; nothing was sent
+        if (token_ == 0)
+            return true;  // it has stopped the actor too, and so the wait has ended
         post.forget(std::exchange(token_, 0));
         detach();
         throw;

@@ -335,9 +335,12 @@ void station::send_away(pid to, envelope* sent)
 
 namespace {
 
-/// The message of a dead letter; null when it cannot be moved.
+/// The message of a dead letter. One that cannot be copied may hold what belongs to its strand, a future or a
+/// stream, and is destroyed there.
 std::shared_ptr<const lost_message> kept_of(envelope& lost) noexcept
 {
+    if (lost.type->copy == nullptr)
+        return nullptr;
     try {
         return std::make_shared<const lost_message>(*lost.type, lost.body());
     } catch (...) {
@@ -643,6 +646,10 @@ void station::could_not_begin(cell& self, const std::exception_ptr& failure) noe
 {
     self.state = life::closing;
     crashed(self, failure);
+    if (rare_part* rare = self.rare()) {  // of the life that did not begin
+        rare->failure = nullptr;
+        rare->restart_asked = false;
+    }
     close_family(self);  // what middleware has spawned
     home_.post([this, id = pid_of(self)] {
         cell* found = find(id);
@@ -838,8 +845,8 @@ std::vector<std::string> station::dump() const
 {
     std::vector<std::string> lines;
     for_each_cell([&](cell& each) {
-        std::string line = fmt::format(
-            "{} {} ({}), {} queued", pid_of(each), name_of(each), demangled(*each.kind->info), each.queued());
+        std::string line = fmt::format("{} {} ({}), {} queued", pid_of(each), name_of(each),
+            each.kind != nullptr ? demangled(*each.kind->info) : "being born", each.queued());
         if (each.state == life::closing)
             line += ", is ending";
         else if (each.state == life::restarting)
@@ -850,7 +857,7 @@ std::vector<std::string> station::dump() const
             line += ", waits for a message of type " + each.wanted->name();
         else
             each.for_each_waiting([&](const cancel_hook& hook) { line += ", waits for " + hook.describe(); });
-        if (each.waiter != nullptr && each.state == life::running)
+        if (each.waiter != nullptr && each.body && each.state == life::running)
             line += fmt::format(
                 ", from {}:{}", each.body.promise().where().file_name(), each.body.promise().where().line());
         lines.push_back(std::move(line));

@@ -240,3 +240,15 @@ TEST_CASE("event_stream: what a subscriber holds may end subscriptions of its ow
     outer.cancel();  // and with it what it held
     CHECK_FALSE(events.has_subscribers());
 }
+
+TEST_CASE("event_stream: a dead letter leaves what cannot be copied to its strand", "[actor][event_stream]")
+{
+    simulation sim;
+    event_record events(sim.engine());
+    const pid gone = sim.engine().spawn(helper);
+    sim.stop(gone);
+    sim.send(gone, std::make_unique<int>(1));
+    sim.run_until_idle();
+    REQUIRE(events.dead.size() == 1);
+    CHECK(events.dead[0].message == nullptr);
+}

@@ -769,3 +769,39 @@ TEST_CASE("mailbox: a priority that throws is an ordinary one", "[actor][mailbox
     sim.run_until_idle();
     CHECK(seen == std::vector{3, 2, 1});
 }
+
+TEST_CASE("mailbox: a message that nobody waits for any more is not held fast", "[actor][mailbox]")
+{
+    int withdrawn = 0;
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        simulation sim(seed);
+        const pid watched = sim.engine().spawn(on(0), helper);
+        std::optional<int> heard;
+        sim.engine().spawn(
+            on(0),
+            [](context& self, pid watched, std::optional<int>* heard) -> task<> {
+                self.watch(watched);
+                const auto first = co_await when_any(
+                    [](context& self) -> task<> { co_await self.receive<terminated>(); }(self),
+                    [](context& self, pid watched) -> task<> { co_await self.wait(watched); }(self, watched));
+                if (first.index() == 0)
+                    co_return;
+                self.unwatch(watched);
+                *heard = 0;
+                while (auto message = co_await self.receive(1s)) {
+                    message.match([&](terminated&) { ++**heard; });
+                    if (message.timed_out())
+                        break;
+                }
+            },
+            watched, &heard);
+        sim.run_until_idle();
+        sim.stop(watched);
+        sim.advance(10s);
+        if (heard) {
+            ++withdrawn;
+            CHECK(*heard == 0);
+        }
+    }
+    CHECK(withdrawn > 0);
+}

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -587,4 +588,89 @@ TEST_CASE("middleware: an automatic reply that throws fails its request", "[acto
     const pid actor = sim.engine().spawn(on(1), helper);
     CHECK_THROWS_AS(sim.ask(actor, unlucky{}), error);
     CHECK(sim.ask(actor, twice{2}) == 4);
+}
+
+TEST_CASE(
+    "middleware: who asked is told when it throws at a request that is passed on", "[actor][middleware]")
+{
+    quiet_log quiet;
+    simulation sim;
+    const pid other = sim.engine().spawn(on(1), helper);
+    auto throws = std::make_shared<hooks>();
+    throws->on_sending = [](context&, outgoing&) -> bool { throw std::runtime_error("not this one"); };
+    const pid actor = sim.engine().spawn(
+        with({throws}),
+        [](context& self, pid other) -> task<> {
+            while (auto message = co_await self.receive()) {
+                if (message.is<twice>())
+                    self.forward(other, std::move(message));
+            }
+        },
+        other);
+    std::optional<error_code> ended;
+    sim.engine().ask(actor, twice{1}, 1h, [&](error_code code, int) { ended = code; });
+    sim.run_until_idle();
+    CHECK(ended == make_error_code(errc::actor_failed));
+    CHECK(sim.now() == 0s);
+}
+
+TEST_CASE("middleware: may stop an actor and throw while that sends", "[actor][middleware]")
+{
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid other = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
+    const bool asks = GENERATE(true, false);
+    auto stops = std::make_shared<hooks>();
+    stops->on_sending = [](context& self, outgoing&) -> bool {
+        self.stop();
+        throw std::runtime_error("enough");
+    };
+    const pid actor = sim.engine().spawn(
+        with({stops}),
+        [](context& self, pid other, bool asks) -> task<> {
+            co_await self.receive<number>();
+            if (asks)
+                static_cast<void>(co_await self.ask(other, twice{1}));
+            else
+                co_await self.send_async(other, knock{});
+        },
+        other, asks);
+    sim.send(actor, number{1});
+    sim.run_until_idle();
+    CHECK(events.ends_of(actor) == 1);
+    CHECK(sim.ask(other, twice{2}) == 4);
+}
+
+TEST_CASE("middleware: does not keep a poison pill back", "[actor][middleware]")
+{
+    simulation sim;
+    const pid other = sim.engine().spawn(helper);
+    auto drops = std::make_shared<hooks>();
+    drops->on_sending = [](context&, outgoing&) { return false; };
+    sim.engine().spawn(
+        with({drops}),
+        [](context& self, pid other) -> task<> {
+            self.send(other, poison_pill{});
+            co_return;
+        },
+        other);
+    sim.run_until_idle();
+    CHECK(sim.engine().figures().live == 0);
+}
+
+TEST_CASE("middleware: a dump from a beginning says what it can", "[actor][middleware]")
+{
+    quiet_log quiet;
+    simulation sim;
+    std::vector<std::string> dumps;
+    auto looks = std::make_shared<hooks>();
+    looks->on_started = [&](context& self) { dumps.push_back(self.engine().dump_stopped()); };
+    spawn_options options = with({looks});
+    options.restart.limit = 1;
+    const pid actor = sim.engine().spawn(options, helper);
+    sim.send(actor, crash{});
+    sim.run_until_idle();
+    REQUIRE(dumps.size() == 2);
+    CHECK(dumps[1].find(actor.to_string()) == 0);
 }

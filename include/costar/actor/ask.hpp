@@ -143,6 +143,8 @@ private:
         try {
             station::of(self_).send_specially(self_, to_, sent, std::move(with));
         } catch (...) {
+            if (token_ == 0)
+                return;  // it has stopped the actor too, and so the wait has ended
             station::of(self_).forget(std::exchange(token_, 0));
             home().disarm(*this);
             detach();

@@ -233,7 +233,8 @@ private:
             failure = std::current_exception();
         }
         if (station::of(self).is_begun_anew(self, failure)) {
-            co_await shield(call_hook(restarting, actor, self));
+            if constexpr (has(restarting))
+                co_await shield(call_hook(restarting, actor, self));
         } else {
             co_await shield(call_hook(stopping, actor, self));
             if constexpr (has(stopped)) {
@@ -296,10 +297,17 @@ private:
             return call<Message>(actor, self, value);
         } else {
             if (received.may_come_again()) [[unlikely]] {
-                if constexpr (is_copyable<Message> && takes<const Message&, Message>)
+                constexpr bool may_move = takes<Message&&, Message>;
+                if constexpr (is_copyable<Message> && may_move && is_task<result<Message>> &&
+                    takes<const Message&, Message>) {
                     return call<const Message>(actor, self, value);
-                else if constexpr (takes<Message&&, Message>)
+                } else if constexpr (is_copyable<Message> && may_move && !is_task<result<Message>> &&
+                    !std::is_reference_v<result<Message>>) {
+                    Message copy(value);
+                    return call<Message>(actor, self, copy);
+                } else if constexpr (may_move) {
                     received.envelope_->mark_moved();
+                }
             }
             return call<Message>(actor, self, value);
         }

@@ -120,8 +120,8 @@ struct dead_letter {
     errc reason;
     std::string type;
 
-    /// The message itself, `letter.message->get_if<order>()`; null in the rare case that it could not be
-    /// moved. It dies with the last event that holds it, on whatever thread that is.
+    /// The message itself, `letter.message->get_if<order>()`; null for one that cannot be copied. It dies
+    /// with the last event that holds it, on whatever thread that is.
     std::shared_ptr<const lost_message> message{};
 };
 

@@ -38,7 +38,7 @@ public:
     /// The actor has let go of a message; `failed` when an exception is under way.
     virtual void handled(context& self, message& done, bool failed) noexcept;
 
-    /// The actor sends, forwards or asks; a poison pill is none of it. False drops the message, as a dead
+    /// The actor sends, forwards or asks; a poison pill passes unseen. False drops the message, as a dead
     /// letter with `errc::cancelled`.
     virtual bool sending(context& self, outgoing& sent);
 

@@ -226,8 +226,8 @@ public:
     }
 
     /// Sends what an actor with middleware sends, a message with headers, or one for which `token` is
-    /// answered when it has found room. Gives whom it went to; when middleware throws nobody is told but the
-    /// caller.
+    /// answered when it has found room. Gives whom it went to; when middleware throws, a request of `from`
+    /// has not begun.
     pid send_specially(
         cell& from, pid to, envelope* sent, std::unique_ptr<headers> with = nullptr, std::uint64_t token = 0);
 
@@ -455,6 +455,7 @@ private:
     }
 
     void put(cell& to, extras_part& more, envelope* sent) noexcept;
+    void has_come(cell& to, extras_part& more, const envelope* sent) noexcept;
     void overflow_with(cell& to, extras_part& more, const admission& arrived) noexcept;
     void admit_here(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with) noexcept;
     void receive_unclaimed(parcel& arrived);
