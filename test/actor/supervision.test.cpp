@@ -105,6 +105,28 @@ std::vector<int> sorted(std::vector<int> all)
     return all;
 }
 
+/// Empties what it takes by value, and fails.
+struct empties {
+    std::vector<std::string>* seen;
+    void operator()(words m)
+    {
+        seen->push_back(std::move(m.text));
+        throw mishap("bad");
+    }
+    task<> operator()(context&, greet m)
+    {
+        seen->push_back(std::move(m.who));
+        co_await sleep_for(1ms);
+        throw mishap("bad");
+    }
+    using messages = message_list<words, greet, std::unique_ptr<int>>;
+    void operator()(std::unique_ptr<int> m)
+    {
+        seen->push_back(m ? "whole" : "empty");
+        throw mishap("bad");
+    }
+};
+
 }  // namespace
 
 TEST_CASE("supervision: a decider goes by the type of the exception", "[actor][supervision]")
@@ -608,30 +630,10 @@ TEST_CASE("supervision: a class that takes the failing message by value gets a c
 {
     quiet_log quiet;
     simulation sim;
-    struct stumbles {
-        std::vector<std::string>* seen;
-        void operator()(words m)
-        {
-            seen->push_back(std::move(m.text));
-            throw mishap("bad");
-        }
-        task<> operator()(context&, greet m)
-        {
-            seen->push_back(std::move(m.who));
-            co_await sleep_for(1ms);
-            throw mishap("bad");
-        }
-        using messages = message_list<words, greet, std::unique_ptr<int>>;
-        void operator()(std::unique_ptr<int> m)
-        {
-            seen->push_back(m ? "whole" : "empty");
-            throw mishap("bad");
-        }
-    };
     spawn_options options = decided(costar::on<mishap>(directive::resume));
     options.failing = {.redeliveries = 2};
     std::vector<std::string> seen;
-    const pid actor = sim.engine().spawn<stumbles>(options, &seen);
+    const pid actor = sim.engine().spawn<empties>(options, &seen);
     const std::string first = "a text that is too long to be kept in place";
     sim.send(actor, words{first});
     sim.send(actor, greet{"Ada Lovelace, countess of the same name"});
