@@ -72,11 +72,12 @@ TEST_CASE("extensions: an object that is replaced may use them as it ends", "[ac
         int* found;
     };
     int found = 0;
-    extensions all;
-    all.emplace<int>(7);
-    all.emplace<looks_back>(all, &found);
-
-    const auto kept = all.emplace<looks_back>(all, &found);
-
-    CHECK(found == 1);
+    {
+        extensions all;
+        all.emplace<int>(7);
+        all.emplace<looks_back>(all, &found);
+        all.emplace<looks_back>(all, &found);
+        CHECK(found == 1);
+    }
+    CHECK(found == 1);  // at their end there are no others any more
 }

@@ -20,6 +20,11 @@ namespace costar {
 /// long as somebody keeps the pointer. Cost: a lock and a look-up, so keep the pointer.
 class extensions {
 public:
+    extensions() = default;
+    extensions(const extensions&) = delete;
+    extensions& operator=(const extensions&) = delete;
+    ~extensions() { std::exchange(all_, {}).clear(); }  // who looks for others as it ends finds none any more
+
     /// Makes the object of type `T`, in place of the one that is there.
     template <class T, class... Args>
     std::shared_ptr<T> emplace(Args&&... args)
