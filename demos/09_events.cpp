@@ -31,19 +31,23 @@ costar::task<> board(costar::context& self)
 
 int main()
 {
+    std::string dear_ones;
     costar::engine engine({.strands = 1});
     const auto board_pid = engine.spawn("board", board);
+    engine.ask(board_pid, done{}, boost::asio::use_future).get();  // so its own start lies behind it
     {
         const auto to_actor = engine.subscribe<price_changed>(board_pid);
         const auto starts = engine.subscribe<costar::actor_started>(board_pid);
         const auto dear = engine.events().subscribe<price_changed>(
             [](const price_changed& event) { return event.cents > 1000; },
-            [](const price_changed& event) { fmt::print("dear: {}\n", event.article); });
+            [&](const price_changed& event) { dear_ones += event.article; });  // on the publisher's thread
 
         engine.events().publish(price_changed{"bread", 350});
         engine.events().publish(price_changed{"coffee", 1290});
+        engine.ask(board_pid, done{}, boost::asio::use_future).get();
         engine.ask(engine.spawn("till", board), done{}, boost::asio::use_future).get();
     }
     engine.events().publish(price_changed{"tea", 2000});  // nobody hears of it
     engine.ask(board_pid, done{}, boost::asio::use_future).get();
+    fmt::print("dear: {}\n", dear_ones);
 }

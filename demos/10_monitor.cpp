@@ -49,6 +49,7 @@ int main()
     costar::set_log_level(costar::log_level::critical);
     costar::engine engine({.strands = 1});
     const auto pid = engine.spawn("monitor", monitor);
+    engine.ask(pid, report{}, boost::asio::use_future).get();  // so its own start lies behind it
     const costar::event_stream::subscription all[] = {engine.subscribe<costar::actor_started>(pid),
         engine.subscribe<costar::actor_restarted>(pid), engine.subscribe<costar::restart_limit_reached>(pid),
         engine.subscribe<costar::actor_stopped>(pid), engine.subscribe<costar::dead_letter>(pid)};
