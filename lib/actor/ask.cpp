@@ -22,77 +22,23 @@ void throw_ask_failure(cell& self, const reply_waiter& waiting, errc reason, pid
             asker != nullptr ? async_stack(*asker) : std::string("?")));
 }
 
-const hook_actions stop_awaiter::actions{.cancel =
-                                             [](cancel_hook& hook) noexcept {
-                                                 auto& self = static_cast<stop_awaiter&>(hook);
-                                                 self.cancelled_ = true;
-                                                 station& post = station::of(self.self_);
-                                                 post.forget(self.token_);
-                                                 post.forget_end(self.target_, self.token_);
-                                                 self.end();
-                                             },
-    .describe =
-        [](const cancel_hook& hook) {
-            return "the end of " + static_cast<const stop_awaiter&>(hook).target_.to_string();
-        }};
+const hook_actions token_awaiter::actions{.cancel =
+                                              [](cancel_hook& hook) noexcept {
+                                                  auto& self = static_cast<token_awaiter&>(hook);
+                                                  station& post = station::of(self.self_);
+                                                  post.forget(self.token_);
+                                                  self.withdraw(post, self.token_);
+                                                  self.end(errc::cancelled);
+                                              },
+    .describe = [](const cancel_hook& hook) { return static_cast<const token_awaiter&>(hook).subject(); }};
 
-stop_awaiter::~stop_awaiter()
+token_awaiter::~token_awaiter()
 {
-    if (token_ != 0)
+    if (token_ != 0)  // destroyed while it waits
         station::of(self_).forget(token_);
 }
 
-bool stop_awaiter::begin(scope& within)
-{
-    station& post = station::of(self_);
-    if (target_ == post.pid_of(self_))
-        return false;  // nobody can wait for their own end
-    cancelled_ = within.is_cancelled();
-    if (cancelled_)
-        return false;
-    token_ = post.expect(*this);
-    within.attach(*this);
-    post.await_end(target_, token_);
-    return true;
-}
-
-void stop_awaiter::await_resume() const
-{
-    if (cancelled_)
-        throw error(errc::cancelled);
-}
-
-void stop_awaiter::take(reply_waiter& base, const message_type*, void*, errc) noexcept
-{
-    static_cast<stop_awaiter&>(base).end();
-}
-
-void stop_awaiter::end() noexcept
-{
-    token_ = 0;
-    detach();
-    self_.home().make_ready(*this);
-}
-
-const hook_actions mailbox_awaiter::actions{.cancel =
-                                                [](cancel_hook& hook) noexcept {
-                                                    auto& self = static_cast<mailbox_awaiter&>(hook);
-                                                    station::of(self.self_).forget(self.token_);
-                                                    self.end(errc::cancelled);
-                                                },
-    .describe =
-        [](const cancel_hook& hook) {
-            return "a look at the mailbox of " +
-                static_cast<const mailbox_awaiter&>(hook).target_.to_string();
-        }};
-
-mailbox_awaiter::~mailbox_awaiter()
-{
-    if (token_ != 0)
-        station::of(self_).forget(token_);
-}
-
-bool mailbox_awaiter::begin(scope& within)
+bool token_awaiter::begin(scope& within)
 {
     if (within.is_cancelled()) {
         failure_ = errc::cancelled;
@@ -101,31 +47,77 @@ bool mailbox_awaiter::begin(scope& within)
     station& post = station::of(self_);
     token_ = post.expect(*this);
     within.attach(*this);
-    post.look_at_mailbox(target_, token_);
+    try {
+        ask(post, token_);
+    } catch (...) {  // the actor's middleware; nothing was asked
+        if (token_ == 0)
+            return true;  // it has stopped the actor too, and so the wait has ended
+        post.forget(std::exchange(token_, 0));
+        detach();
+        throw;
+    }
     return true;
 }
 
-mailbox_state mailbox_awaiter::await_resume() const
+void token_awaiter::take(reply_waiter& base, const message_type*, void* value, errc failure) noexcept
 {
-    if (failure_ != errc{})
-        throw error(failure_, "mailbox of " + target_.to_string());
-    return seen_;
-}
-
-void mailbox_awaiter::take(reply_waiter& base, const message_type*, void* value, errc failure) noexcept
-{
-    auto& self = static_cast<mailbox_awaiter&>(base);
+    auto& self = static_cast<token_awaiter&>(base);
     if (failure == errc{})
-        self.seen_ = *static_cast<const mailbox_state*>(value);
+        self.keep(value);
     self.end(failure);
 }
 
-void mailbox_awaiter::end(errc reason) noexcept
+void token_awaiter::end(errc reason) noexcept
 {
     token_ = 0;
     failure_ = reason;
     detach();
     self_.home().make_ready(*this);
+}
+
+void token_awaiter::withdraw(station&, std::uint64_t) noexcept {}
+
+void token_awaiter::keep(void*) noexcept {}
+
+void token_awaiter::check() const
+{
+    if (failure_ != errc{})
+        throw error(failure_, subject());
+}
+
+bool stop_awaiter::await_ready() const noexcept
+{
+    return target_ == station::of(self_).pid_of(self_);
+}
+
+void stop_awaiter::ask(station& post, std::uint64_t token)
+{
+    post.await_end(target_, token);
+}
+
+void stop_awaiter::withdraw(station& post, std::uint64_t token) noexcept
+{
+    post.forget_end(target_, token);
+}
+
+std::string stop_awaiter::subject() const
+{
+    return "the end of " + target_.to_string();
+}
+
+void mailbox_awaiter::ask(station& post, std::uint64_t token)
+{
+    post.look_at_mailbox(target_, token);
+}
+
+void mailbox_awaiter::keep(void* value) noexcept
+{
+    seen_ = *static_cast<const mailbox_state*>(value);
+}
+
+std::string mailbox_awaiter::subject() const
+{
+    return "a look at the mailbox of " + target_.to_string();
 }
 
 }  // namespace costar

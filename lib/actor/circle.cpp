@@ -87,11 +87,8 @@ void station::follow_circle(circle_chase chase) noexcept
 /// Takes a refused request out of the mailbox it is in, so that it is not handled some time later.
 void station::take_back(pid from, std::uint64_t token) noexcept
 {
-    if (from.strand() != strand_) {
-        station& theirs = *shared_.stations[from.strand()];
-        theirs.home_.post([&theirs, from, token] { theirs.take_back(from, token); });
+    if (goes_on_at(from, [=](station& theirs) { theirs.take_back(from, token); }))
         return;
-    }
     cell* holder = find(from);
     if (holder == nullptr || (holder->is_receptive() && holder->wanted == nullptr))
         return;  // what it is about to receive stays
@@ -99,9 +96,7 @@ void station::take_back(pid from, std::uint64_t token) noexcept
     for (envelope* each = holder->first; each != nullptr; before = std::exchange(each, each->next)) {
         if (each->reply != token)
             continue;
-        (before == nullptr ? holder->first : before->next) = each->next;
-        if (holder->last == each)
-            holder->last = before;
+        holder->unlink(each, before);
         home_.message_taken(*holder);
         if (extras_part* more = holder->extras()) {
             has_taken(*holder, each);

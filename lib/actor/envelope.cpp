@@ -38,10 +38,11 @@ std::string demangled(const std::type_info& info)
     return boost::core::demangle(info.name());
 }
 
-std::string message_type::name() const
+const std::string& message_type::name() const
 {
+    static const std::string unknown = "?";
     if (info == nullptr)
-        return "?";
+        return unknown;
     // Making it readable takes half a microsecond, and middleware may ask for every message.
     thread_local std::unordered_map<const std::type_info*, std::string> known;
     const auto found = known.find(info);

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cassert>
 
 namespace costar {
@@ -51,9 +50,8 @@ void future_state::begin(
     std::uint64_t due = 0;
     if (timeout != std::chrono::nanoseconds::max()) {
         due = deadline_after(home().time_for(timeout), timeout);
-        if (self.current != nullptr && self.current->deadline != 0 && within != nullptr &&
-            !within->is_apart())
-            due = std::min(due, self.current->deadline);  // as in ask_awaiter
+        if (within != nullptr)
+            due = no_later_than_asked(self, *within, due);
     }
     token_ = post_.expect(*this);
     if (due != 0)

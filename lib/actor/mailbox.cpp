@@ -151,9 +151,7 @@ void mailbox_order::forget(cell& self, pid ended) noexcept
 /// Takes a message out that lies behind `before`, or first.
 void mailbox_order::unlink(cell& self, envelope* taken, envelope* before) noexcept
 {
-    (before == nullptr ? self.first : before->next) = taken->next;
-    if (self.last == taken)
-        self.last = before;
+    self.unlink(taken, before);
     removed(self, taken);
 }
 
@@ -162,15 +160,23 @@ void mailbox_order::unlink(cell& self, envelope* taken, envelope* before) noexce
 
 void station::deliver_specially(cell& to, envelope* sent) noexcept
 {
+    static_cast<void>(let_in(to, {sent, 0}));
+}
+
+/// False when the mailbox is full; what becomes of the message then is settled.
+bool station::let_in(cell& to, const admission& arrived) noexcept
+{
     extras_part& more = *to.extras();
-    if (more.is_intercepted && shared_.interceptor->take(*this, to, sent))
-        return;
-    const bool is_full = more.box.limit != 0 &&
-        (!more.waiting.empty() || to.queued() - more.order.controls() >= more.box.limit);
-    if (is_full && !is_exempt(more.order, *sent))
-        overflow_with(to, more, {sent, 0});
-    else
-        put(to, more, sent);
+    if (more.is_intercepted && shared_.interceptor->take(*this, to, arrived.sent))
+        return true;
+    // Who waits already comes first.
+    const bool is_free = more.has_room(to.queued()) && more.waiting.empty();
+    if (!is_free && !is_exempt(more.order, *arrived.sent)) {
+        overflow_with(to, more, arrived);
+        return false;
+    }
+    put(to, more, arrived.sent);
+    return true;
 }
 
 void station::put(cell& to, extras_part& more, envelope* sent) noexcept
@@ -178,7 +184,7 @@ void station::put(cell& to, extras_part& more, envelope* sent) noexcept
     more.order.insert(to, sent);
     home_.message_queued(to);
     if (!more.chain.empty()) {
-        const std::string type = sent->type->name();
+        const std::string_view type = sent->type->name();
         for (const auto& each : more.chain)
             each->posted(static_cast<context&>(to), type, to.queued());
     }
@@ -265,24 +271,12 @@ void station::admit_here(pid to, envelope* sent, std::uint64_t token, std::uniqu
     }
     if (with != nullptr)
         receiver->extras_made().with.emplace(sent, std::move(*with));
-    if (!receiver->has_extras) {
+    bool is_in = true;
+    if (receiver->has_extras)
+        is_in = let_in(*receiver, {sent, token});
+    else
         deliver(*receiver, sent);
-    } else {
-        extras_part& more = *receiver->extras();
-        if (more.is_intercepted && shared_.interceptor->take(*this, *receiver, sent)) {
-            if (token != 0)
-                answer(token, std::monostate{});
-            return;
-        }
-        const bool is_full = more.box.limit != 0 &&
-            (!more.waiting.empty() || receiver->queued() - more.order.controls() >= more.box.limit);
-        if (is_full && !is_exempt(more.order, *sent)) {
-            overflow_with(*receiver, more, {sent, token});
-            return;
-        }
-        put(*receiver, more, sent);
-    }
-    if (token != 0)
+    if (is_in && token != 0)
         answer(token, std::monostate{});
 }
 
@@ -314,11 +308,8 @@ void station::discard(parcel& left) noexcept
 
 void station::look_at_mailbox(pid target, std::uint64_t token)
 {
-    if (target.node() == node_ && target.strand() != strand_ && is_known(target.strand())) {
-        station& theirs = *shared_.stations[target.strand()];
-        theirs.home_.post([&theirs, target, token] { theirs.look_at_mailbox(target, token); });
+    if (goes_on_at(target, [=](station& theirs) { theirs.look_at_mailbox(target, token); }))
         return;
-    }
     const cell* found = find(target);
     if (found == nullptr) {
         fail(token, errc::no_such_actor);
@@ -336,11 +327,8 @@ void station::look_at_mailbox(pid target, std::uint64_t token)
 
 void station::withdraw(pid to, std::uint64_t token)
 {
-    if (to.node() == node_ && to.strand() != strand_ && is_known(to.strand())) {
-        station& theirs = *shared_.stations[to.strand()];
-        theirs.home_.post([&theirs, to, token] { theirs.withdraw(to, token); });
+    if (goes_on_at(to, [=](station& theirs) { theirs.withdraw(to, token); }))
         return;
-    }
     cell* receiver = find(to);
     extras_part* more = receiver != nullptr ? receiver->extras() : nullptr;
     if (more == nullptr)
@@ -394,7 +382,7 @@ void station::has_taken(cell& self, envelope* taken) noexcept
     extras_part& more = *self.extras();
     more.order.removed(self, taken);
     more.order.due = nullptr;
-    while (!more.waiting.empty() && self.queued() - more.order.controls() < more.box.limit) {
+    while (!more.waiting.empty() && more.has_room(self.queued())) {
         const admission next = more.waiting.front();
         more.waiting.pop_front();
         put(self, more, next.sent);

@@ -446,32 +446,23 @@ void station::fail(std::uint64_t token, errc reason) noexcept
 
 void station::stop(pid target, std::uint64_t token)
 {
-    if (target.node() == shared_.node && is_known(target.strand()) && target.strand() != home_.index()) {
-        station& theirs = *shared_.stations[target.strand()];
-        theirs.home_.post([&theirs, target, token] { theirs.stop(target, token); });
+    if (goes_on_at(target, [=](station& theirs) { theirs.stop(target, token); }))
         return;
-    }
     if (cell* found = find_or_answer(target, token))
         request_stop(*found);
 }
 
 void station::await_end(pid target, std::uint64_t token)
 {
-    if (target.node() == shared_.node && is_known(target.strand()) && target.strand() != home_.index()) {
-        station& theirs = *shared_.stations[target.strand()];
-        theirs.home_.post([&theirs, target, token] { theirs.await_end(target, token); });
+    if (goes_on_at(target, [=](station& theirs) { theirs.await_end(target, token); }))
         return;
-    }
     static_cast<void>(find_or_answer(target, token));
 }
 
 void station::forget_end(pid target, std::uint64_t token)
 {
-    if (target.node() == shared_.node && is_known(target.strand()) && target.strand() != home_.index()) {
-        station& theirs = *shared_.stations[target.strand()];
-        theirs.home_.post([&theirs, target, token] { theirs.forget_end(target, token); });
+    if (goes_on_at(target, [=](station& theirs) { theirs.forget_end(target, token); }))
         return;
-    }
     if (cell* found = find(target); found != nullptr && found->rare() != nullptr)
         std::erase(found->rare()->end_waiters, token);
 }

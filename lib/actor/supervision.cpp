@@ -273,11 +273,8 @@ void station::treat_siblings(std::uint32_t parent_slot, pid failed, strategy how
 
 void station::restart(pid target)
 {
-    if (target.node() == node_ && target.strand() != strand_ && is_known(target.strand())) {
-        station& theirs = *shared_.stations[target.strand()];
-        theirs.home_.post([&theirs, target] { theirs.restart(target); });
+    if (goes_on_at(target, [=](station& theirs) { theirs.restart(target); }))
         return;
-    }
     if (cell* found = find(target))
         request_restart(*found);
 }

@@ -55,11 +55,8 @@ void station::unlink(cell& self, pid target)
 
 void station::add_watcher(pid target, end_watcher added)
 {
-    if (target.node() == node_ && target.strand() != strand_ && is_known(target.strand())) {
-        station& theirs = *shared_.stations[target.strand()];
-        theirs.home_.post([&theirs, target, added] { theirs.add_watcher(target, added); });
+    if (goes_on_at(target, [=](station& theirs) { theirs.add_watcher(target, added); }))
         return;
-    }
     if (cell* found = find(target)) {
         auto& watchers = found->rare_part_made().watchers;
         if (std::find(watchers.begin(), watchers.end(), added) == watchers.end())
@@ -71,24 +68,16 @@ void station::add_watcher(pid target, end_watcher added)
 
 void station::remove_watcher(pid target, end_watcher removed)
 {
-    if (target.node() != node_ || !is_known(target.strand()))
+    if (goes_on_at(target, [=](station& theirs) { theirs.remove_watcher(target, removed); }))
         return;
-    if (target.strand() != strand_) {
-        station& theirs = *shared_.stations[target.strand()];
-        theirs.home_.post([&theirs, target, removed] { theirs.remove_watcher(target, removed); });
-        return;
-    }
     if (cell* found = find(target); found != nullptr && found->rare() != nullptr)
         std::erase(found->rare()->watchers, removed);
 }
 
 void station::tell_watcher(end_watcher told, pid ended, errc reason)
 {
-    if (told.who.strand() != strand_) {
-        station& theirs = *shared_.stations[told.who.strand()];
-        theirs.home_.post([&theirs, told, ended, reason] { theirs.tell_watcher(told, ended, reason); });
+    if (goes_on_at(told.who, [=](station& theirs) { theirs.tell_watcher(told, ended, reason); }))
         return;
-    }
     cell* self = find(told.who);
     rare_part* rare = self != nullptr ? self->rare() : nullptr;
     if (rare == nullptr)

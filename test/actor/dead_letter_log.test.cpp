@@ -2,31 +2,17 @@
 
 #include <costar/actor/dead_letter_log.hpp>
 
-#include <costar/core/log.hpp>
-
 #include <string>
 #include <vector>
 
+#include <support/actors.hpp>
 #include <support/catch.hpp>
 
 using namespace costar;
 using namespace std::chrono_literals;
+using namespace support;
 
 namespace {
-
-/// Keeps the lines of the log.
-class kept_log {
-public:
-    kept_log()
-    {
-        set_log_sink([this](log_level, std::string_view line) { lines.emplace_back(line); });
-    }
-    kept_log(const kept_log&) = delete;
-    kept_log& operator=(const kept_log&) = delete;
-    ~kept_log() { set_log_sink({}); }
-
-    std::vector<std::string> lines;
-};
 
 void note(dead_letter_log& log, std::uint64_t now, const char* line)
 {

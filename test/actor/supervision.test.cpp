@@ -557,8 +557,7 @@ TEST_CASE("supervision: a class that goes on gets the failing message again", "[
 
 TEST_CASE("supervision: a restart is written to the log", "[actor][supervision]")
 {
-    std::vector<std::pair<log_level, std::string>> lines;
-    set_log_sink([&](log_level level, std::string_view line) { lines.emplace_back(level, line); });
+    kept_log kept;
     simulation sim;
     spawn_options options = on(0);
     options.name = "ada";
@@ -567,12 +566,11 @@ TEST_CASE("supervision: a restart is written to the log", "[actor][supervision]"
     sim.send(actor, crash{});
     sim.send(actor, crash{});
     sim.run_until_idle();
-    set_log_sink({});
 
-    REQUIRE(lines.size() == 2);
-    CHECK(
-        lines[0] == std::pair(log_level::error, std::string("actor ada crashed: told to; it is begun anew")));
-    CHECK(lines[1] == std::pair(log_level::error, std::string("actor ada crashed: told to")));
+    CHECK(kept.lines ==
+        std::vector<std::string>{
+            "actor ada crashed: told to; it is begun anew", "actor ada crashed: told to"});
+    CHECK(kept.levels == std::vector(2, log_level::error));
 }
 
 TEST_CASE("supervision: a stop during the pause takes the children along that were to be kept",

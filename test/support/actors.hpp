@@ -61,6 +61,29 @@ public:
     ~quiet_log() { costar::set_log_sink({}); }
 };
 
+/// Keeps the lines of the log, from debug upwards, in place of writing them.
+class kept_log {
+public:
+    kept_log()
+    {
+        costar::set_log_level(costar::log_level::debug);
+        costar::set_log_sink([this](costar::log_level level, std::string_view line) {
+            lines.emplace_back(line);
+            levels.push_back(level);
+        });
+    }
+    kept_log(const kept_log&) = delete;
+    kept_log& operator=(const kept_log&) = delete;
+    ~kept_log()
+    {
+        costar::set_log_sink({});
+        costar::set_log_level(costar::log_level::info);
+    }
+
+    std::vector<std::string> lines;
+    std::vector<costar::log_level> levels;  // of each line
+};
+
 /// Keeps every event of an engine whose strands share one thread.
 class event_record {
 public:

@@ -68,6 +68,14 @@ errc keep_reply(
     return errc{};
 }
 
+/// A deadline of what `self` asks: whoever asked it waits no longer than that, unless the asking goes on
+/// beside the message at hand.
+inline std::uint64_t no_later_than_asked(const cell& self, const scope& within, std::uint64_t due) noexcept
+{
+    const bool inherits = self.current != nullptr && self.current->deadline != 0 && !within.is_apart();
+    return inherits ? std::min(due, self.current->deadline) : due;
+}
+
 /// Waits for the answer to a request.
 template <class Reply>
 class ask_awaiter : private run_node, private timer_node, private cancel_hook, private reply_waiter {
@@ -101,9 +109,8 @@ public:
         }
         waiter = &caller.promise();
         station& post = station::of(self_);
-        std::uint64_t due = deadline_after(home().time_for(timeout_), timeout_);
-        if (self_.current != nullptr && self_.current->deadline != 0 && !scope.is_apart())
-            due = std::min(due, self_.current->deadline);  // whoever asked us waits no longer than that
+        const std::uint64_t due =
+            no_later_than_asked(self_, scope, deadline_after(home().time_for(timeout_), timeout_));
         token_ = post.expect(*this);
         scope.attach(*this);
         home().arm(*this, due);
@@ -230,14 +237,9 @@ private:
     std::chrono::nanoseconds timeout_;
 };
 
-/// Waits until an actor has ended; made by `context::wait` and `context::stop`.
-class stop_awaiter : private run_node, private cancel_hook, private reply_waiter {
+/// Waits for what is answered once and has no deadline: an end, room in a mailbox, a look at one.
+class token_awaiter : protected run_node, private cancel_hook, private reply_waiter {
 public:
-    stop_awaiter(cell& self, pid target) noexcept
-        : cancel_hook(actions), reply_waiter(take), self_(self), target_(target)
-    {}
-    ~stop_awaiter();
-
     bool await_ready() const noexcept { return false; }
 
     template <std::derived_from<promise_base> Promise>
@@ -247,19 +249,56 @@ public:
         return begin(caller.promise().scope());
     }
 
-    void await_resume() const;
+protected:
+    token_awaiter(cell& self, pid target) noexcept
+        : cancel_hook(actions), reply_waiter(take), self_(self), target_(target)
+    {}
+    token_awaiter(const token_awaiter&) = delete;
+    token_awaiter& operator=(const token_awaiter&) = delete;
+    ~token_awaiter();
+
+    /// Has `token` answered. What it throws ends the wait, unless that has ended already.
+    virtual void ask(station& post, std::uint64_t token) = 0;
+
+    /// The wait was cancelled.
+    virtual void withdraw(station& post, std::uint64_t token) noexcept;
+
+    /// The answer has come.
+    virtual void keep(void* value) noexcept;
+
+    /// What is waited for, as a text.
+    virtual std::string subject() const = 0;
+
+    /// Throws when it came to nothing.
+    void check() const;
+
+    cell& self_;
+    pid target_;
 
 private:
     static const hook_actions actions;
     static void take(reply_waiter& base, const message_type* type, void* value, errc failure) noexcept;
 
     bool begin(scope& within);
-    void end() noexcept;
+    void end(errc reason) noexcept;
 
-    cell& self_;
-    pid target_;
-    bool cancelled_ = false;
     std::uint64_t token_ = 0;
+    errc failure_{};
+};
+
+/// Waits until an actor has ended; made by `context::wait` and `context::stop`.
+class stop_awaiter final : public token_awaiter {
+public:
+    stop_awaiter(cell& self, pid target) noexcept : token_awaiter(self, target) {}
+
+    /// Nobody can wait for their own end.
+    bool await_ready() const noexcept;
+    void await_resume() const { check(); }
+
+private:
+    void ask(station& post, std::uint64_t token) override;
+    void withdraw(station& post, std::uint64_t token) noexcept override;
+    std::string subject() const override;
 };
 
 /// A stop that has been requested already, or that others bring about; awaiting it waits for the end.
@@ -274,36 +313,22 @@ private:
 };
 
 /// Waits for a look at a mailbox; made by `context::mailbox_of`.
-class mailbox_awaiter : private run_node, private cancel_hook, private reply_waiter {
+class mailbox_awaiter final : public token_awaiter {
 public:
-    mailbox_awaiter(cell& self, pid target) noexcept
-        : cancel_hook(actions), reply_waiter(take), self_(self), target_(target)
-    {}
-    ~mailbox_awaiter();
+    mailbox_awaiter(cell& self, pid target) noexcept : token_awaiter(self, target) {}
 
-    bool await_ready() const noexcept { return false; }
-
-    template <std::derived_from<promise_base> Promise>
-    bool await_suspend(std::coroutine_handle<Promise> caller)
+    mailbox_state await_resume() const
     {
-        waiter = &caller.promise();
-        return begin(caller.promise().scope());
+        check();
+        return seen_;
     }
 
-    mailbox_state await_resume() const;
-
 private:
-    static const hook_actions actions;
-    static void take(reply_waiter& base, const message_type* type, void* value, errc failure) noexcept;
+    void ask(station& post, std::uint64_t token) override;
+    void keep(void* value) noexcept override;
+    std::string subject() const override;
 
-    bool begin(scope& within);
-    void end(errc reason) noexcept;
-
-    cell& self_;
-    pid target_;
     mailbox_state seen_;
-    errc failure_{};
-    std::uint64_t token_ = 0;
 };
 
 /// A look at a mailbox that has not begun.

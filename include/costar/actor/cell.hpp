@@ -169,6 +169,14 @@ public:
 
     using root_scope::reset_cancelled;
 
+    /// Takes a message out of the mailbox that lies behind `before`, or first.
+    void unlink(envelope* taken, envelope* before) noexcept
+    {
+        (before == nullptr ? first : before->next) = taken->next;
+        if (last == taken)
+            last = before;
+    }
+
     bool stop_requested : 1 = false;
     bool failed : 1 = false;  // the last end of the body was a crash
     bool begin_again : 1 = false;

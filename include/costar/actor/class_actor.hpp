@@ -293,24 +293,21 @@ private:
     template <class Message>
     static decltype(auto) call_whole(Actor& actor, context& self, message& received, Message& value)
     {
-        if constexpr (std::is_trivially_copyable_v<Message>) {
-            return call<Message>(actor, self, value);
-        } else {
+        if constexpr (!std::is_trivially_copyable_v<Message> && takes<Message&&, Message>) {
             if (received.may_come_again()) [[unlikely]] {
-                constexpr bool may_move = takes<Message&&, Message>;
-                if constexpr (is_copyable<Message> && may_move && is_task<result<Message>> &&
-                    takes<const Message&, Message>) {
+                constexpr bool awaits = is_task<result<Message>>;
+                if constexpr (is_copyable<Message> && awaits && takes<const Message&, Message>) {
                     return call<const Message>(actor, self, value);
-                } else if constexpr (is_copyable<Message> && may_move && !is_task<result<Message>> &&
+                } else if constexpr (is_copyable<Message> && !awaits &&
                     !std::is_reference_v<result<Message>>) {
                     Message copy(value);
                     return call<Message>(actor, self, copy);
-                } else if constexpr (may_move) {
+                } else {
                     received.envelope_->mark_moved();
                 }
             }
-            return call<Message>(actor, self, value);
         }
+        return call<Message>(actor, self, value);
     }
 
     /// Is there a handler that takes this? One by value makes a copy of a constant.

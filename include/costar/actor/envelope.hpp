@@ -61,8 +61,8 @@ struct message_type {
     /// Time without messages is not over when one of these comes.
     bool leaves_idle;
 
-    /// Readable name, for logs and dead letters.
-    std::string name() const;
+    /// Readable name, for logs and dead letters. It lives as long as the calling thread.
+    const std::string& name() const;
 };
 
 /// A message that is answered names the type of its answer: `using reply = std::string;`.

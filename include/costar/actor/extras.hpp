@@ -48,6 +48,12 @@ struct extras_part {
             idle != nullptr || order.controls() != 0 || !waiting.empty() || !with.empty();
     }
 
+    /// Is there room beside so many messages, control not counted?
+    bool has_room(std::uint32_t queued) const noexcept
+    {
+        return box.limit == 0 || queued - order.controls() < box.limit;
+    }
+
     mailbox_options box;
     mailbox_order order;
     std::deque<admission> waiting;

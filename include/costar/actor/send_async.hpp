@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <costar/actor/ask.hpp>
 #include <costar/actor/cell.hpp>
 #include <costar/actor/headers.hpp>
 #include <costar/actor/station.hpp>
@@ -14,12 +15,14 @@
 namespace costar {
 
 /// Waits until a message has found room in its receiver's mailbox; made by `context::send_async`.
-class send_awaiter : private run_node, private cancel_hook, private reply_waiter {
+class send_awaiter final : public token_awaiter {
 public:
-    send_awaiter(cell& self, pid to, envelope* sent) noexcept
-        : cancel_hook(actions), reply_waiter(take), self_(self), to_(to), sent_(sent)
-    {}
-    ~send_awaiter();
+    send_awaiter(cell& self, pid to, envelope* sent) noexcept : token_awaiter(self, to), sent_(sent) {}
+    ~send_awaiter()
+    {
+        if (sent_ != nullptr)
+            sent_->discard();
+    }
 
     /// A plain mailbox of this strand has room at any time.
     bool await_ready();
@@ -27,24 +30,21 @@ public:
     template <std::derived_from<promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller)
     {
-        waiter = &caller.promise();
-        return begin(caller.promise().scope());
+        if (sent_ != nullptr)
+            return token_awaiter::await_suspend(caller);
+        waiter = &caller.promise();  // it was delivered, and others get a turn
+        self_.home().make_ready(*this);
+        return true;
     }
 
-    void await_resume() const;
+    void await_resume() const { check(); }
 
 private:
-    static const hook_actions actions;
-    static void take(reply_waiter& base, const message_type* type, void* value, errc failure) noexcept;
+    void ask(station& post, std::uint64_t token) override;
+    void withdraw(station& post, std::uint64_t token) noexcept override;
+    std::string subject() const override;
 
-    bool begin(scope& within);
-    void end(errc reason) noexcept;
-
-    cell& self_;
-    pid to_;
     envelope* sent_;
-    std::uint64_t token_ = 0;
-    errc failure_{};
 };
 
 /// A send that has not begun: awaited once, and does nothing when dropped.

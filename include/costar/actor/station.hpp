@@ -456,6 +456,7 @@ private:
 
     void put(cell& to, extras_part& more, envelope* sent) noexcept;
     void has_come(cell& to, extras_part& more, const envelope* sent) noexcept;
+    bool let_in(cell& to, const admission& arrived) noexcept;
     void overflow_with(cell& to, extras_part& more, const admission& arrived) noexcept;
     void admit_here(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with) noexcept;
     void receive_unclaimed(parcel& arrived);
@@ -496,6 +497,17 @@ private:
     template <class Message>
     [[gnu::noinline]] void send_away(pid to, Message&& message, pid sender);
     bool is_known(std::uint32_t strand) const noexcept { return strand < shared_.stations.size(); }
+
+    /// Goes on at the strand where an actor lives; false when that is this one, or none of this engine.
+    template <class Continue>
+    bool goes_on_at(pid where, Continue go_on)
+    {
+        if (where.node() != node_ || where.strand() == strand_ || !is_known(where.strand()))
+            return false;
+        station& theirs = *shared_.stations[where.strand()];
+        theirs.home_.post([&theirs, go_on] { go_on(theirs); });
+        return true;
+    }
     void send_parcel(std::uint32_t strand, const parcel& packed);
 
     cell& construct(std::uint32_t slot);
