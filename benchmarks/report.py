@@ -430,13 +430,13 @@ def page(args, results):
         f"The load before was {machine['load_before']}.",
         "",
         *([machine["note"], ""] if "note" in machine else []),
-        "This page and its pictures are written by `benchmarks/report.py` from the results of one run; "
+        "This page and its pictures are written by `benchmarks/report.py` from the results of runs; "
         "[benchmarks/README.md](../benchmarks/README.md) says what each workload is and how costar spends "
         "its time.",
         "",
         "```sh",
-        "make bench-peers                    # build, run and draw all of this",
-        "python3 benchmarks/report.py benchmarks/results/FILE.json",
+        'make soak ARGS="--seconds 600 --output build/peers/soak.json"   # first, for the part under load',
+        "make bench-peers                                                # build, run and draw all of this",
         "```",
         "",
         "Every run is a process of its own, all peers take turns workload by workload in every repetition "

@@ -2,7 +2,7 @@
 
 // A thousand jobs, never more than five at a time.
 //
-// Run:     build/demos/22_limit_concurrency
+// Run:     build/demos/23_limit_concurrency
 // Prints:  how many jobs were done, and how many ran at the same time at most.
 // Teaches: a pool's actors hold their mailbox while they await, so its size is the limit.
 

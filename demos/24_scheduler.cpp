@@ -2,7 +2,7 @@
 
 // Messages that come later: once, again and again, at times of the day.
 //
-// Run:     build/demos/23_scheduler
+// Run:     build/demos/24_scheduler
 // Prints:  a reminder, three ticks, and when the office opens next.
 // Teaches: schedules belong to their actor and end with it; cron knows time zones.
 

@@ -2,7 +2,7 @@
 
 // A tree of a hundred thousand actors that adds up its leaves.
 //
-// Run:     build/demos/27_skynet
+// Run:     build/demos/28_skynet
 // Prints:  the sum, which is known beforehand.
 // Teaches: actors are cheap: each awaits its ten children as if they were calls.
 

@@ -2,7 +2,7 @@
 
 // Prices, orders that wait for them, and actors that end themselves when their work is done.
 //
-// Run:     build/demos/26_trade_engine
+// Run:     build/demos/27_trade_engine
 // Prints:  each trade, an order that was called off, and that watchers end when nobody needs them.
 // Teaches: an actor for each thing that lives for a while; `watch`, children, and time.
 

@@ -2,7 +2,7 @@
 
 // A TCP server with an actor for each connection, and a clean end on a signal.
 //
-// Run:     build/demos/25_echo_server
+// Run:     build/demos/26_echo_server
 // Prints:  what its own client got back, and who ended when it sent SIGTERM to itself.
 // Teaches: actors await sockets and signals as they await messages; stopping one ends its waits and children.
 

@@ -2,9 +2,9 @@
 
 // One address for many actors.
 //
-// Run:     build/demos/21_routers
-// Prints:  who handled what, for each strategy.
-// Teaches: pools and groups; round robin, consistent hash, broadcast, the first answer of all.
+// Run:     build/demos/22_routers
+// Prints:  who handled what, by three of the six strategies.
+// Teaches: pools and groups; round robin, consistent hash, the first answer of all; routees leave.
 
 #include <costar/actor/engine.hpp>
 #include <costar/actor/router.hpp>

@@ -2,7 +2,7 @@
 
 // Work that blocks its thread, beside an actor that goes on answering.
 //
-// Run:     build/demos/24_offload
+// Run:     build/demos/25_offload
 // Prints:  that the actor answered while its function was blocking, and then the result.
 // Teaches: `offload` runs a function on a helper thread and comes back to the strand.
 
