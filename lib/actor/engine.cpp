@@ -8,9 +8,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <future>
+#include <memory>
 #include <stdexcept>
 
 namespace costar {
@@ -136,35 +138,55 @@ void engine::restart(pid target)
         post.home().post([&post, target] { post.restart(target); });
 }
 
-std::string engine::dump(std::chrono::nanoseconds patience)
+namespace {
+
+using lines = std::vector<std::string>;
+
+/// What each strand says, or that it does not answer in time: one line then.
+lines ask_all(const commons& shared, lines (station::*question)() const, std::chrono::nanoseconds patience)
 {
-    using lines = std::vector<std::string>;
     std::vector<std::future<lines>> parts;
-    for (station* part : shared_.stations) {
+    for (station* part : shared.stations) {
         std::promise<lines> promise;
         parts.push_back(promise.get_future());
-        part->home().post(
-            [part, promise = std::move(promise)]() mutable { promise.set_value(part->dump()); });
+        part->home().post([part, question, promise = std::move(promise)]() mutable {
+            promise.set_value((part->*question)());
+        });
     }
-    const auto end = std::chrono::steady_clock::now() + patience;
-    std::string text;
+    const auto now = std::chrono::steady_clock::now();
+    const auto end = patience < decltype(now)::max() - now ? now + patience : decltype(now)::max();
+    lines all;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         if (parts[i].wait_until(end) != std::future_status::ready) {
-            text += fmt::format("strand {} is busy\n", i);
+            all.push_back(fmt::format("strand {} is busy", i));
             continue;
         }
-        for (const std::string& line : parts[i].get())
-            text += line + "\n";
+        for (std::string& line : parts[i].get())
+            all.push_back(std::move(line));
     }
+    return all;
+}
+
+std::string joined(const lines& all)
+{
+    std::string text;
+    for (const std::string& line : all)
+        text += line + "\n";
     return text;
+}
+
+}  // namespace
+
+std::string engine::dump(std::chrono::nanoseconds patience)
+{
+    return joined(ask_all(shared_, &station::dump, patience));
 }
 
 std::string engine::dump_stopped() const
 {
     std::string text;
     for (const station* part : shared_.stations)
-        for (const std::string& line : part->dump())
-            text += line + "\n";
+        text += joined(part->dump());
     return text;
 }
 
@@ -290,11 +312,24 @@ shutdown_report engine::shutdown(std::chrono::nanoseconds deadline)
             "a borrowed engine is shut down with async_shutdown: its executors belong to others");
     if (strands_->is_own_thread())
         throw std::logic_error("an engine cannot wait for its end on one of its own threads");
-    shutdown_report report;
-    std::promise<shutdown_report> ended;
-    auto waiting = ended.get_future();
+    const auto ended = std::make_shared<std::promise<shutdown_report>>();
+    auto waiting = ended->get_future();
     begin_shutdown(deadline,
-        [&ended](boost::system::error_code, shutdown_report left) { ended.set_value(std::move(left)); });
+        [ended](boost::system::error_code, shutdown_report left) { ended->set_value(std::move(left)); });
+    // The deadline passes on a strand, by the engine's clock. One that is kept by a handler sees neither.
+    const std::chrono::nanoseconds patience = std::chrono::milliseconds(100);
+    const std::chrono::nanoseconds longest = std::chrono::hours(24);
+    auto next = std::clamp(deadline, std::chrono::nanoseconds(0), longest) + patience;
+    while (waiting.wait_for(next) != std::future_status::ready) {
+        lines left = ask_all(shared_, &station::living_names, patience);
+        const bool is_busy = std::any_of(
+            left.begin(), left.end(), [](const std::string& line) { return line.starts_with("strand "); });
+        if (is_busy && deadline < longest && waiting.wait_for(patience) != std::future_status::ready) {
+            gave_up_.store(true, std::memory_order_relaxed);
+            return {std::move(left)};
+        }
+        next = patience;
+    }
     return waiting.get();
 }
 

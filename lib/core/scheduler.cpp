@@ -2,6 +2,8 @@
 
 #include <costar/core/scheduler.hpp>
 
+#include <costar/core/log.hpp>
+
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -14,6 +16,9 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 #include <thread>
 
 #include <pthread.h>
@@ -34,15 +39,26 @@ void relax() noexcept
 #endif
 }
 
-void pin_this_thread(std::size_t core) noexcept
+/// Binds the calling thread to the n-th core of those that it may use.
+void pin_this_thread(std::size_t n)
 {
-    const unsigned cores = std::thread::hardware_concurrency();
-    if (cores == 0)
-        return;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(core % cores, &set);
-    pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    int failure = pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed);
+    if (failure == 0 && CPU_COUNT(&allowed) > 0) {
+        n %= static_cast<std::size_t>(CPU_COUNT(&allowed));
+        std::size_t core = 0;
+        while (!CPU_ISSET(core, &allowed) || n-- > 0)
+            ++core;
+        cpu_set_t chosen;
+        CPU_ZERO(&chosen);
+        CPU_SET(core, &chosen);
+        failure = pthread_setaffinity_np(pthread_self(), sizeof chosen, &chosen);
+    }
+    if (failure != 0)
+        log(log_level::warning,
+            std::string("a strand's thread could not be bound to a core: ") +
+                std::generic_category().message(failure));
 }
 
 /// Time until `due` by the strand's clock, as a timer wants it.
@@ -69,6 +85,9 @@ public:
 
     /// Destroys what is pending in a context of its own.
     virtual void clear() noexcept {}
+
+    /// The engine is gone, and a borrowed context may go next: lets go of all that belongs to it.
+    virtual void leave_context() noexcept {}
 
     void work_started() noexcept override { hold(); }
     void work_finished() noexcept override { let_go(); }
@@ -250,33 +269,29 @@ class scheduler::borrowed_driver final : public driver {
 public:
     borrowed_driver(std::unique_ptr<strand_context> context, asio::any_io_executor executor)
         : driver(std::move(context)),
-          base_(std::move(executor)),
-          executor_(asio::make_strand(base_)),
-          timer_(executor_)
+          context_of_io_(&asio::query(executor, asio::execution::context)),
+          io_(std::in_place, std::move(executor))
     {}
 
     void kick() noexcept override
     {
         if (!stopped_)
-            asio::post(executor_, [self = handler_hold(*this)] { self->pump(); });
+            asio::post(io_->executor, [self = handler_hold(*this)] { self->pump(); });
     }
-    bool may_enter() const noexcept override { return executor_.running_in_this_thread(); }
+    bool may_enter() const noexcept override { return !stopped_ && io_->executor.running_in_this_thread(); }
     bool may_hold_back() const noexcept override { return false; }
     bool sleeps_seldom() const noexcept override { return false; }
-    asio::execution_context& context() const noexcept override
-    {
-        return asio::query(base_, asio::execution::context);
-    }
+    asio::execution_context& context() const noexcept override { return *context_of_io_; }
 
     void timer_changed(std::uint64_t due) override
     {
         const std::uint64_t arming = ++armings_;
         if (due == UINT64_MAX) {
-            timer_.cancel();  // an idle strand holds no work
+            io_->timer.cancel();  // an idle strand holds no work
             return;
         }
-        timer_.expires_after(time_until(due, context_->read_clock()));
-        timer_.async_wait([self = handler_hold(*this), arming](const boost::system::error_code& code) {
+        io_->timer.expires_after(time_until(due, context_->read_clock()));
+        io_->timer.async_wait([self = handler_hold(*this), arming](const boost::system::error_code& code) {
             // One that had fired before the timer was set anew says nothing about the new setting.
             if (code || self->stopped_ || arming != self->armings_)
                 return;
@@ -307,10 +322,12 @@ public:
     void stop() noexcept override
     {
         stopped_ = true;
-        timer_.cancel();
+        io_->timer.cancel();
         const std::lock_guard lock(work_mutex_);
         work_.reset();
     }
+
+    void leave_context() noexcept override { io_.reset(); }
 
 private:
     /// What a handler in the borrowed context holds.
@@ -352,14 +369,26 @@ private:
         if (work_count_.load(std::memory_order_acquire) == 0)
             work_.reset();
         else if (!work_ && !stopped_)
-            work_.emplace(asio::prefer(base_, asio::execution::outstanding_work.tracked));
+            work_.emplace(asio::prefer(io_->base, asio::execution::outstanding_work.tracked));
     }
 
-    asio::any_io_executor base_;
-    asio::strand<asio::any_io_executor> executor_;
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
-        asio::strand<asio::any_io_executor>>
-        timer_;
+    /// What belongs to the borrowed context. Executors that track work may outlive both.
+    struct io_part {
+        using strand = asio::strand<asio::any_io_executor>;
+
+        explicit io_part(asio::any_io_executor borrowed)
+            : base(std::move(borrowed)), executor(asio::make_strand(base)), timer(executor)
+        {}
+
+        asio::any_io_executor base;
+        strand executor;
+        asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
+            strand>
+            timer;
+    };
+
+    asio::execution_context* context_of_io_;
+    std::optional<io_part> io_;
     std::uint64_t armings_ = 0;
     std::atomic<bool> stopped_{false};
     std::atomic<std::size_t> work_count_{0};  // executors that track work, on any thread
@@ -396,6 +425,8 @@ scheduler::scheduler(const scheduler_options& options)
 
 scheduler::scheduler(std::vector<asio::any_io_executor> borrowed, const scheduler_options& options)
 {
+    if (borrowed.empty())
+        throw std::invalid_argument("an engine needs at least one executor");
     for (asio::any_io_executor& each : borrowed)
         add(std::make_unique<borrowed_driver>(make_context(options), std::move(each)));
 }
@@ -431,6 +462,7 @@ void scheduler::add(std::unique_ptr<driver> made)
 
 void scheduler::release::operator()(driver* held) const noexcept
 {
+    held->leave_context();
     held->let_go();
 }
 

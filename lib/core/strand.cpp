@@ -31,13 +31,21 @@ void leave(chute& queue) noexcept
     queue.drop();
 }
 
+class outside_sender;
+
+/// The calling thread's. Destructors of thread-local and static objects may send when it is gone.
+constinit thread_local outside_sender* thread_sender = nullptr;
+constinit thread_local bool thread_sender_is_gone = false;
+
 /// The queues through which a thread that belongs to no strand sends, one for each strand it has sent to.
 class outside_sender {
 public:
-    outside_sender() = default;
+    outside_sender() noexcept { thread_sender = this; }
     outside_sender(const outside_sender&) = delete;
     ~outside_sender()
     {
+        thread_sender = nullptr;
+        thread_sender_is_gone = true;
         for (entry& known : entries_)
             leave(*known.queue);
     }
@@ -72,10 +80,14 @@ private:
     std::vector<entry> entries_;
 };
 
-outside_sender& this_thread_sender()
+/// Null when it is gone.
+outside_sender* this_thread_sender()
 {
-    static thread_local outside_sender sender;
-    return sender;
+    if (thread_sender == nullptr && !thread_sender_is_gone) {
+        static thread_local outside_sender sender;
+        return &sender;
+    }
+    return thread_sender;
 }
 
 /// Registers a foreign thread's queue with its strand. If the strand ends before it gets to it, the queue is
@@ -229,16 +241,23 @@ bool strand_context::send_from_outside(const parcel& message)
 }
 
 /// The calling thread's queue to this strand; waits a little for room in it.
-chute& strand_context::way_from_outside()
+strand_context::outside_way strand_context::way_from_outside()
 {
-    outside_sender& sender = this_thread_sender();
-    chute* known = sender.find(*this);
-    chute& queue = known != nullptr ? *known : sender.add(*this);
-    if (known == nullptr) [[unlikely]]
-        post(adoption(chutes_, queue));
-    else if (queue.full() && queue.is_largest() && driver_->may_hold_back())
-        hold_back(queue);
-    return queue;
+    outside_sender* sender = this_thread_sender();
+    chute* known = sender != nullptr ? sender->find(*this) : nullptr;
+    if (known != nullptr) [[likely]] {
+        if (known->full() && known->is_largest() && driver_->may_hold_back())
+            hold_back(*known);
+        return {known, false};
+    }
+    chute& made = sender != nullptr ? sender->add(*this) : *chute::make();
+    post(adoption(chutes_, made));
+    return {&made, sender == nullptr};
+}
+
+void strand_context::outside_way::close() const noexcept
+{
+    leave(*queue);
 }
 
 void strand_context::post_in_line(job& work)
@@ -341,7 +360,7 @@ void strand_context::drain()
     if (!inbox_.empty())
         posted_.append(inbox_.take());
     while (job* work = posted_.pop())  // a handler that throws leaves the rest for the next turn
-        work->run(work, false);
+        run_job(*work);
     take_parcels();
     if (ended_ != nullptr)
         reap();
@@ -359,7 +378,7 @@ void strand_context::take_from(Queue& queue, std::size_t& taken)
             job* work = nullptr;
             std::memcpy(&work, arrived->body, sizeof work);
             queue.pop();
-            work->run(work, false);
+            run_job(*work);
         } else {
             receiver_->receive(*arrived);
             queue.pop();
@@ -401,7 +420,7 @@ void strand_context::run_jobs(int limit)
         job* work = jobs_.pop();
         if (work == nullptr)
             break;
-        work->run(work, false);
+        run_job(*work);
     }
     if (ended_ != nullptr)
         reap();
@@ -476,12 +495,7 @@ void strand_context::run_one(run_node& node, int slice)
 
 void strand_context::run_watched(run_node& node)
 {
-    const parcel_receiver::run_identity who = receiver_->identify(node.waiter->scope().root());
-    const std::uint64_t began = clock_->now();
-    run_one(node, 1);
-    const std::uint64_t spent = clock_->now() - began;
-    if (spent > hog_limit_)
-        receiver_->report_hog(who, std::chrono::nanoseconds(static_cast<std::int64_t>(spent)));
+    watch(receiver_->identify(node.waiter->scope().root()), [&] { run_one(node, 1); });
 }
 
 void strand_context::run_ready(int limit)

@@ -110,6 +110,18 @@ TEST_CASE("engine: says the same to a debugger, without asking its strands", "[a
     CHECK(std::count(text.begin(), text.end(), '\n') == 2);
 }
 
+TEST_CASE("engine: waits for what its actors say as long as one likes", "[actor][engine]")
+{
+    costar::engine engine({.strands = 1});
+    engine.spawn("sleeper", stays, 0s);
+    CHECK(engine.dump(std::chrono::nanoseconds::max()).find("sleeper") != std::string::npos);
+}
+
+TEST_CASE("engine: needs an executor", "[actor][engine]")
+{
+    CHECK_THROWS_AS(costar::engine(std::vector<asio::any_io_executor>()), std::invalid_argument);
+}
+
 TEST_CASE("engine: ends its actors in its destructor", "[actor][engine]")
 {
     std::atomic<int> started{0};

@@ -5,6 +5,7 @@
 #include <costar/core/clock.hpp>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 #include <vector>
 
@@ -55,5 +56,26 @@ TEST_CASE("hog: who keeps a strand for too long is named", "[actor][hog]")
     CHECK(seen[0].type == "support::number");
     CHECK(seen[0].duration == 10'000'001ns);
     CHECK(seen[1].type == "support::twice");
+    CHECK(seen[1].duration == 20ms);
+}
+
+TEST_CASE("hog: handlers are watched as well, wherever they come from", "[actor][hog]")
+{
+    quiet_log quiet;
+    manual_clock clock(1'000'000'000);
+    asio::io_context io;
+    engine engine(io.get_executor(), {.turn = {.hog_limit = 10ms}, .clock = &clock});
+    std::vector<strand_hogged> seen;
+    const auto kept =
+        engine.events().subscribe<strand_hogged>([&](const strand_hogged& event) { seen.push_back(event); });
+    const auto computes = [&] { clock.set(clock.now() + 20'000'000); };
+
+    asio::post(engine.get_executor(), computes);
+    asio::post(engine.get_executor(), [&] { asio::post(engine.get_executor(), computes); });
+    io.run();
+
+    REQUIRE(seen.size() == 2);
+    CHECK(seen[0].name.empty());
+    CHECK(seen[0].duration == 20ms);
     CHECK(seen[1].duration == 20ms);
 }

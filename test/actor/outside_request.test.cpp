@@ -280,9 +280,10 @@ TEST_CASE(
         asio::bind_executor(other,
             asio::bind_allocator(
                 counting_allocator<char>(allocated), [&](error_code, int value) { seen = value; })));
+    CHECK(allocated == 1);  // the request itself
     sim.run_until_idle();
     CHECK_FALSE(seen);
-    CHECK(allocated > 0);
+    CHECK(allocated > 1);
     CHECK(other.run() == 1);  // there was work to do until then
 
     CHECK(seen == 4);

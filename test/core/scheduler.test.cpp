@@ -436,6 +436,32 @@ TEST_CASE("scheduler: an engine may end while its context has work left, and bef
     }
 }
 
+TEST_CASE("scheduler: what is pending in another context may outlive the engine and its context",
+    "[core][scheduler]")
+{
+    auto other = std::make_unique<asio::io_context>();
+    {
+        asio::io_context io;
+        running strands({io.get_executor()});
+        support::start(strands[0],
+            [](asio::io_context& other) -> task<> { co_await asio::post(other, costar::use_task); }(*other));
+        io.poll();
+    }
+
+    SECTION("and is destroyed last") {}
+    SECTION("and completes last")
+    {
+        CHECK(other->run() == 1);
+    }
+    other.reset();
+}
+
+TEST_CASE("scheduler: an engine needs an executor", "[core][scheduler]")
+{
+    CHECK_THROWS_AS(costar::scheduler(std::vector<asio::any_io_executor>(), costar::scheduler_options()),
+        std::invalid_argument);
+}
+
 TEST_CASE("scheduler: a timer of a stopped engine does no harm", "[core][scheduler]")
 {
     asio::io_context io;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <vector>
 
 namespace {
@@ -109,6 +110,17 @@ TEST_CASE("timer: the longest durations do not overflow", "[core][timer]")
     strands.run();
     CHECK(first->code() == costar::errc::cancelled);
     CHECK(strands.next_timer() == UINT64_MAX);
+}
+
+TEST_CASE("timer: durations that do not fit become the longest and the shortest", "[core][timer]")
+{
+    using costar::as_nanoseconds;
+    using std::chrono::nanoseconds;
+    CHECK(as_nanoseconds(std::chrono::hours::max()) == nanoseconds::max());
+    CHECK(as_nanoseconds(std::chrono::hours::min()) == nanoseconds::min());
+    CHECK(as_nanoseconds(std::chrono::seconds(-10'000'000'000)) == nanoseconds::min());
+    CHECK(as_nanoseconds(std::chrono::duration<double>(NAN)) == nanoseconds::min());
+    CHECK(as_nanoseconds(-3s) == -3s);
 }
 
 TEST_CASE("timer: a cancelled sleep ends at once and leaves no timer", "[core][timer]")

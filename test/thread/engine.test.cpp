@@ -2,6 +2,7 @@
 
 #include <costar/actor/engine.hpp>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_future.hpp>
 
 #include <atomic>
@@ -10,6 +11,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <pthread.h>
 
 #include <support/actors.hpp>
 #include <support/catch.hpp>
@@ -210,6 +213,81 @@ TEST_CASE("engine: a shutdown meets spawns and requests under way", "[thread][en
         CHECK(stopped == spawned + 10);
         CHECK(engine.figures().live == 0);
     }
+}
+
+TEST_CASE("engine: a shutdown ends at its deadline, whoever keeps a strand", "[thread][engine]")
+{
+    quiet_log quiet;
+    costar::engine engine(strands(2));
+    std::atomic<bool> is_free{false};
+    const std::size_t kept = GENERATE(0U, 1U);
+    std::promise<void> begun;
+    asio::post(engine.get_executor(kept), [&] {
+        begun.set_value();
+        is_free.wait(false);
+    });
+    begun.get_future().get();
+
+    const auto report = engine.shutdown(10ms);  // hangs if it asks the busy strand
+
+    CHECK(report.left == std::vector<std::string>{"strand " + std::to_string(kept) + " is busy"});
+    is_free = true;
+    is_free.notify_all();
+}
+
+TEST_CASE("engine: strands are bound to cores that the process may use", "[thread][engine]")
+{
+    const auto may_use = [] {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        pthread_getaffinity_np(pthread_self(), sizeof set, &set);
+        std::vector<int> cores;
+        for (int core = 0; core < CPU_SETSIZE; ++core)
+            if (CPU_ISSET(core, &set))
+                cores.push_back(core);
+        return cores;
+    };
+    const int last = may_use().back();
+    std::vector<int> bound;
+    std::thread([&] {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(last, &one);
+        pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+        costar::engine engine({.strands = 1, .pin_threads = true});
+        std::promise<std::vector<int>> seen;
+        asio::post(engine.get_executor(), [&] { seen.set_value(may_use()); });
+        bound = seen.get_future().get();
+    }).join();
+    CHECK(bound == std::vector<int>{last});
+}
+
+TEST_CASE("engine: destructors that run late on a thread may send", "[thread][engine]")
+{
+    struct farewell {
+        costar::engine* engine = nullptr;
+        pid to;
+        ~farewell()
+        {
+            if (engine != nullptr)
+                engine->send(to, add{2});
+            if (engine != nullptr)
+                engine->send(to, add{4});
+        }
+    };
+    long sum = 0;
+    {
+        costar::engine engine(strands(2));
+        const auto to = engine.spawn<summing>(on(1), &sum);
+        std::thread([&] {
+            static thread_local farewell last;  // made before the first message, so destroyed behind it
+            last.engine = &engine;
+            last.to = to;
+            engine.send(to, add{1});
+        }).join();
+        CHECK(sum_of(engine, {to}, 7) == 7);
+    }
+    CHECK(sum == 7);
 }
 
 TEST_CASE("engine: threads may end while what they sent is on its way", "[thread][engine]")

@@ -34,7 +34,7 @@ namespace costar {
 /// What can be chosen for an engine: `costar::engine engine{{.strands = 4, .pin_threads = true}};`. The
 /// defaults suit most programs.
 struct engine_options {
-    /// The first part of an actor's text form.
+    /// The first part of the text form of an actor with a name, see `text_of`.
     std::string name = "local";
 
     /// Strands of an owned engine, each with an `io_context` and a thread; 0 means one for each core.
@@ -44,7 +44,7 @@ struct engine_options {
     /// It stops looking while that proves useless.
     std::chrono::nanoseconds spin = std::chrono::microseconds(50);
 
-    /// Binds the thread of strand n to core n.
+    /// Binds the thread of strand n to the n-th core that the process may use.
     bool pin_threads = false;
 
     /// How a strand shares its time.
@@ -83,7 +83,7 @@ struct engine_options {
 
 /// What a shutdown left behind.
 struct shutdown_report {
-    /// Actors that had not ended at the deadline.
+    /// Actors that had not ended at the deadline, and "strand n is busy" for each that some handler kept.
     std::vector<std::string> left;
 };
 
@@ -106,7 +106,7 @@ public:
     /// Lays one strand on a borrowed executor; several threads may run it.
     explicit engine(asio::any_io_executor borrowed, engine_options options = {});
 
-    /// Lays one strand on each borrowed executor.
+    /// Lays one strand on each borrowed executor. Errors: throws `std::invalid_argument` when there is none.
     explicit engine(std::vector<asio::any_io_executor> borrowed, engine_options options = {});
 
     /// Strands that are given their turns by hand. For simulations.
@@ -129,8 +129,13 @@ public:
     /// Asks an actor, with any completion token; the signature is `void(error_code, M::reply)`, without the
     /// reply where it is void.
     ///
-    /// The handler is called on its associated executor, else on the strand of the actor.
+    /// The handler is called on its associated executor, else on the strand of the actor; its associated
+    /// allocator gives the memory of the request. A negative timeout
+    /// means that there is none.
     /// Errors: as `context::ask`. Cancellation: the token's slot gives the request up, `errc::cancelled`.
+    /// Actors use `context::ask`: a handler or body that waits for `use_future` keeps its whole strand
+    /// waiting, for ever when what it waits for lives there too. The same is true of `stop`, `poison`,
+    /// `wait`, `send_async` and `mailbox_of`.
     template <class Destination, class Message, class Token>
         requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
     auto ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout, Token&& token)
@@ -239,7 +244,7 @@ public:
     }
 
     /// Completes with `void(error_code, mailbox_state)`: how full an actor's mailbox is and what its limit
-    /// is.
+    /// is. Errors and cancellation: as `context::mailbox_of`.
     template <class Token>
     auto mailbox_of(pid target, Token&& token)
     {
@@ -264,7 +269,8 @@ public:
     /// `print my_engine.dump_stopped()`, for a borrowed engine whose context stands still, for simulations.
     std::string dump_stopped() const;
 
-    /// The actor with this name, or with this text form (`node/name`, or a pid's).
+    /// The actor with this name, or with this text form (`node/name`). The text of a pid is only read:
+    /// whether that actor lives, and here, `touch` tells.
     std::optional<pid> find(std::string_view name) const;
 
     /// Text form of an actor: `node/name`.

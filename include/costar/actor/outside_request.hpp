@@ -7,9 +7,13 @@
 #include <costar/actor/station.hpp>
 #include <costar/core/completion.hpp>
 #include <costar/core/error.hpp>
+#include <costar/core/pool.hpp>
 #include <costar/core/timer.hpp>
 
+#include <boost/asio/associated_allocator.hpp>
+
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -31,7 +35,8 @@ struct request_signature<void> {
 
 /// A request from outside of all actors, with the handler that waits for its end.
 ///
-/// It lives on the strand of the actor that is asked, so the answer needs no way of its own.
+/// It lives on the strand of the actor that is asked, so the answer needs no way of its own. Its memory comes
+/// from the handler's associated allocator, else from the pool.
 template <class Reply, class Handler>
 class outside_request final : private reply_waiter, private timer_node, private stray {
 public:
@@ -48,9 +53,16 @@ public:
     static void start(station& post, purpose wanted, pid to, envelope* sent, std::chrono::nanoseconds timeout,
         Handler handler)
     {
-        void* memory = arena::current().allocate(sizeof(outside_request));
-        auto* made = ::new (memory) outside_request(post, wanted, to, sent, timeout, std::move(handler));
-        made->completion_.connect_cancellation(post.home(), *made);
+        unsent held(sent);
+        allocator memory = asio::get_associated_allocator(handler, pool_allocator<void>());
+        auto* made = std::allocator_traits<allocator>::allocate(memory, 1);
+        try {
+            ::new (static_cast<void*>(made))
+                outside_request(post, wanted, to, held, timeout, std::move(handler), memory);
+        } catch (...) {
+            std::allocator_traits<allocator>::deallocate(memory, made, 1);
+            throw;
+        }
         if (strand_context::current() == &post.home())
             made->begin();
         else if (wanted == purpose::stop)
@@ -63,7 +75,7 @@ public:
     {
         if (token_ != 0) {
             post_.forget(token_);
-            if (wanted_ == purpose::room)
+            if (wanted_ == purpose::room || wanted_ == purpose::answer)
                 post_.withdraw(to_, token_);
             else if (wanted_ == purpose::stop || wanted_ == purpose::end)
                 post_.forget_end(to_, token_);
@@ -73,20 +85,31 @@ public:
     }
 
 private:
-    outside_request(station& post, purpose wanted, pid to, envelope* sent, std::chrono::nanoseconds timeout,
-        Handler handler)
+    using allocator = typename std::allocator_traits<
+        asio::associated_allocator_t<Handler, pool_allocator<void>>>::template rebind_alloc<outside_request>;
+
+    struct discarding {
+        void operator()(envelope* left) const noexcept { left->discard(); }
+    };
+    using unsent = std::unique_ptr<envelope, discarding>;
+
+    outside_request(station& post, purpose wanted, pid to, unsent& sent, std::chrono::nanoseconds timeout,
+        Handler handler, const allocator& memory)
         : reply_waiter(take),
           stray([](stray& self) noexcept { static_cast<outside_request&>(self).destroy(); }),
           post_(post),
           to_(to),
-          sent_(sent),
           due_(timeout.count() >= 0 ? deadline_from_here(post.home(), timeout) : 0),
           wanted_(wanted),
+          memory_(memory),
           completion_(post.home(), std::move(handler))
     {
+        completion_.connect_cancellation(post.home(), *this);
+        sent_ = sent.release();
         timer_node::fire = [](timer_node* timer) {
             auto& self = *static_cast<outside_request*>(timer);
             self.post_.forget(self.token_);
+            self.post_.withdraw(self.to_, self.token_);
             self.end(errc::timed_out);
         };
     }
@@ -108,8 +131,9 @@ private:
 
     void destroy() noexcept
     {
+        allocator memory(std::move(memory_));
         this->~outside_request();
-        arena::deallocate(this, sizeof(outside_request));
+        std::allocator_traits<allocator>::deallocate(memory, this, 1);
     }
 
     void begin()
@@ -185,13 +209,14 @@ private:
 
     station& post_;
     pid to_;
-    envelope* sent_;
+    envelope* sent_ = nullptr;
     std::uint64_t due_;  // 0 for never
     std::uint64_t token_ = 0;
     errc failure_{};
     purpose wanted_;
     bool cancelled_ = false;
     std::optional<stored_reply<Reply>> value_;
+    [[no_unique_address]] allocator memory_;
     costar::completion<Handler> completion_;
 };
 

@@ -62,9 +62,10 @@ private:
 ///
 /// Its associated allocator carries it there. Without an associated executor the strand calls it, in the same
 /// turn; other executors get it by a dispatch, or by a post when they lie on the context that runs the
-/// strand: then a foreign handler would run inside the turn, where it could not even end the engine. Thread
-/// safety: `connect_cancellation` from the initiating thread before the operation can end; all else from the
-/// strand.
+/// strand: then a foreign handler would run inside the turn, where it could not even end the engine. An
+/// executor that does not say where it lies, as that of Asio's `any_completion_handler`, gets a dispatch in
+/// any case. Thread safety: `connect_cancellation` from the initiating thread before the operation can end;
+/// all else from the strand.
 template <class Handler>
 class completion {
 public:

@@ -51,15 +51,15 @@ enum class errc {
     /// The receiver's mailbox holds as much as it may. Send less, or try again later.
     mailbox_full,
 
-    /// The engine is shutting down or has ended. Nothing more can be sent or asked.
+    /// The engine is shutting down or has ended. Nothing more can be spawned or offloaded; what is sent or
+    /// asked finds its receivers gone.
     engine_stopped,
 
     /// The receiver waits, directly or through others, for the one that asks, so neither could ever go on.
     /// Send instead of asking, or let one of them take messages while it waits.
     request_circle,
 
-    /// The message cannot leave this process, and the receiver is elsewhere. Give its type a form for the
-    /// wire.
+    /// The receiver's pid is that of another engine. Ask, send or wait through that one.
     not_local,
 
     /// As many functions run and wait as the engine's helper threads may have. Nothing was done: offload less

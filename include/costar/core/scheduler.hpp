@@ -23,7 +23,7 @@ struct scheduler_options {
     /// while that proves useless.
     std::chrono::nanoseconds spin = std::chrono::microseconds(50);
 
-    /// Binds the thread of strand n to core n.
+    /// Binds the thread of strand n to the n-th core that the process may use.
     bool pin_threads = false;
 
     turn_options turn;
@@ -42,6 +42,8 @@ public:
 
     /// Borrows one executor for each strand. Executors may be run by several threads: each is wrapped in an
     /// `asio::strand`. No thread is started, and no work is held while all is idle.
+    ///
+    /// Errors: throws `std::invalid_argument` when there is none.
     scheduler(std::vector<asio::any_io_executor> borrowed, const scheduler_options& options);
 
     /// A single strand whose turns are driven by the caller through `at(0)`. For simulations: `strands` of

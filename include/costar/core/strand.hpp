@@ -318,12 +318,16 @@ public:
     template <class Fill>
     bool send_filled_from_outside(Fill&& fill)
     {
-        chute& queue = way_from_outside();
-        parcel* slot = queue.reserve();
+        const outside_way way = way_from_outside();
+        parcel* slot = way.queue->reserve();
+        if (slot != nullptr) {
+            fill(*slot);
+            way.queue->commit();
+        }
+        if (way.is_for_one) [[unlikely]]
+            way.close();
         if (slot == nullptr)
             return false;
-        fill(*slot);
-        queue.commit();
         wake();
         return true;
     }
@@ -392,10 +396,12 @@ public:
             asymmetric_fence::heavy();
         if (!has_work())
             return true;
-        idle_.store(0, std::memory_order_relaxed);
+        stay_awake();
         return false;
     }
-    void stay_awake() noexcept { idle_.store(0, std::memory_order_relaxed); }
+
+    /// An exchange too: between two of the wakers' a plain store would hide what the second one published.
+    void stay_awake() noexcept { idle_.exchange(0, std::memory_order_acq_rel); }
 
     strand_driver& driver() const noexcept { return *driver_; }
     parcel_receiver& receiver() const noexcept { return *receiver_; }
@@ -434,7 +440,33 @@ private:
     void fire_timers();
     void flush();
     void flush_overflow(std::size_t peer);
-    chute& way_from_outside();
+    /// The queue of a foreign thread. Once the thread's own objects are being destroyed, each parcel that one
+    /// of them still sends has a queue to itself.
+    struct outside_way {
+        chute* queue;
+        bool is_for_one;
+        void close() const noexcept;
+    };
+    outside_way way_from_outside();
+
+    void run_job(job& work)
+    {
+        if (hog_limit_ == 0) [[likely]]
+            work.run(&work, false);
+        else
+            watch({}, [&] { work.run(&work, false); });
+    }
+
+    /// Calls `function`, and reports who keeps the strand for too long with it.
+    template <class Function>
+    void watch(parcel_receiver::run_identity who, Function&& function)
+    {
+        const std::uint64_t began = clock_->now();
+        std::forward<Function>(function)();
+        const std::uint64_t spent = clock_->now() - began;
+        if (spent > hog_limit_)
+            receiver_->report_hog(who, std::chrono::nanoseconds(static_cast<std::int64_t>(spent)));
+    }
     void release_parked() noexcept;
     void leave_turn();
 
@@ -574,7 +606,10 @@ void strand_context::enter(Function&& function)
     } kicking{*this};
     turn_guard guard(*this);
     read_clock();
-    std::forward<Function>(function)();
+    if (hog_limit_ == 0) [[likely]]
+        std::forward<Function>(function)();
+    else
+        watch({}, std::forward<Function>(function));
     leave_turn();
     kicking.done = true;
 }

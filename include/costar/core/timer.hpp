@@ -21,7 +21,8 @@ inline std::uint64_t deadline_after(std::uint64_t now, std::chrono::nanoseconds 
     return span > UINT64_MAX - 1 - now ? UINT64_MAX - 1 : now + span;
 }
 
-/// A duration in nanoseconds; the longest of coarser units, which do not fit, become the longest there is.
+/// A duration in nanoseconds. Those of coarser units that do not fit become the longest and the shortest
+/// there is; what is no number counts as the shortest.
 template <class Rep, class Period>
 constexpr std::chrono::nanoseconds as_nanoseconds(std::chrono::duration<Rep, Period> length) noexcept
 {
@@ -29,6 +30,8 @@ constexpr std::chrono::nanoseconds as_nanoseconds(std::chrono::duration<Rep, Per
     using seconds = std::chrono::duration<double>;  // has room for all of them
     if (seconds(length) >= seconds(nanoseconds::max()))
         return nanoseconds::max();
+    if (!(seconds(length) > seconds(nanoseconds::min())))
+        return nanoseconds::min();
     return std::chrono::duration_cast<nanoseconds>(length);
 }
 
@@ -137,7 +140,8 @@ struct [[nodiscard]] yielding {
     yield_awaiter operator co_await() const noexcept { return {}; }
 };
 
-/// Resumes behind everything that is ready now, on the same strand. Not cancelled.
+/// Resumes behind what is ready now, on the same strand; with actors that were born and have not begun it
+/// takes turns. Not cancelled.
 inline yielding yield() noexcept
 {
     return {};
