@@ -100,7 +100,7 @@ void station::take_back(pid from, std::uint64_t token) noexcept
         home_.message_taken(*holder);
         if (extras_part* more = holder->extras()) {
             has_taken(*holder, each);
-            more->with.erase(each);
+            more->forget(each);
         }
         each->discard();
         return;

@@ -128,7 +128,8 @@ void future_state::take(reply_waiter& base, const message_type* type, void* valu
 
 void future_state::give_up(errc reason) noexcept
 {
-    post_.forget(std::exchange(token_, 0));
+    post_.forget(token_);
+    post_.withdraw(asked_, std::exchange(token_, 0));  // it may wait for room in a mailbox
     home().disarm(*this);
     end(reason);
 }

@@ -35,6 +35,31 @@ bool is_exempt(const mailbox_order& order, const envelope& sent) noexcept
     return sent.type == &type_of<poison_pill> || order.level_of(sent) == mailbox_order::control;
 }
 
+/// Requests that wait for room, and that nobody waits for any more.
+void drop_expired(station& post, extras_part& more) noexcept
+{
+    while (!more.waiting.empty()) {
+        const admission first = more.waiting.front();
+        if (first.token != 0 || first.sent->deadline == 0 || first.sent->deadline > post.home().now())
+            break;
+        more.waiting.pop_front();
+        more.forget(first.sent);
+        first.sent->discard();
+    }
+}
+
+/// Has it anything to do, or to wait for, beside messages? News of silence do not count for one that is to be
+/// stopped when there is silence.
+bool is_at_work(const cell& self, bool news_do_not_count) noexcept
+{
+    if (!news_do_not_count)
+        return self.first != nullptr || self.wanted == nullptr;
+    for (const envelope* each = self.first; each != nullptr; each = each->next)
+        if (!each->type->leaves_idle)
+            return true;
+    return self.wanted == nullptr && (self.current != nullptr || self.first == nullptr);
+}
+
 }  // namespace
 
 // Order
@@ -136,15 +161,30 @@ envelope* mailbox_order::take_oldest(cell& self) noexcept
 
 void mailbox_order::forget(cell& self, pid ended) noexcept
 {
+    forget_if(self, [&](envelope& waiting) {
+        return waiting.type == &type_of<terminated> && waiting.as<terminated>().who == ended;
+    });
+}
+
+void mailbox_order::forget_silence(cell& self) noexcept
+{
+    forget_if(self, [](const envelope& waiting) { return waiting.type == &type_of<receive_timeout>; });
+}
+
+template <class Predicate>
+void mailbox_order::forget_if(cell& self, Predicate&& is_meant) noexcept
+{
     envelope* before = nullptr;
-    for (envelope* each = self.first; each != nullptr && level_of(*each) == control;
-        before = std::exchange(each, each->next)) {
-        if (each == due || each->type != &type_of<terminated> || each->as<terminated>().who != ended)
-            continue;
-        unlink(self, each, before);
-        self.home().message_taken(self);
-        each->discard();
-        return;
+    for (envelope* each = self.first; each != nullptr;) {
+        envelope* const next = each->next;
+        if (each != due && is_meant(*each)) {
+            unlink(self, each, before);
+            self.home().message_taken(self);
+            each->discard();
+        } else {
+            before = each;
+        }
+        each = next;
     }
 }
 
@@ -203,7 +243,7 @@ void station::has_come(cell& to, extras_part& more, const envelope* sent) noexce
 void station::overflow_with(cell& to, extras_part& more, const admission& arrived) noexcept
 {
     const auto refuse = [&](envelope* refused, std::uint64_t token) {
-        more.with.erase(refused);
+        more.forget(refused);
         if (token != 0) {  // the sender is told, so nothing vanishes
             fail(token, errc::mailbox_full);
             refused->discard();
@@ -212,7 +252,7 @@ void station::overflow_with(cell& to, extras_part& more, const admission& arrive
         }
     };
     const auto drop = [&](envelope* dropped) {
-        more.with.erase(dropped);
+        more.forget(dropped);
         figures_.dropped.add(1);
         if (const std::uint64_t asked = std::exchange(dropped->reply, 0))
             fail(asked, errc::mailbox_full);
@@ -220,9 +260,11 @@ void station::overflow_with(cell& to, extras_part& more, const admission& arrive
     };
     switch (more.box.when_full) {
     case overflow::wait:
-        if (arrived.token != 0 || arrived.sent->reply != 0)
+        // Some that nobody asks for have a token too: somebody counts them.
+        if (arrived.token != 0 || (arrived.sent->reply != 0 && arrived.sent->type->reply != nullptr)) {
+            drop_expired(*this, more);
             more.waiting.push_back(arrived);
-        else
+        } else
             refuse(arrived.sent, 0);
         break;
     case overflow::fail:
@@ -334,10 +376,10 @@ void station::withdraw(pid to, std::uint64_t token)
     if (more == nullptr)
         return;
     const auto found = std::find_if(more->waiting.begin(), more->waiting.end(),
-        [&](const admission& each) { return each.token == token; });
+        [&](const admission& each) { return each.token == token || each.sent->reply == token; });
     if (found == more->waiting.end())
         return;
-    more->with.erase(found->sent);
+    more->forget(found->sent);
     found->sent->discard();
     more->waiting.erase(found);
 }
@@ -382,6 +424,8 @@ void station::has_taken(cell& self, envelope* taken) noexcept
     extras_part& more = *self.extras();
     more.order.removed(self, taken);
     more.order.due = nullptr;
+    if (!more.waiting.empty())
+        drop_expired(*this, more);
     while (!more.waiting.empty() && more.has_room(self.queued())) {
         const admission next = more.waiting.front();
         more.waiting.pop_front();
@@ -389,8 +433,10 @@ void station::has_taken(cell& self, envelope* taken) noexcept
         if (next.token != 0)
             answer(next.token, std::monostate{});
     }
-    if (more.idle != nullptr && more.idle->length.count() > 0 && !taken->type->leaves_idle)
-        home_.arm(*more.idle, deadline_after(home_.time_for(more.idle->length), more.idle->length));
+    if (!taken->type->leaves_idle) {
+        arm_idle(more.idle);
+        arm_idle(more.passing);
+    }
     if (self.first == nullptr)
         for (const auto& each : more.chain)
             each->emptied(static_cast<context&>(self));
@@ -405,6 +451,10 @@ void station::pass_through(cell& self, message& taken, bool is_selective)
         return;
     }
     envelope* held = taken.envelope_;
+    if (!more.attempts.empty() && !more.task_failed)
+        drop_failed(self, more, errc::actor_failed);  // the actor has survived what failed
+    if (more.keeps_failing)
+        more.note_attempt(held);
     if (!more.chain.empty() || more.keeps_failing || more.with.contains(held))
         held->mark_kept();
     const pid sender = held->sender;
@@ -440,7 +490,8 @@ const headers& station::headers_of(const envelope& received) noexcept
 
 void station::finish_long_way(envelope* done) noexcept
 {
-    of(done->receiver()).finish_specially(*done, std::uncaught_exceptions() != 0);
+    station& post = of(done->receiver());
+    post.finish_specially(*done, post.frame_has_failed_ || std::uncaught_exceptions() != 0);
 }
 
 void station::finish_specially(envelope& done, bool failed) noexcept
@@ -449,23 +500,28 @@ void station::finish_specially(envelope& done, bool failed) noexcept
     if (extras_part* more = self.extras(); more != nullptr && !destroying_) {
         if (!more->chain.empty()) {
             message last(&done);
-            for (auto each = more->chain.rbegin(); each != more->chain.rend(); ++each)
+            for (auto each = more->chain.rbegin(); each != more->chain.rend() && last; ++each)
                 (*each)->handled(static_cast<context&>(self), last, failed);
+            if (!last)
+                return;  // it was handed on
             last.envelope_ = nullptr;
         }
         if (self.current == &done)
             self.current = nullptr;
-        if (more->keeps_failing && failed && !self.stop_requested && save_failing(self, *more, &done))
-            return;
-        if (more->failed == &done)
-            more->failed = nullptr;
-        more->with.erase(&done);
+        if (failed && !self.stop_requested)
+            for (attempt& each : more->attempts)
+                if (each.which == &done) {
+                    each.is_aside = true;
+                    home_.post([this, id = pid_of(self)] { look_for_survivor(id); });
+                    return;
+                }
+        more->forget(&done);
     }
     if (self.current == &done)
         self.current = nullptr;
     const bool handled = done.is_handled();
     errc reason = handled ? errc::unanswered : errc::not_understood;
-    if (failed)
+    if (failed || (!handled && self.stop_requested))
         reason = self.stop_requested ? errc::actor_stopped : errc::actor_failed;
     if (done.reply != 0 && done.type->answer_alone != nullptr && !failed && !destroying_) {
         const std::uint64_t token = std::exchange(done.reply, 0);
@@ -474,7 +530,15 @@ void station::finish_specially(envelope& done, bool failed) noexcept
         } catch (...) {
             fail(token, errc::actor_failed);
         }
-    } else if (!handled && !destroying_) {
+        done.discard();
+        return;
+    }
+    end_message(self, done, reason);
+}
+
+void station::end_message(cell& self, envelope& done, errc reason) noexcept
+{
+    if (!done.is_handled() && !destroying_) {
         bury(&done, pid_of(self), reason);
         return;
     }
@@ -483,26 +547,98 @@ void station::finish_specially(envelope& done, bool failed) noexcept
     done.discard();
 }
 
-/// Keeps the message over which an actor failed. False when it is to be dropped.
-bool station::save_failing(cell& self, extras_part& more, envelope* done) noexcept
+// What an actor failed over
+// -------------------------------------------------------------------------------------------------------
+
+void extras_part::note_attempt(envelope* taken)
 {
-    if (more.failed != done) {
-        more.failed = done;
-        more.redelivered = 0;
+    attempt noted{taken};
+    const auto known = std::find_if(
+        attempts.begin(), attempts.end(), [&](const attempt& each) { return each.which == taken; });
+    if (known != attempts.end()) {
+        noted.failures = known->failures;
+        attempts.erase(known);
     }
-    if (more.redelivered < more.failing.redeliveries && !done->is_moved()) {
-        ++more.redelivered;
-        more.order.insert_first(self, done);
+    attempts.push_back(noted);
+}
+
+void station::forget_attempt(const envelope& gone) noexcept
+{
+    if (extras_part* more = gone.receiver().extras())
+        std::erase_if(more->attempts, [&](const attempt& each) { return each.which == &gone; });
+}
+
+void station::task_fails(cell& owner) noexcept
+{
+    if (extras_part* more = owner.extras())
+        more->task_failed = true;
+}
+
+/// The actor has crashed: what is not given to it again ends.
+void station::settle_failed(cell& self, extras_part& more, bool is_given_again) noexcept
+{
+    for (std::size_t i = 0; i < more.attempts.size();) {
+        const attempt each = more.attempts[i];
+        if (!each.is_aside ||
+            (is_given_again && each.failures < more.failing.redeliveries && !each.which->is_moved())) {
+            ++i;
+            continue;
+        }
+        more.forget(each.which);
+        if (more.failing.becomes_dead_letter)
+            bury(each.which, pid_of(self), errc::actor_failed);
+        else
+            end_message(self, *each.which, errc::actor_failed);
+    }
+}
+
+/// What is left comes again, before all others and in its order.
+void station::give_back_failed(cell& self, extras_part& more) noexcept
+{
+    more.task_failed = false;
+    settle_failed(self, more, true);
+    std::vector<const envelope*> back;
+    for (auto each = more.attempts.rbegin(); each != more.attempts.rend(); ++each) {
+        if (!std::exchange(each->is_aside, false))
+            continue;
+        ++each->failures;
+        more.order.insert_first(self, each->which);
         home_.message_queued(self);
-        has_come(self, more, done);
-        return true;
+        back.push_back(each->which);
     }
-    more.failed = nullptr;
-    if (!more.failing.becomes_dead_letter)
-        return false;
-    more.with.erase(done);
-    bury(done, pid_of(self), errc::actor_failed);
-    return true;
+    for (auto each = back.rbegin(); each != back.rend(); ++each)
+        has_come(self, more, *each);
+}
+
+/// There was no crash, or no more than that: it ends as any message that was let go of in a failure.
+void station::drop_failed(cell& self, extras_part& more, errc reason) noexcept
+{
+    for (std::size_t i = 0; i < more.attempts.size();) {
+        envelope* const which = more.attempts[i].which;
+        if (!more.attempts[i].is_aside) {
+            ++i;
+            continue;
+        }
+        more.forget(which);
+        end_message(self, *which, reason);
+    }
+}
+
+/// Has the actor survived what failed, and waits for messages again?
+void station::look_for_survivor(pid who) noexcept
+{
+    cell* self = find(who);
+    extras_part* more = self != nullptr ? self->extras() : nullptr;
+    if (more != nullptr && self->wanted != nullptr && !more->task_failed)
+        drop_failed(*self, *more, errc::actor_failed);
+}
+
+void station::give_again(envelope& failed) noexcept
+{
+    cell& self = failed.receiver();
+    finish_specially(failed, true);
+    if (extras_part* more = self.extras())
+        give_back_failed(self, *more);
 }
 
 // What is put aside
@@ -515,7 +651,13 @@ void station::stash(cell& self, message&& aside)
     extras_part& more = self.extras_made();
     if (more.stashed >= more.box.stash_limit)
         throw error(errc::mailbox_full, "stash");
+    std::uint32_t failures = 0;
+    for (const attempt& each : more.attempts)
+        if (each.which == aside.envelope_)
+            failures = each.failures;
     envelope* put_aside = aside.release();
+    if (failures != 0)
+        more.attempts.push_back({put_aside, failures});
     put_aside->next = nullptr;
     (more.stash_first == nullptr ? more.stash_first : more.stash_last->next) = put_aside;
     more.stash_last = put_aside;
@@ -546,6 +688,7 @@ std::size_t station::unstash(cell& self, std::size_t count) noexcept
 
 void station::bury_stash(cell& self, extras_part& more, errc reason) noexcept
 {
+    drop_failed(self, more, reason);
     while (envelope* left = more.stash_first) {
         more.stash_first = left->next;
         bury(left, pid_of(self), reason);
@@ -566,15 +709,16 @@ void station::bury_stash(cell& self, extras_part& more, errc reason) noexcept
 void station::watch_idleness(cell& self, std::chrono::nanoseconds length, bool repeats, bool stops)
 {
     extras_part& more = self.extras_made();
-    if (more.idle == nullptr) {
-        more.idle = std::make_unique<idle_timer>();
-        more.idle->owner = this;
-        more.idle->target = &self;
-        more.idle->fire = [](timer_node* timer) {
+    std::unique_ptr<idle_timer>& made = stops ? more.passing : more.idle;
+    if (made == nullptr) {
+        made = std::make_unique<idle_timer>();
+        made->owner = this;
+        made->target = &self;
+        made->fire = [](timer_node* timer) {
             auto& idle = *static_cast<idle_timer*>(timer);
             station& post = *idle.owner;
             cell& target = *idle.target;
-            const bool is_busy = target.first != nullptr || target.wanted == nullptr;
+            const bool is_busy = is_at_work(target, idle.stops);
             if (is_busy || idle.repeats)
                 post.home_.arm(idle, deadline_after(post.home_.now(), idle.length));
             else
@@ -587,12 +731,17 @@ void station::watch_idleness(cell& self, std::chrono::nanoseconds length, bool r
                 post.deliver(target, envelope::make(receive_timeout{}));
         };
     }
-    home_.disarm(*more.idle);
-    more.idle->length = length;
-    more.idle->repeats = repeats;
-    more.idle->stops = stops;
-    if (length.count() > 0)
-        home_.arm(*more.idle, deadline_after(home_.time_for(length), length));
+    home_.disarm(*made);
+    made->length = length;
+    made->repeats = repeats;
+    made->stops = stops;
+    arm_idle(made);
+}
+
+void station::arm_idle(const std::unique_ptr<idle_timer>& timer)
+{
+    if (timer != nullptr && timer->is_set())
+        home_.arm(*timer, deadline_after(home_.time_for(timer->length), timer->length));
 }
 
 }  // namespace costar

@@ -63,7 +63,7 @@ public:
             [&](add_routee& m) { add(m.who, false); }, [&](remove_routee& m) { remove(m.who); },
             [&](get_routees&) { return routees(); }, [&](resize_pool& m) { resize(m.size); },
             [&](touch&) { return touched{self_.pid()}; },
-            [&](broadcast& m) {
+            [&](broadcast m) {  // by value, so that it is not given to the router again
                 held_envelope sent = m.release();
                 sent->sender = received.sender();
                 give_to_all({std::move(sent), headers_of(received)});
@@ -263,8 +263,15 @@ private:
         if (all.empty())
             return;
         auto* group = new gathering(post_, *all.back().sent, all.size(), wants_all);
-        for (std::size_t i = 0; i < all.size(); ++i)
-            hand_over(std::move(all[i]), *routees_[i], group);
+        std::size_t given_to = 0;
+        try {
+            for (; given_to < all.size(); ++given_to)
+                hand_over(std::move(all[given_to]), *routees_[given_to], group);
+        } catch (...) {  // the router's middleware; the message it threw over has ended
+            while (++given_to < all.size())
+                group->note(nullptr, nullptr, errc::actor_failed);
+            throw;
+        }
     }
 
     void give_to_all(passing given)

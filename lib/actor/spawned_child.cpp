@@ -2,6 +2,7 @@
 
 #include <costar/actor/spawned_child.hpp>
 
+#include <exception>
 #include <utility>
 
 namespace costar {
@@ -51,8 +52,10 @@ void spawned_child::destroy() noexcept
     delete this;
 }
 
-void spawned_child::task_ended(promise_base&) noexcept
+void spawned_child::task_ended(promise_base& ended) noexcept
 {
+    if (ended.failure())
+        station::task_fails(owner_);
     home().post(ending(*this));
 }
 
@@ -61,7 +64,7 @@ void spawned_child::end() noexcept
     station& post = station::of(owner_);
     cell& owner = owner_;
     std::exception_ptr failure = work_.promise().failure();
-    destroy();
+    post.end_frame(failure != nullptr, [this] { destroy(); });
     post.task_done(owner, std::move(failure));
 }
 

@@ -534,16 +534,18 @@ void station::body_ended(cell& self) noexcept
     promise_base& promise = self.body.promise();
     std::exception_ptr failure = promise.failure();
     promise.clear_failure();
-    std::exchange(self.body, nullptr).destroy();
+    end_frame(failure != nullptr, [&] { std::exchange(self.body, nullptr).destroy(); });
     bool restart_asked = false;
     if (rare_part* rare = self.rare(); rare != nullptr) [[unlikely]] {
         if (rare->failure)
             failure = std::exchange(rare->failure, nullptr);
         restart_asked = std::exchange(rare->restart_asked, false);
-        if (rare->extras != nullptr && rare->extras->idle != nullptr) {
-            home_.disarm(*rare->extras->idle);
-            rare->extras->idle->length = {};
-        }
+        if (rare->extras != nullptr)
+            for (idle_timer* each : {rare->extras->idle.get(), rare->extras->passing.get()})
+                if (each != nullptr) {
+                    home_.disarm(*each);
+                    each->length = {};
+                }
     }
     self.failed = false;
     self.begin_again = false;
@@ -556,6 +558,8 @@ void station::body_ended(cell& self) noexcept
     } else if (failure && !(self.stop_requested && is_cancellation(failure))) [[unlikely]] {
         crashed(self, failure);
     }
+    if (extras_part* more = self.extras(); more != nullptr && !self.begin_again)
+        drop_failed(self, *more, self.stop_requested ? errc::actor_stopped : errc::actor_failed);
     const bool task_receives = self.receive_cancelled;
     close_family(self);
     if (task_receives) [[unlikely]] {
@@ -624,7 +628,15 @@ void station::restart(cell& self) noexcept
     try {
         if (supervision_part* part = self.supervision())
             part->began = home_.now();
+        if (extras_part* more = self.extras()) {
+            give_back_failed(self, *more);
+            more->order.forget_silence(self);
+        }
         unstash(self, SIZE_MAX);
+        if (rare_part* rare = self.rare(); rare != nullptr && rare->failure) {  // it came in the pause
+            could_not_begin(self, std::exchange(rare->failure, nullptr));
+            return;
+        }
         if (begin_body(self, self.cold->again->begin(static_cast<context&>(self))))
             home_.make_ready(self);
     } catch (...) {
@@ -700,8 +712,9 @@ void station::terminate(cell& self) noexcept
     if (more != nullptr) {
         for (auto each = more->chain.rbegin(); each != more->chain.rend(); ++each)
             (*each)->stopped(static_cast<context&>(self));
-        if (more->idle != nullptr)
-            home_.disarm(*more->idle);  // whoever has set it last
+        for (idle_timer* each : {more->idle.get(), more->passing.get()})
+            if (each != nullptr)
+                home_.disarm(*each);  // whoever has set it last
     }
     const bool is_told = shared_.events.has_subscribers();
     const std::string name = is_told ? name_of(self) : std::string();
@@ -740,8 +753,10 @@ void station::child_ended(std::uint32_t parent_slot, pid child) noexcept
 
 void station::task_done(cell& owner, std::exception_ptr failure) noexcept
 {
-    if (failure && owner.state == life::running && !(owner.stop_requested && is_cancellation(failure))) {
-        owner.rare_part_made().failure = std::move(failure);
+    const bool is_ended = failure && is_cancellation(failure) && owner.is_cancelled();
+    if (failure && owner.state == life::running && !is_ended) {
+        if (rare_part& rare = owner.rare_part_made(); !rare.failure)
+            rare.failure = std::move(failure);
         end_wait(owner);
     } else if (failure && owner.state == life::closing && !owner.failed && !is_cancellation(failure)) {
         crashed(owner, failure);
@@ -778,7 +793,7 @@ void station::report_hog(run_identity who, std::chrono::nanoseconds spent) noexc
     log(log_level::warning,
         fmt::format("strand {} was kept for {} ms by {}{}{}", strand_,
             std::chrono::duration_cast<std::chrono::milliseconds>(spent).count(),
-            who.who == 0             ? "a task"
+            who.who == 0             ? "a task or handler"
                 : event.name.empty() ? "an actor that has ended"
                                      : event.name,
             type != nullptr ? ", with a " : "", event.type));
@@ -880,8 +895,12 @@ void station::destroy_all() noexcept
             }
             for (const admission& left : more->waiting)
                 left.sent->discard();
-            if (more->idle != nullptr)
-                home_.disarm(*more->idle);
+            for (const attempt& left : more->attempts)
+                if (left.is_aside)
+                    left.which->discard();
+            for (idle_timer* timer : {more->idle.get(), more->passing.get()})
+                if (timer != nullptr)
+                    home_.disarm(*timer);
         }
         if (each.cold != nullptr && each.cold->name != nullptr)
             shared_.names.erase(*std::exchange(each.cold->name, nullptr));

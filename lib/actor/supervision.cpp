@@ -173,6 +173,8 @@ void station::crashed(cell& self, const std::exception_ptr& failure) noexcept
             what = directive::stop;
     }
     self.begin_again = what == directive::restart;
+    if (extras_part* more = self.extras())
+        settle_failed(self, *more, self.begin_again);
     const std::string reason = text_of(failure);
     log(log_level::error,
         fmt::format(
@@ -200,24 +202,28 @@ void station::escalate(cell& self, const std::exception_ptr& failure) noexcept
     station& theirs = *shared_.stations[parent.strand()];
     if (&theirs == this) {
         if (cell* found = find(parent))
-            fail_from_afar(*found, failure);
+            fail_from_afar(*found, failure, keeps_children_at_all(*found));
     } else {
         theirs.home_.post([&theirs, parent, failure] {
             if (cell* found = theirs.find(parent))
-                theirs.fail_from_afar(*found, failure);
+                theirs.fail_from_afar(*found, failure, keeps_children_at_all(*found));
         });
     }
 }
 
-/// Crashes an actor over what happened to another one.
-void station::fail_from_afar(cell& self, std::exception_ptr failure) noexcept
+/// Crashes an actor over what happened to another one; between two lives, if it matters then, when the next
+/// one begins.
+void station::fail_from_afar(cell& self, std::exception_ptr failure, bool matters_in_pause) noexcept
 {
-    if (self.state != life::running || self.stop_requested)
+    const bool is_pausing = matters_in_pause &&
+        (self.state == life::restarting || (self.state == life::closing && self.begin_again));
+    if ((self.state != life::running && !is_pausing) || self.stop_requested)
         return;
     rare_part& rare = self.rare_part_made();
     if (!rare.failure)
         rare.failure = std::move(failure);
-    end_wait(self);
+    if (!is_pausing)  // else it crashes when it begins
+        end_wait(self);
 }
 
 /// Ends what the body waits for, so that it unwinds.
@@ -294,10 +300,15 @@ void station::request_restart(cell& target) noexcept
 // Families
 // -------------------------------------------------------------------------------------------------------
 
-bool station::keeps_children(const cell& self) const noexcept
+bool station::keeps_children_at_all(const cell& self) noexcept
 {
     const supervision_part* part = self.supervision();
-    return self.begin_again && part != nullptr && part->restart.keep_children;
+    return part != nullptr && part->restart.keep_children;
+}
+
+bool station::keeps_children(const cell& self) const noexcept
+{
+    return self.begin_again && keeps_children_at_all(self);
 }
 
 bool station::has_family(const cell& self) noexcept

@@ -11,6 +11,19 @@
 
 namespace costar {
 
+namespace {
+
+/// Does the news of this end wait to be received?
+bool knows_of(const cell& self, pid ended) noexcept
+{
+    for (envelope* each = self.first; each != nullptr; each = each->next)
+        if (each->type == &type_of<terminated> && each->as<terminated>().who == ended)
+            return true;
+    return false;
+}
+
+}  // namespace
+
 void station::watch(cell& self, pid target)
 {
     if (target == pid_of(self))
@@ -29,7 +42,7 @@ void station::unwatch(cell& self, pid target)
         return;
     if (std::erase(rare->watched, target) != 0)
         remove_watcher(target, {pid_of(self), false});
-    else if (rare->extras != nullptr)
+    if (rare->extras != nullptr)
         rare->extras->order.forget(self, target);
 }
 
@@ -83,14 +96,15 @@ void station::tell_watcher(end_watcher told, pid ended, errc reason)
     if (rare == nullptr)
         return;
     if (!told.is_linked) {
-        if (std::erase(rare->watched, ended) != 0)  // it has not changed its mind
+        if (std::erase(rare->watched, ended) != 0 && !knows_of(*self, ended))  // it has not changed its mind
             tell(*self, terminated{ended, reason});
         return;
     }
     if (std::erase(rare->watchers, end_watcher{ended, true}) != 0 && reason != errc::actor_stopped)
         fail_from_afar(*self,
             std::make_exception_ptr(
-                error(errc::actor_failed, fmt::format("the linked actor {} has ended", ended))));
+                error(errc::actor_failed, fmt::format("the linked actor {} has ended", ended))),
+            true);
 }
 
 /// The end of an actor, to those who watch it and those it watched.

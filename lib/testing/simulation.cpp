@@ -216,8 +216,7 @@ envelope* probe::next(const message_type& wanted)
     if (arrived->type != &wanted)
         fail("expected a " + wanted.name() + ", got a " + arrived->type->name());
     box_->arrived.pop_front();
-    sender_ = arrived->sender;
-    reply_ = arrived->reply;
+    take(*arrived);
     return arrived;
 }
 
@@ -244,9 +243,25 @@ envelope* probe::next_of(const message_type& wanted)
         fail("expected a " + wanted.name() + ", and none came");
     envelope* arrived = *found;
     box_->arrived.erase(found);
-    sender_ = arrived->sender;
-    reply_ = arrived->reply;
+    take(*arrived);
     return arrived;
+}
+
+void probe::take(envelope& arrived)
+{
+    let_go();
+    sender_ = arrived.sender;
+    reply_ = arrived.reply;
+    if (arrived.type->reply == nullptr)
+        let_go();  // nobody asks, but somebody may count what is under way
+}
+
+/// Of the message that was taken last, as an actor does.
+void probe::let_go()
+{
+    const bool is_alive = box_.use_count() > 1;  // the actor has it too, while the simulation is there
+    if (const std::uint64_t token = std::exchange(reply_, 0); token != 0 && is_alive)
+        in_turn([&](station& post) { post.fail(token, errc::unanswered); });
 }
 
 void probe::done(envelope* taken)

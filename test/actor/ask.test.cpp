@@ -9,6 +9,7 @@
 #include <rapidcheck.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,23 @@ task<> asks_further(
             co_await asks(self, to, timeout, seen);
         if (keeps)
             message.match([](twice&) { return 1; });
+    }
+}
+
+/// Keeps a request for good, and asks something each second, as often as it is told to.
+task<> keeps_and_asks(context& self, pid to, std::size_t count, std::vector<outcome>* seen)
+{
+    message kept;
+    while (seen->size() < count) {
+        auto received = co_await self.receive(1s);
+        if (received.timed_out())
+            co_await asks(self, to, 10s, seen);
+        else if (!received)
+            co_return;
+        else
+            kept = std::move(received);
+        if (kept)
+            kept.mark_handled();
     }
 }
 
@@ -231,6 +249,28 @@ TEST_CASE("ask: ends no later than the request that is being handled", "[actor][
         sim.advance(9s);
         REQUIRE(seen.size() == 1);
         CHECK(seen[0].after == 10s);
+    }
+}
+
+TEST_CASE("ask: a request that is kept past its deadline does not shorten what comes later", "[actor][ask]")
+{
+    std::vector<outcome> seen;
+    std::optional<error_code> ended;
+    const std::chrono::nanoseconds pause = GENERATE(0ms, 100ms);
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const pid to = sim.engine().spawn(on(strand), slow, pause);
+    const pid keeper = sim.engine().spawn(on(0), keeps_and_asks, to, 5, &seen);
+
+    sim.engine().ask(keeper, twice{1}, 500ms, [&](error_code code, int) { ended = code; });
+    sim.advance(20s);
+
+    CHECK(ended == make_error_code(errc::timed_out));
+    REQUIRE(seen.size() == 5);
+    for (const outcome& each : seen) {
+        CHECK(!each.code);
+        CHECK(each.value == 42);
+        CHECK(each.after == pause);
     }
 }
 

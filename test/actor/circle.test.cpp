@@ -67,6 +67,38 @@ task<> beginner(context& self, std::vector<pid> round, std::optional<int>* steps
     }
 }
 
+task<> answers_seven(context&, message asked)
+{
+    co_await sleep_for(1ms);
+    asked.respond(7);
+}
+
+/// Gives a request to a child, and asks meanwhile who has asked.
+task<> delegates(context& self, std::optional<int>* heard, std::string* failure)
+{
+    auto asked = co_await self.receive();
+    const pid asker = asked.sender();
+    self.spawn(answers_seven, std::move(asked));
+    try {
+        *heard = co_await self.ask(asker, twice{1}, 1min);
+    } catch (const error& thrown) {
+        *failure = thrown.what();
+    }
+    static_cast<void>(co_await self.receive());  // its child lives as long as it does
+}
+
+/// Asks, and then answers what it is asked.
+task<> asks_first(context& self, pid to, std::optional<int>* heard, std::string* failure)
+{
+    try {
+        *heard = co_await self.ask(to, twice{1}, 1min);
+    } catch (const error& thrown) {
+        *failure = thrown.what();
+    }
+    while (auto message = co_await self.receive())
+        message.match([](twice&) { return 8; });
+}
+
 spawn_options named(std::string name, std::uint32_t strand)
 {
     spawn_options options = on(strand);
@@ -269,4 +301,22 @@ TEST_CASE("circle: a deadline that passes says who asked whom, and from where", 
     sim.advance(1s);
     CHECK(failure.find("asker asked " + silent.to_string() + " within 200 ms, at circle.test.cpp:") == 0);
     CHECK(failure.find(" < circle.test.cpp:") != std::string::npos);
+}
+
+TEST_CASE("circle: a request that was given to a child is none", "[actor][circle]")
+{
+    std::optional<int> heard_by_one;
+    std::optional<int> heard_by_two;
+    std::string failure;
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    simulation sim(GENERATE(range(1U, 10U)));
+    const pid one = sim.engine().spawn(on(0), delegates, &heard_by_one, &failure);
+    sim.engine().spawn(on(strand), asks_first, one, &heard_by_two, &failure);
+
+    sim.advance(1s);
+
+    CHECK(heard_by_one == 8);
+    CHECK(heard_by_two == 7);
+    CHECK(failure.empty());
+    CHECK(sim.engine().figures().late_replies == 0);
 }

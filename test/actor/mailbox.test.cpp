@@ -2,6 +2,7 @@
 
 #include <costar/actor/mailbox.hpp>
 
+#include <costar/core/result.hpp>
 #include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
 
@@ -75,6 +76,37 @@ task<> producer(context& self, pid to, int count, int* sent, std::optional<errc>
         }
     } catch (const error& thrown) {
         *failure = static_cast<errc>(thrown.code().value());
+    }
+}
+
+/// Asks again and again in vain: until a deadline passes, or until it gives up.
+task<> asks_in_vain(context& self, pid to, bool gives_up, int count)
+{
+    struct branch {
+        static task<> ask(context& self, pid to, int value)
+        {
+            static_cast<void>(co_await self.ask(to, twice{value}, 1h));
+        }
+    };
+    for (int i = 0; i < count; ++i) {
+        if (gives_up)
+            co_await when_any(branch::ask(self, to, i), sleep_for(10ms));
+        else
+            static_cast<void>(co_await as_result(self.ask(to, twice{i}, 10ms)));
+    }
+}
+
+/// Sends in a branch that was cancelled before.
+task<> sends_late(context& self, pid to, std::vector<error_code>* ended)
+{
+    try {
+        co_await sleep_for(1h);
+    } catch (const error&) {}
+    try {
+        co_await self.send_async(to, number{1});
+        ended->emplace_back();
+    } catch (const error& thrown) {
+        ended->push_back(thrown.code());
     }
 }
 
@@ -804,4 +836,102 @@ TEST_CASE("mailbox: a message that nobody waits for any more is not held fast", 
         }
     }
     CHECK(withdrawn > 0);
+}
+
+TEST_CASE("mailbox: requests that nobody waits for any more do not wait outside", "[actor][mailbox]")
+{
+    std::vector<int> taken;
+    std::optional<mailbox_state> box;
+    std::optional<int> answer;
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    const bool gives_up = GENERATE(false, true);
+    CAPTURE(strand, gives_up);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const pid actor = sim.engine().spawn(
+        boxed({.limit = 1}),
+        [](context& self, std::vector<int>* taken) -> task<> {
+            co_await sleep_for(100s);
+            while (auto message = co_await self.receive())
+                message.match([&](twice& m) {
+                    taken->push_back(m.value);
+                    return 2 * m.value;
+                });
+        },
+        &taken);
+    sim.engine().spawn(on(strand), asks_in_vain, actor, gives_up, 1000);
+    sim.advance(20s);
+
+    sim.engine().mailbox_of(actor, [&](error_code, mailbox_state seen) { box = seen; });
+    sim.run_until_idle();
+    REQUIRE(box);
+    CHECK(box->queued == 1);
+    CHECK(box->outside <= 1);
+
+    sim.engine().ask(actor, twice{2000}, 1h, [&](error_code, int value) { answer = value; });
+    sim.advance(100s);
+    CHECK(answer == 4000);
+    CHECK(taken.size() <= 3);  // those that found room in time, and the last one
+}
+
+TEST_CASE("mailbox: a branch that was cancelled sends nothing more", "[actor][mailbox]")
+{
+    std::vector<int> seen;
+    std::vector<error_code> ended;
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    const std::uint32_t limit = GENERATE(0U, 5U);
+    CAPTURE(strand, limit);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const pid actor = sim.engine().spawn(boxed({.limit = limit}, strand), recorder, &seen);
+    sim.engine().spawn(
+        on(0),
+        [](context& self, pid to, std::vector<error_code>* ended) -> task<> {
+            co_await when_any(sends_late(self, to, ended), sleep_for(1s));
+        },
+        actor, &ended);
+
+    sim.advance(2s);
+
+    REQUIRE(ended.size() == 1);
+    CHECK(ended[0] == errc::cancelled);
+    CHECK(seen.empty());
+    CHECK(sim.engine().figures().dead_letters == 0);
+}
+
+TEST_CASE("mailbox: a new life hears nothing of the silence before it", "[actor][mailbox]")
+{
+    quiet_log quiet;
+    std::vector<int> seen;
+    int told = 0;
+    spawn_options options = on(0);
+    options.restart = {.limit = 1, .delay = GENERATE(0ms, 500ms)};
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid actor = sim.engine().spawn(
+        options,
+        [](context& self, std::vector<int>* seen, int* told) -> task<> {
+            if (self.restart_count() == 0) {
+                self.set_receive_timeout(1s);
+                static_cast<void>(co_await self.receive<crash>());  // leaves the others where they are
+                throw std::runtime_error("told to");
+            }
+            self.set_receive_timeout(3s);
+            while (auto message = co_await self.receive())
+                message.match(
+                    [&](number& m) { seen->push_back(m.value); }, [&](receive_timeout&) { ++*told; });
+        },
+        &seen, &told);
+    sim.advance(1500ms);
+    sim.send(actor, number{7});
+    sim.run_until_idle();
+    REQUIRE(sim.engine().station_at(0).find(actor)->queued() == 2);
+
+    sim.send(actor, crash{});
+    sim.advance(2500ms);
+
+    CHECK(events.restarted.size() == 1);
+    CHECK(seen == std::vector{7});
+    CHECK(told == 0);
+    sim.advance(1500ms);
+    CHECK(told == 1);  // of its own
+    CHECK(events.dead.empty());
 }

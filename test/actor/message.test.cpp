@@ -129,6 +129,14 @@ task<> answers_twice(context& self, std::vector<bool>* awaited)
     }
 }
 
+/// Keeps what it is sent, and looks at none of it.
+task<> collects_unseen(context& self)
+{
+    std::vector<message> all;
+    while (auto received = co_await self.receive())
+        all.push_back(std::move(received));
+}
+
 task<> holds_then_crashes(context& self)
 {
     auto message = co_await self.receive();
@@ -259,6 +267,31 @@ TEST_CASE("message: one in hand when the actor crashes or stops is no lost one",
         CHECK(outcome == errc::actor_stopped);
         CHECK(events.dead_of(receiver, errc::actor_stopped) == 1);
     }
+}
+
+TEST_CASE(
+    "message: those that an actor has collected are no lost ones when it is stopped", "[actor][message]")
+{
+    std::optional<error_code> outcome;
+    const bool in_line = GENERATE(false, true);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid receiver = sim.engine().spawn(on(GENERATE(0U, 1U)), collects_unseen);
+
+    sim.send(receiver, number{1});
+    sim.engine().ask(receiver, twice{2}, 5s, [&](error_code code, int) { outcome = code; });
+    sim.send(receiver, words{"unseen"});
+    sim.run_until_idle();
+    CHECK(events.dead.empty());
+    if (in_line)
+        sim.engine().poison(receiver);
+    else
+        sim.stop(receiver);
+    sim.run_until_idle();
+
+    CHECK(outcome == errc::actor_stopped);
+    CHECK(events.dead_of(receiver, errc::actor_stopped) == 3);
+    CHECK(events.dead.size() == 3);
 }
 
 TEST_CASE("message: an answer whose move throws ends the request, whoever moved it", "[actor][message]")

@@ -86,6 +86,7 @@ class hooks : public middleware {
 public:
     std::function<void(context&)> on_started;
     std::function<bool(context&, message&)> on_receiving;
+    std::function<void(context&, message&, bool)> on_handled;
     std::function<bool(context&, outgoing&)> on_sending;
 
     void started(context& self) override
@@ -97,8 +98,48 @@ public:
     {
         return !on_receiving || on_receiving(self, taken);
     }
+    void handled(context& self, message& done, bool failed) noexcept override
+    {
+        if (on_handled)
+            on_handled(self, done, failed);
+    }
     bool sending(context& self, outgoing& sent) override { return !on_sending || on_sending(self, sent); }
 };
+
+/// Notes which messages it is told of when they were let go of.
+std::shared_ptr<hooks> notes_handled(std::vector<std::string>& told)
+{
+    auto noting = std::make_shared<hooks>();
+    noting->on_handled = [&](context&, message& done, bool) {
+        told.push_back(done ? scribe::short_name(done.type_name()) : "nothing");
+    };
+    return noting;
+}
+
+/// Handles words and who is to be greeted by letting go of them, and fails with the first `failures`.
+task<> lets_go(context& self, int* failures)
+{
+    while (auto message = co_await self.receive()) {
+        if (message.match([](twice& m) { return 2 * m.value; }))
+            continue;
+        message.mark_handled();
+        if (*failures > 0) {
+            --*failures;
+            throw std::runtime_error("not this one");
+        }
+    }
+}
+
+/// Notes the texts it is sent, and answers who greets it.
+task<> takes_texts(context& self, std::vector<std::string>* texts)
+{
+    while (auto message = co_await self.receive())
+        message.match([&](words& m) { texts->push_back(m.text); },
+            [&](greet& m) {
+                texts->push_back(m.who);
+                return "hello, " + m.who;
+            });
+}
 
 }  // namespace
 
@@ -673,4 +714,92 @@ TEST_CASE("middleware: a dump from a beginning says what it can", "[actor][middl
     sim.run_until_idle();
     REQUIRE(dumps.size() == 2);
     CHECK(dumps[1].find(actor.to_string()) == 0);
+}
+
+TEST_CASE("middleware: may pass on what its actor has let go of", "[actor][middleware]")
+{
+    const std::string long_text = "a text that is too long to be kept in place";
+    const std::string long_name = "Ada Lovelace, countess of the same name";
+    quiet_log quiet;
+    std::vector<std::string> by_inner;
+    std::vector<std::string> by_outer;
+    std::vector<std::string> texts;
+    std::string greeting;
+    int doubled = 0;
+    pid other;
+    int failures = GENERATE(0, 2);
+    const std::size_t restarts = static_cast<std::size_t>(failures);
+    auto takes = std::make_shared<hooks>();
+    takes->on_handled = [&](context& self, message& done, bool) {
+        if (!done.is<twice>())
+            self.forward(other, std::move(done));
+    };
+    spawn_options options = with({notes_handled(by_outer), takes, notes_handled(by_inner)});
+    options.restart.limit = 5;
+    options.failing.redeliveries = GENERATE(0U, 3U);
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    other = sim.engine().spawn(on(strand), takes_texts, &texts);
+    const pid actor = sim.engine().spawn(options, lets_go, &failures);
+
+    sim.send(actor, words{long_text});
+    sim.run_until_idle();
+    sim.engine().ask(
+        actor, greet{long_name}, 10s, [&](error_code, std::string answer) { greeting = std::move(answer); });
+    sim.run_until_idle();
+    sim.engine().ask(actor, twice{2}, 10s, [&](error_code, int answer) { doubled = answer; });
+    sim.run_until_idle();
+
+    CHECK(by_inner == std::vector<std::string>{"words", "greet", "twice"});
+    CHECK(by_outer == std::vector<std::string>{"twice"});  // the others were gone by then
+    CHECK(texts == std::vector{long_text, long_name});
+    CHECK(greeting == "hello, " + long_name);
+    CHECK(doubled == 4);
+    CHECK(events.dead.empty());
+    CHECK(events.stopped.empty());
+    CHECK(events.restarted.size() == restarts);
+    CHECK(sim.now() == 0s);
+}
+
+TEST_CASE("middleware: may put aside what its actor has let go of", "[actor][middleware]")
+{
+    const std::string long_name = "Ada Lovelace, countess of the same name";
+    quiet_log quiet;
+    std::vector<std::string> by_outer;
+    std::vector<std::string> texts;
+    std::string greeting;
+    bool refused = false;
+    auto takes = std::make_shared<hooks>();
+    takes->on_handled = [&](context& self, message& done, bool failed) {
+        if (failed)
+            self.stash(std::move(done));
+    };
+    spawn_options options = with({notes_handled(by_outer), takes});
+    options.restart.limit = 5;
+    options.failing.redeliveries = GENERATE(0U, 3U);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid actor = sim.engine().spawn(
+        options,
+        [](context& self, std::vector<std::string>* texts, bool* refused) -> task<> {
+            while (auto message = co_await self.receive())
+                message.match([&](greet& m) {
+                    texts->push_back(m.who);
+                    if (!std::exchange(*refused, true))
+                        throw std::runtime_error("not yet");
+                    return "hello, " + m.who;
+                });
+        },
+        &texts, &refused);
+
+    sim.engine().ask(
+        actor, greet{long_name}, 10s, [&](error_code, std::string answer) { greeting = std::move(answer); });
+    sim.run_until_idle();
+
+    CHECK(texts == std::vector{long_name, long_name});  // what is aside comes back before a restart
+    CHECK(greeting == "hello, " + long_name);
+    CHECK(by_outer == std::vector<std::string>{"greet"});
+    CHECK(events.dead.empty());
+    CHECK(events.restarted.size() == 1);
 }

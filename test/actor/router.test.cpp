@@ -4,6 +4,7 @@
 
 #include <costar/actor/extras.hpp>
 #include <costar/actor/middleware.hpp>
+#include <costar/actor/outgoing.hpp>
 #include <costar/core/result.hpp>
 #include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
@@ -12,10 +13,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -136,6 +139,28 @@ task<> competitor(context& self, int number, std::chrono::milliseconds delay, bo
         else
             received.match([&](compete&) { return number; });
     }
+}
+
+/// Will not have its actor send some of the numbers and requests.
+struct refuses_some : middleware {
+    std::size_t from = 0;  // the first that it refuses, counted from 0
+    std::size_t count = SIZE_MAX;
+    std::size_t met = 0;
+
+    bool sending(context&, outgoing& sent) override
+    {
+        const bool concerns = sent.get_if<number>() != nullptr || sent.get_if<twice>() != nullptr;
+        const std::size_t place = concerns ? met++ : 0;
+        if (concerns && place >= from && place - from < count)
+            throw std::runtime_error("refused");
+        return true;
+    }
+};
+
+/// Takes nothing out of its mailbox.
+task<> is_deaf(context&)
+{
+    co_await sleep_for(24h);
 }
 
 std::vector<pid> routees_of(simulation& sim, pid router)
@@ -1092,4 +1117,107 @@ TEST_CASE("router: is destroyed with the engine, whatever is in flight", "[actor
     CHECK(sim->engine().figures().live == 9);
 
     sim.reset();
+}
+
+TEST_CASE("router: what it has given out once is not given out again after a crash", "[actor][router]")
+{
+    quiet_log quiet;
+    record done;
+    auto refuses = std::make_shared<refuses_some>();
+    refuses->count = 1;
+    router_options options{.strategy = GENERATE(routing::round_robin, routing::broadcast)};
+    options.actor.restart.limit = 5;
+    options.actor.failing.redeliveries = GENERATE(1U, 3U);
+    options.actor.middleware = {refuses};
+    options.routee = on(GENERATE(0U, 1U));
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const pid pool = spawn_pool(sim.engine(), "", 2, options, worker, &done);
+    sim.run_until_idle();
+
+    sim.send(pool, broadcast(number{1}));
+    sim.run_until_idle();
+    CHECK(done.total() <= 1);  // the other routee may have got its copy
+    CHECK(routees_of(sim, pool).size() == 2);
+
+    done.seen.clear();
+    sim.send(pool, broadcast(number{2}));
+    sim.run_until_idle();
+    CHECK(done.counts() == std::vector<std::size_t>{1, 1});
+    CHECK(sim.now() == 0s);
+}
+
+TEST_CASE("router: who asks all is told at once when the request cannot be given out", "[actor][router]")
+{
+    quiet_log quiet;
+    std::vector<error_code> ended;
+    std::vector<pid> members;
+    auto refuses = std::make_shared<refuses_some>();
+    router_options options{.strategy = GENERATE(routing::broadcast, routing::scatter_gather_first)};
+    options.actor.restart.limit = GENERATE(0U, 5U);
+    options.actor.middleware = {refuses};
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    for (int i = 0; i < 3; ++i)
+        members.push_back(sim.engine().spawn(on(strand), helper));
+    const pid group = spawn_group(sim.engine(), "", members, options);
+    const auto ask = [&] {
+        sim.engine().ask(group, twice{1}, 1h, [&](error_code code, int) { ended.push_back(code); });
+        sim.run_until_idle();
+    };
+
+    SECTION("to none")
+    {
+        ask();
+        REQUIRE(ended.size() == 1);
+        CHECK(ended[0].failed());
+    }
+    SECTION("to one of them")  // those who had got it may answer
+    {
+        refuses->from = GENERATE(0U, 1U, 2U);
+        refuses->count = 1;
+        ask();
+        REQUIRE(ended.size() == 1);
+        if (options.strategy == routing::broadcast)
+            CHECK(ended[0].failed());
+    }
+    CHECK(sim.now() == 0s);
+    sim.advance(2h);
+    CHECK(ended.size() == 1);
+}
+
+TEST_CASE("router: a full routee refuses what it would refuse without a router", "[actor][router]")
+{
+    std::optional<mailbox_state> box;
+    spawn_options full = on(GENERATE(0U, 1U));
+    full.mailbox = {.limit = 10, .when_full = overflow::wait};
+    const routing strategy = GENERATE(from_range(std::begin(all_strategies), std::end(all_strategies)));
+    CAPTURE(static_cast<int>(strategy));
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid member = sim.engine().spawn(full, is_deaf);
+    const pid group =
+        spawn_group(sim.engine(), "", {member}, {.strategy = strategy, .load_bound = GENERATE(0.0, 1.25)});
+    const auto look = [&] {
+        box.reset();
+        sim.engine().mailbox_of(member, [&](error_code, mailbox_state seen) { box = seen; });
+        sim.run_until_idle();
+    };
+    sim.run_until_idle();
+
+    for (int i = 0; i < 1000; ++i)
+        sim.send(group, keyed_number{i, 1});
+    sim.run_until_idle();
+    look();
+    REQUIRE(box);
+    CHECK(box->queued == 10);
+    CHECK(box->outside == 0);
+    CHECK(events.dead_of(member, errc::mailbox_full) == 990);
+    CHECK(events.dead.size() == 990);
+
+    sim.engine().ask(group, who_are_you{1}, 1h, [](error_code, pid) {});
+    sim.run_until_idle();
+    look();
+    REQUIRE(box);
+    CHECK(box->outside == 1);  // who asks can wait
+    CHECK(events.dead.size() == 990);
 }

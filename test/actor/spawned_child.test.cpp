@@ -6,6 +6,8 @@
 #include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
 
+#include <exception>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -136,6 +138,93 @@ task<> spawns_task_in_task(context& self, int* ended)
     static_cast<void>(co_await self.receive());
 }
 
+struct database_error : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+task<> loses_database()
+{
+    co_await sleep_for(1ms);
+    throw database_error("the database is gone");
+}
+
+/// Ends when it is cancelled, with an exception of its own when it is told to.
+task<> is_cancelled(bool fails)
+{
+    if (!fails)
+        co_await sleep_for(24h);
+    static_cast<void>(co_await as_result(sleep_for(24h)));
+    throw std::runtime_error("clean-up failed");
+}
+
+/// Its task fails in its first life; another one ends because of it, and the body takes its time.
+task<> fails_twice(context& self, bool fails, bool body_fails)
+{
+    if (self.restart_count() == 0) {
+        self.spawn_task(is_cancelled(fails));
+        self.spawn_task(loses_database());
+        self.spawn_task(is_cancelled(fails));
+    }
+    try {
+        while (co_await self.receive()) {}
+    } catch (const error&) {}
+    co_await shield(sleep_for(10ms));
+    if (body_fails)
+        throw std::runtime_error("the body failed too");
+}
+
+/// Ends its tasks by hand, with nothing left to do.
+task<> ends_tasks(context& self, int tasks, bool fails)
+{
+    for (int i = 0; i < tasks; ++i)
+        self.spawn_task(is_cancelled(fails));
+    co_await sleep_for(1ms);
+    co_await self.end_children();
+}
+
+/// Would wait for its own end.
+task<> ends_itself(context& self, bool nested)
+{
+    co_await sleep_for(1ms);
+    if (nested)
+        co_await ends_itself(self, false);
+    else
+        co_await self.end_children();
+}
+
+/// Where a task has the message that it was given.
+enum class held_as {
+    parameter,
+    local,
+    inner_parameter,
+    last
+};
+
+/// Has a message in hand while it waits, and while it fails.
+task<> holds(message given, held_as how, bool looks, bool fails)
+{
+    if (how == held_as::inner_parameter) {
+        co_await holds(std::move(given), held_as::parameter, looks, fails);
+        co_return;
+    }
+    message moved;
+    if (how == held_as::local)
+        moved = std::move(given);
+    if (looks)
+        (moved ? moved : given).mark_handled();
+    co_await sleep_for(fails ? std::chrono::nanoseconds(1ms) : std::chrono::nanoseconds(24h));
+    throw std::runtime_error("with a message in hand");
+}
+
+/// Gives each message to a task.
+task<> gives_away(context& self, held_as how, bool looks, bool fails, int* seen)
+{
+    while (auto received = co_await self.receive()) {
+        ++*seen;
+        self.spawn_task(holds(std::move(received), how, looks, fails));
+    }
+}
+
 }  // namespace
 
 TEST_CASE("spawned_child: runs beside the body and ends with it", "[actor][spawned_child]")
@@ -238,4 +327,148 @@ TEST_CASE("spawned_child: one that is begun while the actor ends is cancelled", 
     CHECK(ended == 1);
     CHECK(events.ends_of(actor) == 1);
     CHECK(sim.now() == 0s);
+}
+
+TEST_CASE("spawned_child: those that the body has ended are no failure", "[actor][spawned_child]")
+{
+    quiet_log quiet;
+    const std::uint32_t restarts = GENERATE(0U, 3U);
+    const int tasks = GENERATE(1, 3);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+
+    SECTION("when they are just cancelled")
+    {
+        const pid actor = sim.engine().spawn({.restart = {.limit = restarts}}, ends_tasks, tasks, false);
+        sim.advance(1s);
+        CHECK(events.restarted.empty());
+        REQUIRE(events.ends_of(actor) == 1);
+        CHECK(events.stopped[0].reason == errc::cancelled);
+    }
+    SECTION("but when they fail then")
+    {
+        const pid actor = sim.engine().spawn({.restart = {.limit = restarts}}, ends_tasks, tasks, true);
+        sim.advance(1s);
+        CHECK(events.restarted.size() == restarts);
+        REQUIRE(events.ends_of(actor) == 1);
+        CHECK(events.stopped[0].reason == errc::actor_failed);
+    }
+}
+
+TEST_CASE("spawned_child: the first exception is the one that is decided about", "[actor][spawned_child]")
+{
+    quiet_log quiet;
+    std::vector<supervision_decision> decisions;
+    spawn_options options;
+    options.restart.limit = 1;
+    options.decide = costar::on<database_error>(directive::restart).otherwise(directive::stop);
+    const bool fails = GENERATE(false, true);
+    const bool body_fails = GENERATE(false, true);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const auto kept = sim.engine().events().subscribe<supervision_decision>(
+        [&](const supervision_decision& event) { decisions.push_back(event); });
+    sim.engine().spawn(options, fails_twice, fails, body_fails);
+
+    sim.advance(1s);
+
+    REQUIRE(decisions.size() == 1);
+    CHECK(decisions[0].reason == "the database is gone");
+    CHECK(decisions[0].decided == directive::restart);
+    CHECK(sim.engine().figures().restarts == 1);
+    CHECK(sim.engine().figures().live == 1);
+}
+
+TEST_CASE("spawned_child: one that would wait for its own end fails", "[actor][spawned_child]")
+{
+    quiet_log quiet;
+    int logic_errors = 0;
+    spawn_options options;
+    options.decide = [&](const std::exception_ptr& failure) {
+        try {
+            std::rethrow_exception(failure);
+        } catch (const std::logic_error&) {
+            ++logic_errors;
+        } catch (...) {}
+        return directive::stop;
+    };
+    const bool nested = GENERATE(false, true);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid actor = sim.engine().spawn(
+        options,
+        [](context& self, bool nested) -> task<> {
+            self.spawn(helper);
+            self.spawn_task(ends_itself(self, nested));
+            while (co_await self.receive()) {}
+        },
+        nested);
+
+    sim.advance(1s);
+
+    CHECK(logic_errors == 1);
+    CHECK(sim.engine().figures().live == 0);
+    REQUIRE(events.ends_of(actor) == 1);
+    CHECK(events.stopped.back().reason == errc::actor_failed);
+}
+
+TEST_CASE("spawned_child: a message that it was given is in hand however it has it", "[actor][spawned_child]")
+{
+    quiet_log quiet;
+    int seen = 0;
+    std::vector<error_code> ended;
+    const auto how = static_cast<held_as>(GENERATE(range(0, static_cast<int>(held_as::last))));
+    CAPTURE(static_cast<int>(how));
+    spawn_options options;
+    options.restart.limit = 10;
+    const auto notes = [&](error_code code, int) { ended.push_back(code); };
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+
+    SECTION("when it crashes")
+    {
+        const pid actor = sim.engine().spawn(options, gives_away, how, true, true, &seen);
+        sim.engine().ask(actor, twice{1}, 1h, notes);
+        sim.advance(1s);
+        CHECK(seen == 1);
+        REQUIRE(ended.size() == 1);
+        CHECK(ended[0] == errc::actor_failed);
+        CHECK(events.restarted.size() == 1);
+        CHECK(events.dead.empty());
+    }
+    SECTION("when it crashes and has not looked at it")
+    {
+        const pid actor = sim.engine().spawn(options, gives_away, how, false, true, &seen);
+        sim.engine().ask(actor, twice{1}, 1h, notes);
+        sim.advance(1s);
+        CHECK(seen == 1);
+        REQUIRE(ended.size() == 1);
+        CHECK(ended[0] == errc::actor_failed);
+        CHECK(events.dead_of(actor, errc::actor_failed) == 1);
+    }
+    SECTION("when it is given again")
+    {
+        options.failing.redeliveries = 2;
+        const pid actor = sim.engine().spawn(options, gives_away, how, true, true, &seen);
+        sim.engine().ask(actor, twice{1}, 1h, notes);
+        sim.advance(1s);
+        CHECK(seen == 3);
+        REQUIRE(ended.size() == 1);
+        CHECK(ended[0] == errc::actor_failed);
+        CHECK(events.restarted.size() == 3);
+        CHECK(events.dead.empty());
+    }
+    SECTION("when it is stopped")
+    {
+        const pid actor = sim.engine().spawn(options, gives_away, how, false, false, &seen);
+        sim.send(actor, number{1});
+        sim.engine().ask(actor, twice{1}, 1h, notes);
+        sim.run_until_idle();
+        REQUIRE(seen == 2);
+        sim.stop(actor);
+        sim.run_until_idle();
+        CHECK(events.dead_of(actor, errc::actor_stopped) == 2);
+        CHECK(events.dead.size() == 2);
+        REQUIRE(ended.size() == 1);
+        CHECK(ended[0] == errc::actor_stopped);
+    }
 }

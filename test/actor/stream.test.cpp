@@ -270,6 +270,36 @@ TEST_CASE("stream: a producer is never begun anew", "[actor][stream]")
     CHECK(sim.engine().figures().live == 1);
 }
 
+TEST_CASE("stream: the crash of a producer does not concern the other children", "[actor][stream]")
+{
+    struct supervising {
+        static task<> child(context& self) { static_cast<void>(co_await self.receive()); }
+        static task<> body(context& self, supervisor rules)
+        {
+            self.supervise(std::move(rules));
+            self.spawn(child);
+            co_await lists(self);
+        }
+    };
+    quiet_log quiet;
+    const bool escalates = GENERATE(false, true);
+    supervisor rules = all_for_one();
+    if (escalates)
+        rules.decide = costar::on<std::runtime_error>(directive::escalate);
+    plan how{.count = 40, .crash_at = 7};
+    how.options.actor = on(GENERATE(0U, 1U));
+    reading seen;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const pid to = sim.engine().spawn(on(0), &supervising::body, rules);
+
+    sim.engine().spawn(on(1), reads, to, &how, all, 0ms, &seen);
+    sim.advance(1min);
+
+    CHECK(seen.failed == errc::actor_failed);
+    CHECK(sim.engine().figures().restarts == 0);
+    CHECK(sim.engine().figures().live == 2);
+}
+
 TEST_CASE("stream: a producer that was asked in vain is stopped", "[actor][stream]")
 {
     struct keeps_questions : middleware {

@@ -2,6 +2,7 @@
 
 #include <costar/actor/supervision.hpp>
 
+#include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
 
 #include <memory>
@@ -127,6 +128,105 @@ struct empties {
     }
 };
 
+/// Takes all numbers that wait, in one batch or one by one, and fails with them in hand.
+task<> fails_with_many(context& self, bool in_a_batch, std::vector<std::vector<int>>* lives)
+{
+    if (self.restart_count() == 0)
+        co_await sleep_for(1ms);  // until they have come
+    if (lives->size() == 20)
+        co_return;  // that is enough
+    if (in_a_batch) {
+        auto batch = co_await self.receive_batch(10);
+        if (batch.empty())
+            co_return;
+        auto& seen = lives->emplace_back();
+        for (auto& each : batch)
+            seen.push_back(each.get<number>().value);
+        throw mishap("bad");
+    }
+    auto first = co_await self.receive();
+    if (!first)
+        co_return;
+    auto second = self.try_receive();
+    auto third = self.try_receive();
+    auto fourth = self.try_receive();
+    auto& seen = lives->emplace_back();
+    for (message* each : {&first, &second, &third, &fourth})
+        if (*each)
+            seen.push_back(each->get<number>().value);
+    throw mishap("bad");
+}
+
+/// Keeps the requests that it is sent, and fails with each number.
+task<> keeps_requests(context& self, int* asked, int* failed)
+{
+    std::vector<message> kept;
+    while (auto received = co_await self.receive()) {
+        if (received.is<twice>()) {
+            received.mark_handled();
+            kept.push_back(std::move(received));
+            ++*asked;
+        } else {
+            received.match([&](number&) {
+                if (++*failed < 50)
+                    throw mishap("bad");
+            });
+        }
+    }
+}
+
+/// Fails with a number, a request and words in hand; it has looked at the first two.
+task<> fails_with_three(context& self, int* lives)
+{
+    ++*lives;
+    std::vector<message> held;
+    while (held.size() < 3) {
+        auto received = co_await self.receive();
+        if (!received)
+            co_return;
+        if (!received.is<words>())
+            received.mark_handled();
+        held.push_back(std::move(received));
+    }
+    throw mishap("bad");
+}
+
+/// How a message is let go of while an exception is under way that the actor survives.
+enum class survived {
+    race,
+    caught,
+    last
+};
+
+/// Survives the exceptions that its requests meet with, and then goes on or ends.
+task<> survives(context& self, survived how, bool goes_on, int* seen)
+{
+    struct branch {
+        static task<> holds(message given)
+        {
+            message request = std::move(given);
+            request.mark_handled();
+            co_await sleep_for(1h);
+        }
+    };
+    while (auto received = co_await self.receive()) {
+        if (received.match([](crash&) { throw mishap("bad"); }))
+            continue;
+        ++*seen;
+        if (how == survived::race) {
+            co_await when_any(branch::holds(std::move(received)), sleep_for(1s));
+        } else {
+            try {
+                message request = std::move(received);
+                request.mark_handled();
+                throw mishap("caught");
+            } catch (const mishap&) {}
+        }
+        if (!goes_on)
+            co_return;
+    }
+}
+
 }  // namespace
 
 TEST_CASE("supervision: a decider goes by the type of the exception", "[actor][supervision]")
@@ -199,6 +299,40 @@ TEST_CASE("supervision: where nothing can go on, resume is a restart", "[actor][
     sim.send(actor, fault{fault::out_of_memory});
     sim.run_until_idle();
     CHECK(sim.engine().figures().live == 0);
+}
+
+TEST_CASE("supervision: whoever says nothing ends with the first crash", "[actor][supervision]")
+{
+    struct child {
+        static task<> body(context& self, int* begun)
+        {
+            ++*begun;
+            if (co_await self.receive())
+                throw mishap("bad");
+        }
+        static task<> parent(context& self, spawn_options options, int* begun, pid* born)
+        {
+            *born = self.spawn(std::move(options), body, begun);
+            while (co_await self.receive()) {}
+        }
+    };
+    quiet_log quiet;
+    int begun = 0;
+    pid born;
+    simulation sim;
+    const auto crashes_of = [&](spawn_options options) {
+        sim.engine().spawn(&child::parent, std::move(options), &begun, &born);
+        sim.run_until_idle();
+        for (int i = 0; i < 20; ++i) {
+            sim.send(born, fault{});
+            sim.run_until_idle();
+        }
+        return std::exchange(begun, 0);
+    };
+    CHECK(crashes_of({}) == 1);
+    CHECK(crashes_of({.restart = {.delay = std::chrono::seconds(1)}}) == 1);
+    CHECK(crashes_of({.decide = costar::on<mishap>(directive::stop)}) == 1);
+    CHECK(crashes_of({.decide = decider().otherwise(directive::restart)}) == 11);
 }
 
 TEST_CASE("supervision: without limit means without limit", "[actor][supervision]")
@@ -643,4 +777,155 @@ TEST_CASE("supervision: a class that takes the failing message by value gets a c
     CHECK(std::vector(seen.begin() + 3, seen.begin() + 6) ==
         std::vector<std::string>(3, "Ada Lovelace, countess of the same name"));
     CHECK(seen[6] == "whole");  // it cannot be copied, and is not given again
+}
+
+TEST_CASE("supervision: all that was in hand comes back in its order, each as often as it may",
+    "[actor][supervision]")
+{
+    quiet_log quiet;
+    std::vector<std::vector<int>> lives;
+    spawn_options options = decided({}, {.limit = restart_policy::always, .delay = 10ms});
+    options.failing.redeliveries = 1;
+    options.mailbox.by_priority = GENERATE(false, true);
+    const bool in_a_batch = GENERATE(true, false);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid actor = sim.engine().spawn(options, fails_with_many, in_a_batch, &lives);
+
+    for (int i = 1; i <= 3; ++i)
+        sim.send(actor, number{i});
+    sim.advance(5ms);
+    CHECK(lives == std::vector<std::vector<int>>{{1, 2, 3}});
+    sim.send(actor, number{4});  // while it waits for its restart
+    sim.advance(1s);
+
+    CHECK(lives == std::vector<std::vector<int>>{{1, 2, 3}, {1, 2, 3, 4}, {4}});
+    CHECK(events.dead.empty());
+    CHECK(events.stopped.empty());
+}
+
+TEST_CASE("supervision: a request that is kept does not bring a failing message back for ever",
+    "[actor][supervision]")
+{
+    quiet_log quiet;
+    int asked = 0;
+    int failed = 0;
+    std::vector<error_code> ended;
+    spawn_options options = decided({}, {.limit = restart_policy::always});
+    options.failing.redeliveries = 2;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid actor = sim.engine().spawn(options, keeps_requests, &asked, &failed);
+
+    sim.engine().ask(actor, twice{1}, 1h, [&](error_code code, int) { ended.push_back(code); });
+    sim.send(actor, number{1});
+    sim.advance(1s);
+
+    CHECK(failed == 3);
+    CHECK(asked == 3);  // it was in hand each time
+    REQUIRE(ended.size() == 1);
+    CHECK(ended[0] == errc::actor_failed);
+    CHECK(events.dead.empty());
+    CHECK(events.restarted.size() == 3);
+    CHECK(events.stopped.empty());
+}
+
+TEST_CASE("supervision: what is in hand at the last crash is not given again", "[actor][supervision]")
+{
+    quiet_log quiet;
+    int lives = 0;
+    std::optional<error_code> ended;
+    const std::uint32_t restarts = GENERATE(0U, 1U);
+    const bool becomes_dead_letter = GENERATE(false, true);
+    spawn_options options = decided({}, {.limit = restarts});
+    options.failing = {.redeliveries = 5, .becomes_dead_letter = becomes_dead_letter};
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid actor = sim.engine().spawn(options, fails_with_three, &lives);
+
+    sim.send(actor, number{1});
+    sim.engine().ask(actor, twice{1}, 1h, [&](error_code code, int) { ended = code; });
+    sim.send(actor, words{"never looked at"});
+    sim.advance(1s);
+
+    CHECK(lives == 1 + static_cast<int>(restarts));
+    CHECK(events.ends_of(actor) == 1);
+    CHECK(ended == make_error_code(errc::actor_failed));
+    CHECK(events.dead_of(actor, errc::actor_failed) == (becomes_dead_letter ? 3U : 1U));
+    CHECK(std::count_if(events.dead.begin(), events.dead.end(),
+              [](const dead_letter& each) { return each.type == "support::words"; }) == 1);
+    CHECK(events.dead.size() == (becomes_dead_letter ? 3U : 1U));
+}
+
+TEST_CASE("supervision: an actor that survives an exception is given nothing again", "[actor][supervision]")
+{
+    quiet_log quiet;
+    int seen = 0;
+    std::vector<error_code> ended;
+    const auto how = static_cast<survived>(GENERATE(range(0, static_cast<int>(survived::last))));
+    const bool goes_on = GENERATE(true, false);
+    CAPTURE(static_cast<int>(how), goes_on);
+    spawn_options options = decided({}, {.limit = GENERATE(0U, 10U)});
+    options.failing.redeliveries = 3;
+    const bool restarts = options.restart.limit != 0;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid actor = sim.engine().spawn(options, survives, how, goes_on, &seen);
+
+    sim.engine().ask(actor, twice{1}, 1h, [&](error_code code, int) { ended.push_back(code); });
+    sim.advance(1min);
+
+    CHECK(seen == 1);
+    REQUIRE(ended.size() == 1);
+    CHECK(ended[0] == errc::actor_failed);
+    CHECK(events.dead.empty());
+    CHECK(events.restarted.empty());
+    CHECK(events.ends_of(actor) == (goes_on ? 0U : 1U));
+
+    sim.send(actor, crash{});
+    sim.advance(1min);
+    CHECK(seen == 1);  // nor after a crash over something else
+    if (goes_on)
+        CHECK(events.restarted.size() == (restarts ? 4U : 0U));
+}
+
+TEST_CASE(
+    "supervision: what a kept child escalates while its parent pauses is not lost", "[actor][supervision]")
+{
+    struct family {
+        static task<> child(context&)
+        {
+            co_await sleep_for(150ms);
+            throw mishap("child");
+        }
+        static task<> parent(context& self, std::uint32_t strand)
+        {
+            if (self.restart_count() == 0) {
+                spawn_options options = on(strand);
+                options.decide = decider().otherwise(directive::escalate);
+                self.spawn(options, child);
+                co_await sleep_for(100ms);
+                throw mishap("parent");
+            }
+            while (co_await self.receive()) {}
+        }
+    };
+    quiet_log quiet;
+    const std::chrono::milliseconds pause(GENERATE(0, 40, 200));
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    CAPTURE(pause.count(), strand);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    const pid parent = sim.engine().spawn(
+        decided({}, {.limit = 10, .delay = pause, .keep_children = true}), &family::parent, strand);
+
+    sim.advance(10s);
+
+    std::vector<std::string> reasons;
+    for (const actor_restarted& each : events.restarted)
+        reasons.push_back(each.reason);
+    CHECK(reasons == std::vector<std::string>{"parent", "child"});
+    CHECK(sim.engine().figures().restarts == 2);
+    CHECK(sim.engine().figures().live == 1);
+    CHECK(events.ends_of(parent) == 0);
 }

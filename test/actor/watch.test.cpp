@@ -260,3 +260,38 @@ TEST_CASE("watch: news that nobody receives any more are no dead letters", "[act
     CHECK(events.dead_of(watcher, errc::actor_stopped) == 1);  // the number alone
     CHECK(sim.engine().figures().dead_letters == 1);
 }
+
+TEST_CASE("watch: news that wait are not told twice", "[actor][watch]")
+{
+    std::vector<terminated> heard;
+    pid first;
+    pid second;
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    struct watcher {
+        static task<> gone(context&) { co_return; }
+        static task<> body(
+            context& self, std::uint32_t strand, pid* first, pid* second, std::vector<terminated>* heard)
+        {
+            *first = self.spawn(on(strand), gone);
+            self.watch(*first);
+            co_await sleep_for(1ms);  // the news are there now
+            self.watch(*first);
+            co_await sleep_for(1ms);
+            *second = self.spawn(on(strand), gone);
+            self.watch(*second);
+            co_await sleep_for(1ms);
+            self.watch(*second);
+            co_await sleep_for(1ms);
+            self.unwatch(*second);
+            while (auto message = co_await self.receive())
+                message.match([&](terminated& m) { heard->push_back(m); });
+        }
+    };
+    sim.engine().spawn(on(0), &watcher::body, strand, &first, &second, &heard);
+
+    sim.advance(1s);
+
+    CHECK(heard == std::vector{terminated{first, errc::actor_stopped}});
+    CHECK(sim.engine().figures().dead_letters == 0);
+}

@@ -362,3 +362,97 @@ TEST_CASE("simulation: runs tasks with values of any kind", "[testing][simulatio
     }()),
         "unmade");
 }
+
+TEST_CASE("simulation: a probe lets go of what it is sent", "[testing][simulation]")
+{
+    int ticks = 0;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    probe tester = sim.make_probe();
+    sim.engine().spawn(
+        on(GENERATE(0U, 1U)),
+        [](context& self, pid to) -> task<> {
+            [[maybe_unused]] const auto ticker =
+                self.send_every(1s, to, number{1}, {.overlap = overlap::skip});
+            while (co_await self.receive()) {}
+        },
+        tester.pid());
+
+    for (int i = 0; i < 10; ++i) {
+        sim.advance(1s);
+        while (tester.size() != 0) {
+            tester.expect(number{1});
+            ++ticks;
+        }
+    }
+
+    CHECK(ticks == 10);
+}
+
+TEST_CASE("simulation: a request that a probe does not answer is let go of", "[testing][simulation]")
+{
+    std::optional<error_code> ended;
+    int answer = 0;
+    const auto notes = [&](error_code code, int value) {
+        ended = code;
+        answer = value;
+    };
+    auto sim = std::make_unique<simulation>(GENERATE(1U, 2U, 3U));
+    std::optional<probe> tester = sim->make_probe();
+    const pid to = tester->pid();
+    sim->engine().ask(to, twice{3}, 1h, notes);
+    sim->run_until_idle();
+    const int way = GENERATE(0, 1, 2);
+    if (way == 0)
+        CHECK(tester->expect<twice>().value == 3);
+    else if (way == 1)
+        CHECK(std::get<0>(tester->expect_in_any_order<twice>()).value == 3);
+    else
+        CHECK(tester->expect_within<twice>(1s).value == 3);
+    sim->run_until_idle();
+    CHECK(!ended);  // the test may still answer it
+
+    SECTION("with the next message")
+    {
+        sim->send(to, number{1});
+        sim->run_until_idle();
+        CHECK(!ended);
+        tester->expect(number{1});
+        sim->run_until_idle();
+        CHECK(ended == errc::unanswered);
+        tester->respond(6);  // to nobody
+        sim->run_until_idle();
+        CHECK(ended == errc::unanswered);
+    }
+    SECTION("with the next request, which is another one")
+    {
+        sim->engine().ask(to, greet{"you"}, 1h, [](error_code, const std::string&) {});
+        CHECK(tester->expect<greet>().who == "you");
+        sim->run_until_idle();
+        CHECK(ended == errc::unanswered);
+    }
+    SECTION("with the probe")
+    {
+        tester.reset();
+        sim->run_until_idle();
+        CHECK(ended == errc::unanswered);
+    }
+    SECTION("but not when it was answered")
+    {
+        tester->respond(6);
+        sim->send(to, number{1});
+        tester->expect(number{1});
+        sim->run_until_idle();
+        CHECK(ended == error_code());
+        CHECK(answer == 6);
+    }
+    SECTION("and not after the simulation")
+    {
+        sim.reset();
+        tester.reset();
+        CHECK(!ended);
+        return;
+    }
+    CHECK(sim->now() == 0s);
+    CHECK(sim->engine().figures().late_replies == 0);
+    CHECK(sim->engine().figures().dead_letters == 0);
+}

@@ -162,7 +162,9 @@ private:
     void give_up(errc reason) noexcept
     {
         failure_ = reason;
-        station::of(self_).forget(token_);
+        station& post = station::of(self_);
+        post.forget(token_);
+        post.withdraw(to_, token_);  // it may wait for room in a mailbox
         end();
     }
 

@@ -33,6 +33,15 @@ struct idle_timer : timer_node {
     std::chrono::nanoseconds length{0};
     bool repeats = false;
     bool stops = false;
+
+    bool is_set() const noexcept { return length.count() > 0; }
+};
+
+/// A message in the hands of an actor that may get it again.
+struct attempt {
+    envelope* which;
+    std::uint32_t failures = 0;  // over which it was given again
+    bool is_aside = false;       // let go of while something failed; what becomes of it is open
 };
 
 /// What an actor has whose messages take the long way: a limit, an order, middleware, a stash, headers.
@@ -45,8 +54,19 @@ struct extras_part {
     bool is_needed() const noexcept
     {
         return box.limit != 0 || box.by_priority || is_intercepted || !chain.empty() || keeps_failing ||
-            idle != nullptr || order.controls() != 0 || !waiting.empty() || !with.empty();
+            idle != nullptr || passing != nullptr || order.controls() != 0 || !waiting.empty() ||
+            !with.empty();
     }
+
+    /// Of a message that is with this actor no longer.
+    void forget(const envelope* gone) noexcept
+    {
+        with.erase(gone);
+        std::erase_if(attempts, [&](const attempt& each) { return each.which == gone; });
+    }
+
+    /// Of one that the actor gets now: the last in the order of what it has.
+    void note_attempt(envelope* taken);
 
     /// Is there room beside so many messages, control not counted?
     bool has_room(std::uint32_t queued) const noexcept
@@ -63,14 +83,15 @@ struct extras_part {
     failing_message failing;
     bool is_intercepted = false;    // by a test that injects faults
     bool keeps_failing = false;     // a message over which the actor fails is not just dropped
-    envelope* failed = nullptr;     // what it failed over last
-    std::uint32_t redelivered = 0;  // how often
+    bool task_failed = false;       // and the crash has not come to the body
+    std::vector<attempt> attempts;  // of what it has at hand, in its order, and of what it gets again
 
     envelope* stash_first = nullptr;
     envelope* stash_last = nullptr;
     std::uint32_t stashed = 0;
 
-    std::unique_ptr<idle_timer> idle;
+    std::unique_ptr<idle_timer> idle;     // tells
+    std::unique_ptr<idle_timer> passing;  // ends
 
     std::unordered_map<const envelope*, headers> with;  // of messages in the mailbox or at hand
 };

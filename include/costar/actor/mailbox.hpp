@@ -22,7 +22,7 @@ enum class overflow : std::uint8_t {
     /// `send_async` fails with `errc::mailbox_full`. A plain `send` becomes a dead letter.
     fail,
 
-    /// The new message is dropped and counted in `station_figures::dropped`.
+    /// The new message is dropped and counted in `station_figures::dropped`; a `send_async` ends well.
     drop_newest,
 
     /// The message that has waited longest is dropped and counted, and the new one taken; by priority, the
@@ -95,6 +95,9 @@ public:
     /// Takes out the news that an actor has ended, if they wait.
     void forget(cell& self, pid ended) noexcept;
 
+    /// Takes out the news of silence: they are about the life of an actor that has ended.
+    void forget_silence(cell& self) noexcept;
+
     /// How many control messages wait.
     std::uint32_t controls() const noexcept { return controls_; }
 
@@ -102,6 +105,8 @@ public:
     const envelope* due = nullptr;
 
 private:
+    template <class Predicate>
+    void forget_if(cell& self, Predicate&& is_meant) noexcept;
     void unlink(cell& self, envelope* taken, envelope* before) noexcept;
     void restore(cell& self, std::uint8_t level) noexcept;
 

@@ -131,17 +131,27 @@ public:
         cell& self = envelope_->receiver();
         if (self.current == envelope_)
             self.current = nullptr;
+        if (envelope_->is_kept()) [[unlikely]]
+            station::forget_attempt(*envelope_);
         return std::exchange(envelope_, nullptr);
     }
 
     /// What came with it beside the message; empty for most. Valid while the message is.
     const costar::headers& headers() const noexcept;
 
+    /// It is handed to a coroutine other than the body of its receiver, which may answer it whatever the body
+    /// waits for.
+    void leave_body() noexcept
+    {
+        if (*this && envelope_->receiver().current == envelope_)
+            envelope_->receiver().current = nullptr;
+    }
+
     /// Lets go of it after a failure that its actor survives, as `failing_message` says.
     void fail() noexcept
     {
         if (*this)
-            station::of(envelope_->receiver()).finish_specially(*std::exchange(envelope_, nullptr), true);
+            station::of(envelope_->receiver()).give_again(*std::exchange(envelope_, nullptr));
     }
 
     /// A handled message is no dead letter when it is let go of.

@@ -10,6 +10,7 @@
 #include <concepts>
 #include <coroutine>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 
 namespace costar {
@@ -24,15 +25,15 @@ public:
             sent_->discard();
     }
 
-    /// A plain mailbox of this strand has room at any time.
-    bool await_ready();
-
     template <std::derived_from<promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller)
     {
-        if (sent_ != nullptr)
+        scope& within = caller.promise().scope();
+        if (within.is_cancelled() || !is_delivered())
             return token_awaiter::await_suspend(caller);
-        waiter = &caller.promise();  // it was delivered, and others get a turn
+        if (self_.home().spend())
+            return false;
+        waiter = &caller.promise();  // others get a turn
         self_.home().make_ready(*this);
         return true;
     }
@@ -40,6 +41,9 @@ public:
     void await_resume() const { check(); }
 
 private:
+    /// A plain mailbox of this strand has room at any time.
+    bool is_delivered();
+
     void ask(station& post, std::uint64_t token) override;
     void withdraw(station& post, std::uint64_t token) noexcept override;
     std::string subject() const override;
@@ -86,6 +90,8 @@ public:
     template <std::derived_from<promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller)
     {
+        if (caller.promise().scope().is_apart())
+            throw std::logic_error("end_children() is for the body of an actor, not for its tasks");
         waiter = &caller.promise();
         waits_ = station::of(self_).end_family(self_, *this);
         return waits_;

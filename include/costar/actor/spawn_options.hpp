@@ -31,7 +31,9 @@ struct spawn_options {
     /// Unique in the engine while the actor lives; empty for an automatic one.
     std::string name{};
 
-    /// A restarted actor gets the arguments it was spawned with again, so they must be copyable.
+    /// What is said about restarts; without a word the first crash ends the actor, unless its parent or the
+    /// guardian says otherwise. A restarted actor gets the arguments it was spawned with again, so they must
+    /// be copyable; one whose arguments are not is stopped where somebody else's policy would restart it.
     restart_policy restart{};
 
     costar::placement placement = costar::placement::beside;

@@ -45,21 +45,27 @@ template <class Function, class... Args>
 concept actor_function =
     std::same_as<std::invoke_result_t<Function&, context&, std::decay_t<Args>...>, task<>>;
 
-/// A body that is never begun anew, whatever is said about its crashes.
+/// A body that is never begun anew, and not supervised by its parent.
 template <class Function>
 concept begun_once = Function::is_begun_once;
+
+class message;
 
 /// A body that has not begun: the function and its arguments.
 template <class Function, class... Args>
 class launcher {
 public:
-    static constexpr bool is_repeatable = begun_once<Function> || (std::is_copy_constructible_v<Args> && ...);
+    static constexpr bool is_begun_once = begun_once<Function>;
+    static constexpr bool is_repeatable = is_begun_once || (std::is_copy_constructible_v<Args> && ...);
     static constexpr actor_kind kind{&typeid(Function)};
 
     template <class... Given>
     explicit launcher(Function function, Given&&... given)
         : function_(std::move(function)), args_(std::forward<Given>(given)...)
-    {}
+    {
+        if constexpr ((std::same_as<Args, message> || ...))
+            std::apply([](auto&... arg) { (hand_on(arg), ...); }, args_);
+    }
 
     task<> begin(context& self)
     {
@@ -70,7 +76,7 @@ public:
     /// that is begun once.
     std::unique_ptr<recipe> repeat() const
     {
-        if constexpr (is_repeatable && !begun_once<Function>)
+        if constexpr (is_repeatable && !is_begun_once)
             return std::make_unique<repeated>(*this);
         else
             return nullptr;
@@ -89,6 +95,14 @@ private:
     private:
         launcher original_;
     };
+
+    /// A request that is given to a child is no longer what the parent's body works on.
+    template <class Arg>
+    static void hand_on(Arg& given) noexcept
+    {
+        if constexpr (std::same_as<Arg, message>)
+            given.leave_body();
+    }
 
     [[no_unique_address]] Function function_;
     [[no_unique_address]] std::tuple<Args...> args_;
@@ -157,8 +171,10 @@ private:
             where.set_mailbox(born, options.mailbox, options.failing);
         if (!options.middleware.empty())
             where.set_middleware(born, options.middleware);
-        if (options.restart.limit != 0 || options.decide || from_above != nullptr)
-            where.set_supervision(born, options, from_above, launch.repeat());
+        // Whoever is begun once fails towards whom it works for; its siblings go on.
+        const std::shared_ptr<const supervisor> rules = Launcher::is_begun_once ? nullptr : from_above;
+        if (options.restart.limit != 0 || options.decide || rules != nullptr)
+            where.set_supervision(born, options, rules, launch.repeat());
     }
 
     /// What the engine and the parent add to the options.

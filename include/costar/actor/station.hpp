@@ -278,6 +278,12 @@ public:
     /// As above, for one that is a request, that nobody handled or that somebody wants to know of.
     void finish_specially(envelope& done, bool failed) noexcept;
 
+    /// Lets go of one after a failure that the actor survives.
+    void give_again(envelope& failed) noexcept;
+
+    /// It is not let go of, but handed on.
+    static void forget_attempt(const envelope& gone) noexcept;
+
     // Answers
     // ---------------------------------------------------------------------------------------------------
 
@@ -372,6 +378,19 @@ public:
     /// A task of an actor has ended.
     void task_done(cell& owner, std::exception_ptr failure) noexcept;
 
+    /// Calls `end`, which destroys the frame of a coroutine that has failed, or not: messages among its
+    /// parameters are let go of as those among its variables were.
+    template <class Function>
+    void end_frame(bool has_failed, Function&& end)
+    {
+        const bool outer = std::exchange(frame_has_failed_, has_failed);
+        std::forward<Function>(end)();
+        frame_has_failed_ = outer;
+    }
+
+    /// A task has failed; `task_done` follows when its frame is gone.
+    static void task_fails(cell& owner) noexcept;
+
     /// Thread safety: from any thread.
     station_figures figures() const noexcept;
 
@@ -461,7 +480,12 @@ private:
     void admit_here(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with) noexcept;
     void receive_unclaimed(parcel& arrived);
     void bury_stash(cell& self, extras_part& more, errc reason) noexcept;
-    bool save_failing(cell& self, extras_part& more, envelope* done) noexcept;
+    void end_message(cell& self, envelope& done, errc reason) noexcept;
+    void settle_failed(cell& self, extras_part& more, bool is_given_again) noexcept;
+    void give_back_failed(cell& self, extras_part& more) noexcept;
+    void drop_failed(cell& self, extras_part& more, errc reason) noexcept;
+    void look_for_survivor(pid who) noexcept;
+    void arm_idle(const std::unique_ptr<idle_timer>& timer);
 
     /// Has a request that came to an actor which is itself waiting closed a circle?
     void suspect_circle(cell& to, const envelope& request) noexcept;
@@ -469,7 +493,7 @@ private:
     void take_back(pid from, std::uint64_t token) noexcept;
 
     directive decision_for(cell& self, const std::exception_ptr& failure) noexcept;
-    void fail_from_afar(cell& self, std::exception_ptr failure) noexcept;
+    void fail_from_afar(cell& self, std::exception_ptr failure, bool matters_in_pause) noexcept;
     void request_restart(cell& target) noexcept;
     void treat_siblings(cell& self, directive what) noexcept;
     void treat_siblings(std::uint32_t parent_slot, pid failed, strategy how, directive what) noexcept;
@@ -484,6 +508,7 @@ private:
     bool is_cell(const root_scope& root) const noexcept;
     void escalate(cell& self, const std::exception_ptr& failure) noexcept;
     std::chrono::nanoseconds pause_before(cell& self) noexcept;
+    static bool keeps_children_at_all(const cell& self) noexcept;
     bool keeps_children(const cell& self) const noexcept;
 
     void add_watcher(pid target, end_watcher added);
@@ -550,6 +575,7 @@ private:
     std::function<void()> all_stopped_;
     std::unordered_map<const reply_waiter*, std::string> circles_;  // why their requests are refused
     bool destroying_ = false;
+    bool frame_has_failed_ = false;
     std::mutex vacancies_mutex_;
     std::vector<pid> vacancies_;  // for the next who are born for another strand or thread
     alignas(128) std::atomic<std::uint32_t> next_slot_{0};  // any thread takes blocks

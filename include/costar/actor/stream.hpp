@@ -234,7 +234,8 @@ private:
 /// `producer` is a coroutine function without captures, `task<>(context&, sink<T>, args...)`:
 /// `return make_stream<row>(self, read_table, table)`. It begins when the consumer asks for the first value,
 /// and is stopped when the consumer or `self` ends. It may ask, send and sleep, but not receive: its mailbox
-/// serves the stream. It is never begun anew, whatever `self` or its own options say about crashes.
+/// serves the stream. It is never begun anew, whatever `self` or its own options say about crashes, and when
+/// it crashes the other children of `self` go on: the consumer hears of it.
 ///
 /// Errors: as `spawn`.
 template <class T, class Producer, class... Args>

@@ -36,7 +36,10 @@ struct restart_policy {
     /// No limit.
     static constexpr std::uint32_t always = UINT32_MAX;
 
-    /// Restarts allowed within `within`, counted for each actor; 0 means that the first crash ends the actor.
+    /// Restarts allowed within `within`, counted for each actor. 0 says nothing: then the policy of its
+    /// parent's supervisor or of the guardian counts as a whole, else ten in ten seconds where there is a
+    /// `spawn_options::decide`, and where nobody says anything the first crash ends the actor. To have that
+    /// for certain: `.decide = decider().otherwise(directive::stop)`.
     std::uint32_t limit = 0;
 
     /// The window that slides over past restarts; zero counts all of them.

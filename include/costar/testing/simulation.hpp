@@ -243,6 +243,24 @@ std::uint64_t for_each_seed(std::uint64_t count, const simulation_options& optio
 /// Thread safety: the test's thread. Lifetime: it may outlive the simulation, and is of no use then.
 class probe {
 public:
+    probe(probe&& other) noexcept
+        : sim_(other.sim_),
+          box_(std::move(other.box_)),
+          pid_(other.pid_),
+          sender_(other.sender_),
+          reply_(std::exchange(other.reply_, 0))
+    {}
+    probe& operator=(probe&& other) noexcept
+    {
+        std::swap(sim_, other.sim_);
+        std::swap(box_, other.box_);
+        std::swap(pid_, other.pid_);
+        std::swap(sender_, other.sender_);
+        std::swap(reply_, other.reply_);
+        return *this;
+    }
+    ~probe() { let_go(); }
+
     costar::pid pid() const noexcept { return pid_; }
 
     /// Sends a message with the probe as its sender.
@@ -319,7 +337,8 @@ public:
     /// Who sent the message that was taken last.
     costar::pid sender() const noexcept { return sender_; }
 
-    /// Answers the request that was taken last.
+    /// Answers the request that was taken last. One that is not answered by the time the next message is
+    /// taken, or the probe is gone, ends with `errc::unanswered` for its asker.
     template <class Reply>
     void respond(Reply&& value)
     {
@@ -338,6 +357,8 @@ private:
     };
 
     explicit probe(simulation& sim);
+    void let_go();
+    void take(envelope& arrived);
     static task<> body(context& self, std::shared_ptr<mailbox> box);
 
     template <any_message Message>
