@@ -373,7 +373,7 @@ void station::withdraw(pid to, std::uint64_t token)
         return;
     cell* receiver = find(to);
     extras_part* more = receiver != nullptr ? receiver->extras() : nullptr;
-    if (more == nullptr)
+    if (more == nullptr || token == 0)
         return;
     const auto found = std::find_if(more->waiting.begin(), more->waiting.end(),
         [&](const admission& each) { return each.token == token || each.sent->reply == token; });
