@@ -534,7 +534,10 @@ void station::body_ended(cell& self) noexcept
     promise_base& promise = self.body.promise();
     std::exception_ptr failure = promise.failure();
     promise.clear_failure();
-    end_frame(failure != nullptr, [&] { std::exchange(self.body, nullptr).destroy(); });
+    if (failure) [[unlikely]]
+        end_frame(true, [&] { std::exchange(self.body, nullptr).destroy(); });
+    else
+        std::exchange(self.body, nullptr).destroy();
     bool restart_asked = false;
     if (rare_part* rare = self.rare(); rare != nullptr) [[unlikely]] {
         if (rare->failure)
@@ -558,7 +561,7 @@ void station::body_ended(cell& self) noexcept
     } else if (failure && !(self.stop_requested && is_cancellation(failure))) [[unlikely]] {
         crashed(self, failure);
     }
-    if (extras_part* more = self.extras(); more != nullptr && !self.begin_again)
+    if (extras_part* more = self.has_extras ? self.extras() : nullptr; more != nullptr && !self.begin_again)
         drop_failed(self, *more, self.stop_requested ? errc::actor_stopped : errc::actor_failed);
     const bool task_receives = self.receive_cancelled;
     close_family(self);

@@ -218,10 +218,10 @@ TEST_CASE("engine: a shutdown meets spawns and requests under way", "[thread][en
 TEST_CASE("engine: a shutdown ends at its deadline, whoever keeps a strand", "[thread][engine]")
 {
     quiet_log quiet;
-    costar::engine engine(strands(2));
     std::atomic<bool> is_free{false};
-    const std::size_t kept = GENERATE(0U, 1U);
     std::promise<void> begun;
+    const std::size_t kept = GENERATE(0U, 1U);
+    costar::engine engine(strands(2));
     asio::post(engine.get_executor(kept), [&] {
         begun.set_value();
         is_free.wait(false);
