@@ -14,6 +14,7 @@
 #include <boost/asio/strand.hpp>
 
 #include <atomic>
+#include <cerrno>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -22,6 +23,7 @@
 #include <thread>
 
 #include <pthread.h>
+#include <sched.h>
 
 namespace costar {
 
@@ -39,16 +41,25 @@ void relax() noexcept
 #endif
 }
 
-/// Binds the calling thread to the n-th core of those that it may use.
+/// The cores that the process was given. Asked before main, since threads may be bound to one by themselves,
+/// and hand that on to those they start.
+const cpu_set_t given_cores = [] {
+    cpu_set_t given;
+    CPU_ZERO(&given);
+    if (sched_getaffinity(0, sizeof given, &given) != 0)
+        CPU_ZERO(&given);
+    return given;
+}();
+
+/// Binds the calling thread to the n-th of the given cores.
 void pin_this_thread(std::size_t n)
 {
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    int failure = pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed);
-    if (failure == 0 && CPU_COUNT(&allowed) > 0) {
-        n %= static_cast<std::size_t>(CPU_COUNT(&allowed));
+    const auto count = static_cast<std::size_t>(CPU_COUNT(&given_cores));
+    int failure = EINVAL;
+    if (count != 0) {
+        n %= count;
         std::size_t core = 0;
-        while (!CPU_ISSET(core, &allowed) || n-- > 0)
+        while (!CPU_ISSET(core, &given_cores) || n-- > 0)
             ++core;
         cpu_set_t chosen;
         CPU_ZERO(&chosen);

@@ -44,7 +44,7 @@ struct engine_options {
     /// It stops looking while that proves useless.
     std::chrono::nanoseconds spin = std::chrono::microseconds(50);
 
-    /// Binds the thread of strand n to the n-th core that the process may use.
+    /// Binds the thread of strand n to the n-th core that the process was given when it was started.
     bool pin_threads = false;
 
     /// How a strand shares its time.

@@ -23,7 +23,7 @@ struct scheduler_options {
     /// while that proves useless.
     std::chrono::nanoseconds spin = std::chrono::microseconds(50);
 
-    /// Binds the thread of strand n to the n-th core that the process may use.
+    /// Binds the thread of strand n to the n-th core that the process was given when it was started.
     bool pin_threads = false;
 
     turn_options turn;
