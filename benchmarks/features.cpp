@@ -109,7 +109,7 @@ task<> middlemen(context& self)
         options.middleware.push_back(std::make_shared<pass>());
     const pid peer = self.spawn(options, ponger);
     while (auto asked = co_await self.receive<run>())
-        asked.respond(co_await play(self, peer, asked.get<run>().count));
+        asked.respond(co_await play(self, peer, asked.template get<run>().count));
 }
 
 task<> bounded(context& self)
