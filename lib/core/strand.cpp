@@ -241,23 +241,30 @@ bool strand_context::send_from_outside(const parcel& message)
 }
 
 /// The calling thread's queue to this strand; waits a little for room in it.
-strand_context::outside_way strand_context::way_from_outside()
+chute* strand_context::way_from_outside()
 {
     outside_sender* sender = this_thread_sender();
-    chute* known = sender != nullptr ? sender->find(*this) : nullptr;
-    if (known != nullptr) [[likely]] {
-        if (known->full() && known->is_largest() && driver_->may_hold_back())
-            hold_back(*known);
-        return {known, false};
+    if (sender == nullptr) [[unlikely]]
+        return nullptr;
+    chute* known = sender->find(*this);
+    if (known == nullptr) [[unlikely]] {
+        chute& made = sender->add(*this);
+        post(adoption(chutes_, made));
+        return &made;
     }
-    chute& made = sender != nullptr ? sender->add(*this) : *chute::make();
-    post(adoption(chutes_, made));
-    return {&made, sender == nullptr};
+    if (known->full() && known->is_largest() && driver_->may_hold_back())
+        hold_back(*known);
+    return known;
 }
 
-void strand_context::outside_way::close() const noexcept
+strand_context::late_way::late_way(strand_context& target) : queue_(chute::make())
 {
-    leave(*queue);
+    target.post(adoption(target.chutes_, *queue_));
+}
+
+strand_context::late_way::~late_way()
+{
+    leave(*queue_);
 }
 
 void strand_context::post_in_line(job& work)

@@ -318,18 +318,12 @@ public:
     template <class Fill>
     bool send_filled_from_outside(Fill&& fill)
     {
-        const outside_way way = way_from_outside();
-        parcel* slot = way.queue->reserve();
-        if (slot != nullptr) {
-            fill(*slot);
-            way.queue->commit();
+        chute* queue = way_from_outside();
+        if (queue == nullptr) [[unlikely]] {
+            const late_way last(*this);
+            return push_filled(last.queue(), fill);
         }
-        if (way.is_for_one) [[unlikely]]
-            way.close();
-        if (slot == nullptr)
-            return false;
-        wake();
-        return true;
+        return push_filled(*queue, fill);
     }
 
     /// Sends a job in line with the parcels of the caller, be it a strand or a foreign thread.
@@ -440,14 +434,32 @@ private:
     void fire_timers();
     void flush();
     void flush_overflow(std::size_t peer);
-    /// The queue of a foreign thread. Once the thread's own objects are being destroyed, each parcel that one
-    /// of them still sends has a queue to itself.
-    struct outside_way {
-        chute* queue;
-        bool is_for_one;
-        void close() const noexcept;
+    /// The queue of a foreign thread; null when the thread's own objects are being destroyed.
+    chute* way_from_outside();
+
+    /// What one of these still sends has a queue to itself.
+    class late_way {
+    public:
+        explicit late_way(strand_context& target);
+        late_way(const late_way&) = delete;
+        ~late_way();
+        chute& queue() const noexcept { return *queue_; }
+
+    private:
+        chute* queue_;
     };
-    outside_way way_from_outside();
+
+    template <class Fill>
+    bool push_filled(chute& queue, Fill& fill)
+    {
+        parcel* slot = queue.reserve();
+        if (slot == nullptr)
+            return false;
+        fill(*slot);
+        queue.commit();
+        wake();
+        return true;
+    }
 
     void run_job(job& work)
     {
