@@ -108,11 +108,8 @@ void engine::send_from_outside(pid to, envelope* sent)
     if (to.node() != shared_.node || to.strand() >= shared_.stations.size()) {
         // Somebody has to make the dead letter; the first strand does.
         station& post = *shared_.stations[0];
-        const auto discard = [](envelope* left) { left->discard(); };
         post.home().post_in_line(
-            make_job([&post, to, held = std::unique_ptr<envelope, decltype(discard)>(sent)]() mutable {
-                post.send(to, held.release());
-            }));
+            make_job([&post, to, held = held_envelope(sent)]() mutable { post.send(to, held.release()); }));
         return;
     }
     const parcel packed = pack(to.key(), sent);

@@ -508,13 +508,11 @@ void station::finish_specially(envelope& done, bool failed) noexcept
         }
         if (self.current == &done)
             self.current = nullptr;
-        if (failed && !self.stop_requested)
-            for (attempt& each : more->attempts)
-                if (each.which == &done) {
-                    each.is_aside = true;
-                    home_.post([this, id = pid_of(self)] { look_for_survivor(id); });
-                    return;
-                }
+        if (attempt* known = failed && !self.stop_requested ? more->attempt_of(&done) : nullptr) {
+            known->is_aside = true;
+            home_.post([this, id = pid_of(self)] { look_for_survivor(id); });
+            return;
+        }
         more->forget(&done);
     }
     if (self.current == &done)
@@ -550,22 +548,39 @@ void station::end_message(cell& self, envelope& done, errc reason) noexcept
 // What an actor failed over
 // -------------------------------------------------------------------------------------------------------
 
+attempt* extras_part::attempt_of(const envelope* held) noexcept
+{
+    const auto known = std::find_if(
+        attempts.begin(), attempts.end(), [&](const attempt& each) { return each.which == held; });
+    return known == attempts.end() ? nullptr : &*known;
+}
+
+void extras_part::forget_attempt(const envelope* gone) noexcept
+{
+    std::erase_if(attempts, [&](const attempt& each) { return each.which == gone; });
+}
+
 void extras_part::note_attempt(envelope* taken)
 {
-    attempt noted{taken};
-    const auto known = std::find_if(
-        attempts.begin(), attempts.end(), [&](const attempt& each) { return each.which == taken; });
-    if (known != attempts.end()) {
-        noted.failures = known->failures;
-        attempts.erase(known);
-    }
+    const attempt* known = attempt_of(taken);
+    const attempt noted{taken, known != nullptr ? known->failures : 0};
+    forget_attempt(taken);
     attempts.push_back(noted);
+}
+
+void extras_part::disarm_idle(strand_context& home) noexcept
+{
+    for (idle_timer* each : {idle.get(), passing.get()})
+        if (each != nullptr) {
+            home.disarm(*each);
+            each->length = {};
+        }
 }
 
 void station::forget_attempt(const envelope& gone) noexcept
 {
     if (extras_part* more = gone.receiver().extras())
-        std::erase_if(more->attempts, [&](const attempt& each) { return each.which == &gone; });
+        more->forget_attempt(&gone);
 }
 
 void station::task_fails(cell& owner) noexcept
@@ -577,25 +592,19 @@ void station::task_fails(cell& owner) noexcept
 /// The actor has crashed: what is not given to it again ends.
 void station::settle_failed(cell& self, extras_part& more, bool is_given_again) noexcept
 {
-    for (std::size_t i = 0; i < more.attempts.size();) {
-        const attempt each = more.attempts[i];
-        if (!each.is_aside ||
-            (is_given_again && each.failures < more.failing.redeliveries && !each.which->is_moved())) {
-            ++i;
-            continue;
-        }
-        more.forget(each.which);
+    const auto is_over = [&](const attempt& each) {
+        return !is_given_again || each.failures >= more.failing.redeliveries || each.which->is_moved();
+    };
+    while (envelope* over = more.take_aside(is_over))
         if (more.failing.becomes_dead_letter)
-            bury(each.which, pid_of(self), errc::actor_failed);
+            bury(over, pid_of(self), errc::actor_failed);
         else
-            end_message(self, *each.which, errc::actor_failed);
-    }
+            end_message(self, *over, errc::actor_failed);
 }
 
 /// What is left comes again, before all others and in its order.
 void station::give_back_failed(cell& self, extras_part& more) noexcept
 {
-    more.task_failed = false;
     settle_failed(self, more, true);
     std::vector<const envelope*> back;
     for (auto each = more.attempts.rbegin(); each != more.attempts.rend(); ++each) {
@@ -613,15 +622,8 @@ void station::give_back_failed(cell& self, extras_part& more) noexcept
 /// There was no crash, or no more than that: it ends as any message that was let go of in a failure.
 void station::drop_failed(cell& self, extras_part& more, errc reason) noexcept
 {
-    for (std::size_t i = 0; i < more.attempts.size();) {
-        envelope* const which = more.attempts[i].which;
-        if (!more.attempts[i].is_aside) {
-            ++i;
-            continue;
-        }
-        more.forget(which);
-        end_message(self, *which, reason);
-    }
+    while (envelope* aside = more.take_aside([](const attempt&) { return true; }))
+        end_message(self, *aside, reason);
 }
 
 /// Has the actor survived what failed, and waits for messages again?
@@ -651,10 +653,8 @@ void station::stash(cell& self, message&& aside)
     extras_part& more = self.extras_made();
     if (more.stashed >= more.box.stash_limit)
         throw error(errc::mailbox_full, "stash");
-    std::uint32_t failures = 0;
-    for (const attempt& each : more.attempts)
-        if (each.which == aside.envelope_)
-            failures = each.failures;
+    const attempt* known = more.attempt_of(aside.envelope_);
+    const std::uint32_t failures = known != nullptr ? known->failures : 0;
     envelope* put_aside = aside.release();
     if (failures != 0)
         more.attempts.push_back({put_aside, failures});

@@ -544,11 +544,7 @@ void station::body_ended(cell& self) noexcept
             failure = std::exchange(rare->failure, nullptr);
         restart_asked = std::exchange(rare->restart_asked, false);
         if (rare->extras != nullptr)
-            for (idle_timer* each : {rare->extras->idle.get(), rare->extras->passing.get()})
-                if (each != nullptr) {
-                    home_.disarm(*each);
-                    each->length = {};
-                }
+            rare->extras->disarm_idle(home_);
     }
     self.failed = false;
     self.begin_again = false;
@@ -632,6 +628,7 @@ void station::restart(cell& self) noexcept
         if (supervision_part* part = self.supervision())
             part->began = home_.now();
         if (extras_part* more = self.extras()) {
+            more->task_failed = false;
             give_back_failed(self, *more);
             more->order.forget_silence(self);
         }
@@ -715,9 +712,7 @@ void station::terminate(cell& self) noexcept
     if (more != nullptr) {
         for (auto each = more->chain.rbegin(); each != more->chain.rend(); ++each)
             (*each)->stopped(static_cast<context&>(self));
-        for (idle_timer* each : {more->idle.get(), more->passing.get()})
-            if (each != nullptr)
-                home_.disarm(*each);  // whoever has set it last
+        more->disarm_idle(home_);  // whoever has set it last
     }
     const bool is_told = shared_.events.has_subscribers();
     const std::string name = is_told ? name_of(self) : std::string();
@@ -901,9 +896,7 @@ void station::destroy_all() noexcept
             for (const attempt& left : more->attempts)
                 if (left.is_aside)
                     left.which->discard();
-            for (idle_timer* timer : {more->idle.get(), more->passing.get()})
-                if (timer != nullptr)
-                    home_.disarm(*timer);
+            more->disarm_idle(home_);
         }
         if (each.cold != nullptr && each.cold->name != nullptr)
             shared_.names.erase(*std::exchange(each.cold->name, nullptr));

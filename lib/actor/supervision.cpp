@@ -199,16 +199,12 @@ void station::escalate(cell& self, const std::exception_ptr& failure) noexcept
         log(log_level::critical, fmt::format("the crash of {} has reached the root", name_of(self)));
         return;
     }
-    station& theirs = *shared_.stations[parent.strand()];
-    if (&theirs == this) {
-        if (cell* found = find(parent))
-            fail_from_afar(*found, failure, keeps_children_at_all(*found));
-    } else {
-        theirs.home_.post([&theirs, parent, failure] {
-            if (cell* found = theirs.find(parent))
-                theirs.fail_from_afar(*found, failure, keeps_children_at_all(*found));
-        });
-    }
+    const auto crash = [parent, failure](station& theirs) {
+        if (cell* found = theirs.find(parent))
+            theirs.fail_from_afar(*found, failure, keeps_children_at_all(*found));
+    };
+    if (!goes_on_at(parent, crash))
+        crash(*this);
 }
 
 /// Crashes an actor over what happened to another one; between two lives, if it matters then, when the next

@@ -32,50 +32,49 @@ task<> busy(context& self, manual_clock* clock)
     }
 }
 
+/// A borrowed engine that watches for longer than ten milliseconds, and what it reports.
+struct hog_watch {
+    quiet_log quiet;
+    manual_clock clock{1'000'000'000};
+    asio::io_context io;
+    costar::engine engine{io.get_executor(), {.turn = {.hog_limit = 10ms}, .clock = &clock}};
+    std::vector<strand_hogged> seen;
+    costar::event_stream::subscription kept = engine.events().subscribe<strand_hogged>(
+        [this](const strand_hogged& event) { seen.push_back(event); });
+};
+
 }  // namespace
 
 TEST_CASE("hog: who keeps a strand for too long is named", "[actor][hog]")
 {
-    quiet_log quiet;
-    manual_clock clock(1'000'000'000);
-    asio::io_context io;
-    engine engine(io.get_executor(), {.turn = {.hog_limit = 10ms}, .clock = &clock});
-    std::vector<strand_hogged> seen;
-    const auto kept =
-        engine.events().subscribe<strand_hogged>([&](const strand_hogged& event) { seen.push_back(event); });
+    hog_watch watch;
 
-    const pid actor = engine.spawn("glutton", busy, &clock);
+    const pid actor = watch.engine.spawn("glutton", busy, &watch.clock);
     for (const int nanoseconds : {1, 9'999'999, 10'000'001, 2})
-        engine.send(actor, number{nanoseconds});
-    engine.send(actor, twice{1});
-    io.run();
+        watch.engine.send(actor, number{nanoseconds});
+    watch.engine.send(actor, twice{1});
+    watch.io.run();
 
-    CHECK(seen.size() == 2);
-    CHECK(seen[0].who == actor);
-    CHECK(seen[0].name == "glutton");
-    CHECK(seen[0].type == "support::number");
-    CHECK(seen[0].duration == 10'000'001ns);
-    CHECK(seen[1].type == "support::twice");
-    CHECK(seen[1].duration == 20ms);
+    REQUIRE(watch.seen.size() == 2);
+    CHECK(watch.seen[0].who == actor);
+    CHECK(watch.seen[0].name == "glutton");
+    CHECK(watch.seen[0].type == "support::number");
+    CHECK(watch.seen[0].duration == 10'000'001ns);
+    CHECK(watch.seen[1].type == "support::twice");
+    CHECK(watch.seen[1].duration == 20ms);
 }
 
 TEST_CASE("hog: handlers are watched as well, wherever they come from", "[actor][hog]")
 {
-    quiet_log quiet;
-    manual_clock clock(1'000'000'000);
-    asio::io_context io;
-    engine engine(io.get_executor(), {.turn = {.hog_limit = 10ms}, .clock = &clock});
-    std::vector<strand_hogged> seen;
-    const auto kept =
-        engine.events().subscribe<strand_hogged>([&](const strand_hogged& event) { seen.push_back(event); });
-    const auto computes = [&] { clock.set(clock.now() + 20'000'000); };
+    hog_watch watch;
+    const auto computes = [&] { watch.clock.set(watch.clock.now() + 20'000'000); };
 
-    asio::post(engine.get_executor(), computes);
-    asio::post(engine.get_executor(), [&] { asio::post(engine.get_executor(), computes); });
-    io.run();
+    asio::post(watch.engine.get_executor(), computes);
+    asio::post(watch.engine.get_executor(), [&] { asio::post(watch.engine.get_executor(), computes); });
+    watch.io.run();
 
-    REQUIRE(seen.size() == 2);
-    CHECK(seen[0].name.empty());
-    CHECK(seen[0].duration == 20ms);
-    CHECK(seen[1].duration == 20ms);
+    REQUIRE(watch.seen.size() == 2);
+    CHECK(watch.seen[0].name.empty());
+    CHECK(watch.seen[0].duration == 20ms);
+    CHECK(watch.seen[1].duration == 20ms);
 }

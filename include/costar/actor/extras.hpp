@@ -62,11 +62,31 @@ struct extras_part {
     void forget(const envelope* gone) noexcept
     {
         with.erase(gone);
-        std::erase_if(attempts, [&](const attempt& each) { return each.which == gone; });
+        forget_attempt(gone);
     }
+
+    // What it may get again.
+    attempt* attempt_of(const envelope* held) noexcept;
+    void forget_attempt(const envelope* gone) noexcept;
 
     /// Of one that the actor gets now: the last in the order of what it has.
     void note_attempt(envelope* taken);
+
+    /// The first that was put aside and that `is_meant`, which is with this actor no longer then; else null.
+    template <class Predicate>
+    envelope* take_aside(Predicate&& is_meant) noexcept
+    {
+        for (const attempt& each : attempts)
+            if (each.is_aside && is_meant(each)) {
+                envelope* const taken = each.which;
+                forget(taken);
+                return taken;
+            }
+        return nullptr;
+    }
+
+    /// Ends the watch over silence.
+    void disarm_idle(strand_context& home) noexcept;
 
     /// Is there room beside so many messages, control not counted?
     bool has_room(std::uint32_t queued) const noexcept

@@ -53,7 +53,7 @@ public:
     static void start(station& post, purpose wanted, pid to, envelope* sent, std::chrono::nanoseconds timeout,
         Handler handler)
     {
-        unsent held(sent);
+        held_envelope held(sent);
         allocator memory = asio::get_associated_allocator(handler, pool_allocator<void>());
         auto* made = std::allocator_traits<allocator>::allocate(memory, 1);
         try {
@@ -88,13 +88,8 @@ private:
     using allocator = typename std::allocator_traits<
         asio::associated_allocator_t<Handler, pool_allocator<void>>>::template rebind_alloc<outside_request>;
 
-    struct discarding {
-        void operator()(envelope* left) const noexcept { left->discard(); }
-    };
-    using unsent = std::unique_ptr<envelope, discarding>;
-
-    outside_request(station& post, purpose wanted, pid to, unsent& sent, std::chrono::nanoseconds timeout,
-        Handler handler, const allocator& memory)
+    outside_request(station& post, purpose wanted, pid to, held_envelope& sent,
+        std::chrono::nanoseconds timeout, Handler handler, const allocator& memory)
         : reply_waiter(take),
           stray([](stray& self) noexcept { static_cast<outside_request&>(self).destroy(); }),
           post_(post),

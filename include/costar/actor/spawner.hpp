@@ -172,7 +172,8 @@ private:
         if (!options.middleware.empty())
             where.set_middleware(born, options.middleware);
         // Whoever is begun once fails towards whom it works for; its siblings go on.
-        const std::shared_ptr<const supervisor> rules = Launcher::is_begun_once ? nullptr : from_above;
+        static const std::shared_ptr<const supervisor> none;
+        const auto& rules = Launcher::is_begun_once ? none : from_above;
         if (options.restart.limit != 0 || options.decide || rules != nullptr)
             where.set_supervision(born, options, rules, launch.repeat());
     }

@@ -434,6 +434,7 @@ private:
     void fire_timers();
     void flush();
     void flush_overflow(std::size_t peer);
+
     /// The queue of a foreign thread; null when the thread's own objects are being destroyed.
     chute* way_from_outside();
 
@@ -479,6 +480,7 @@ private:
         if (spent > hog_limit_)
             receiver_->report_hog(who, std::chrono::nanoseconds(static_cast<std::int64_t>(spent)));
     }
+
     void release_parked() noexcept;
     void leave_turn();
 
