@@ -50,11 +50,10 @@ TEST_CASE("timer_wheel: a timer fires when it is due and not a nanosecond before
 
     CHECK(wheel.advance(start + wait - 1) == 0);
     CHECK(timer.armed());
-    CHECK(wheel.size() == 1);
     CHECK(wheel.advance(start + wait) == 1);
     CHECK(timer.fired == 1);
     CHECK_FALSE(timer.armed());
-    CHECK(wheel.size() == 0);
+    CHECK(wheel.next_due() == UINT64_MAX);
 }
 
 TEST_CASE("timer_wheel: a timer due in the past fires at the next advance", "[core][timer_wheel]")
@@ -88,7 +87,6 @@ TEST_CASE("timer_wheel: a cancelled timer does not fire", "[core][timer_wheel]")
     wheel.cancel(timer);
     wheel.cancel(timer);
 
-    CHECK(wheel.size() == 0);
     CHECK(wheel.next_due() == UINT64_MAX);
     CHECK(wheel.advance(10 * second) == 0);
     CHECK(timer.fired == 0);
@@ -102,7 +100,6 @@ TEST_CASE("timer_wheel: an armed timer may be armed anew", "[core][timer_wheel]"
 
     wheel.arm(timer, 2 * second);
 
-    CHECK(wheel.size() == 1);
     CHECK(wheel.advance(second) == 0);
     CHECK(wheel.advance(2 * second) == 1);
 }
@@ -184,7 +181,7 @@ TEST_CASE("timer_wheel: a callback may cancel what is due at the same time", "[c
 
     CHECK(wheel.advance(second) == 1);
     CHECK(second_timer.fired == 0);
-    CHECK(wheel.size() == 0);
+    CHECK(wheel.next_due() == UINT64_MAX);
 }
 
 TEST_CASE("timer_wheel: a callback may destroy its timer", "[core][timer_wheel]")
@@ -259,7 +256,9 @@ public:
 
     void check() const
     {
-        RC_ASSERT(wheel_.size() == model_.size());
+        const auto armed = std::count_if(
+            timers_.begin(), timers_.end(), [](const test_timer& timer) { return timer.armed(); });
+        RC_ASSERT(static_cast<std::size_t>(armed) == model_.size());
         const std::uint64_t first = model_.empty() ? UINT64_MAX : model_.begin()->first.first;
         const std::uint64_t next = wheel_.next_due();
         RC_ASSERT(next <= first);

@@ -50,16 +50,15 @@ public:
     /// Fires `timer` at the first `advance` to `due` or later; a timer that is armed already is armed anew.
     void arm(timer_node& timer, std::uint64_t due) noexcept
     {
-        if (timer.armed()) {
+        if (timer.armed()) [[unlikely]] {
             cancel(timer);
         }
         timer.due = due;
-        ++size_;
         earliest_ = std::min(earliest_, due);
-        if (is_advancing_ && due <= now_) [[unlikely]] {
-            late_.push_back(timer);
+        if (tick_of(due) == placed_tick_) [[likely]] {
+            placed_in_->push_back(timer);
         } else {
-            place(timer);
+            arm_elsewhere(timer);
         }
     }
 
@@ -70,7 +69,6 @@ public:
             return;
         }
         unlink(timer);
-        --size_;
         if (timer.due == earliest_) {
             is_earliest_known_ = false;
         }
@@ -108,9 +106,6 @@ public:
     /// the timer moves down a level, and after `advance` to it the answer is nearer. Seven such steps reach
     /// any timer.
     std::uint64_t next_due() const noexcept { return is_earliest_known_ ? earliest_ : find_earliest(); }
-
-    /// How many timers are armed.
-    std::size_t size() const noexcept { return size_; }
 
 private:
     static constexpr int tick_bits = 20;
@@ -196,13 +191,18 @@ private:
         timer.next = nullptr;
     }
 
+    [[gnu::noinline]] void arm_elsewhere(timer_node& timer) noexcept
+    {
+        if (is_advancing_ && timer.due <= now_) [[unlikely]] {
+            late_.push_back(timer);
+        } else {
+            place(timer);
+        }
+    }
+
     void place(timer_node& timer) noexcept
     {
         const std::uint64_t tick = tick_of(timer.due);
-        if (tick == placed_tick_) {
-            placed_in_->push_back(timer);
-            return;
-        }
         if (tick <= tick_) [[unlikely]] {
             arrived_.push_back(timer);
             return;
@@ -292,7 +292,6 @@ private:
             }
             timer_node& timer = ready_.front();
             unlink(timer);
-            --size_;
             ++fired;
             now_ = std::max(now_, timer.due);
             timer.fire(&timer);
@@ -322,7 +321,6 @@ private:
     std::uint64_t now_;  // during advance(): when the timer that fires was due
     // The slot that time is in. All timers with this tick or an earlier one lie in the three lists below.
     std::uint64_t tick_;
-    std::size_t size_ = 0;
     // When the first timer is due, or UINT64_MAX; means nothing while it is not known.
     mutable std::uint64_t earliest_ = UINT64_MAX;
     mutable bool is_earliest_known_ = true;
@@ -330,7 +328,8 @@ private:
     list ready_;    // sorted
     list arrived_;  // to be sorted in, as armed
     list late_;     // armed by a callback for a time that had passed
-    // Where the last timer went: many are due in the same tick. No tick while that slot is not marked.
+    // Where the last timer went, ahead of `tick_`: many are due in the same tick. No tick while that slot is
+    // not marked.
     mutable std::uint64_t placed_tick_ = UINT64_MAX;
     list* placed_in_ = nullptr;
     mutable std::uint64_t occupied_[level_count] = {};
