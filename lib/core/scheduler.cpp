@@ -175,12 +175,15 @@ private:
         own_thread_of = this;
         if (pin_)
             pin_this_thread(context_->index());
+        bool is_clock_read = false;
         while (!stopping_.load(std::memory_order_acquire)) {
-            if (context_->turn()) {
+            if (context_->turn(std::exchange(is_clock_read, false))) {
                 poll();
                 continue;
             }
-            if (context_->now() - polled_at_ < poll_interval && wait_briefly())
+            // The clock is read here, where nobody waits for this strand, and not before it answers.
+            is_clock_read = context_->read_clock() - polled_at_ < poll_interval && wait_briefly();
+            if (is_clock_read)
                 continue;
             if (poll() != 0)
                 continue;

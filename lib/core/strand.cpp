@@ -298,10 +298,10 @@ bool strand_context::has_input() const noexcept
     return false;
 }
 
-bool strand_context::turn()
+bool strand_context::turn(bool is_clock_read)
 {
     turn_guard guard(*this);
-    const std::uint64_t end = read_clock() + turn_length_;
+    const std::uint64_t end = (is_clock_read ? now_ : read_clock()) + turn_length_;
     for (;;) {
         drain();
         fire_timers();

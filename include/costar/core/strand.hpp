@@ -356,8 +356,9 @@ public:
     // Turns (for drivers)
     // ---------------------------------------------------------------------------------------
 
-    /// Takes what came in and runs what is ready, within its budget. True when more is ready.
-    bool turn();
+    /// Takes what came in and runs what is ready, within its budget. True when more is ready. It reads the
+    /// clock first, unless the caller just has.
+    bool turn(bool is_clock_read = false);
 
     /// Runs a single ready coroutine or handler. False when there was none. For simulations.
     bool step();
