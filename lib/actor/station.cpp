@@ -48,7 +48,8 @@ station::station(commons& shared, strand_context& home)
       home_(home),
       place_(pid::place_of(shared.node, static_cast<std::uint16_t>(home.index()))),
       node_(shared.node),
-      strand_(static_cast<std::uint16_t>(home.index()))
+      strand_(static_cast<std::uint16_t>(home.index())),
+      reply_place_(reply_flag | std::uint64_t{strand_} << (reply_slot_bits + reply_generation_bits))
 {}
 
 station::~station() = default;
@@ -413,7 +414,7 @@ std::uint64_t station::expect_in_new_place(reply_waiter& waiter)
 
 void station::pass_on(std::uint64_t token, const message_type& type, void* value) noexcept
 {
-    if (strand_of(token) == home_.index()) {
+    if (is_awaited_here(token)) {
         if (reply_waiter* waiter = claim(token))
             waiter->take(&type, value);
         return;
@@ -429,7 +430,7 @@ void station::fail(std::uint64_t token, errc reason) noexcept
 {
     if (destroying_)
         return;  // whoever waits is destroyed too, or has been
-    if (strand_of(token) == home_.index()) {
+    if (is_awaited_here(token)) {
         if (reply_waiter* waiter = claim(token))
             waiter->fail(reason);
         return;

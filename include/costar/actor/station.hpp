@@ -296,8 +296,7 @@ public:
         awaited_reply& entry = replies_[slot];
         free_reply_ = entry.next_free;
         entry.waiter = &waiter;
-        return reply_flag | std::uint64_t{strand_} << (reply_slot_bits + reply_generation_bits) |
-            std::uint64_t{slot} << reply_generation_bits | entry.generation;
+        return reply_place_ | std::uint64_t{slot} << reply_generation_bits | entry.generation;
     }
 
     /// Whoever holds `token` waits no more; an answer that still comes is counted and dropped.
@@ -440,6 +439,10 @@ private:
     {
         return static_cast<std::uint32_t>((token & ~reply_flag) >> (reply_generation_bits + reply_slot_bits));
     }
+    bool is_awaited_here(std::uint64_t token) const noexcept
+    {
+        return (token ^ reply_place_) >> (reply_generation_bits + reply_slot_bits) == 0;
+    }
     reply_waiter* claim(std::uint64_t token, bool count_late = true) noexcept
     {
         constexpr std::uint32_t generation_mask = (1U << reply_generation_bits) - 1;
@@ -452,7 +455,7 @@ private:
             return nullptr;
         }
         awaited_reply& entry = replies_[slot];
-        entry.generation = generation == generation_mask ? 1 : generation + 1;
+        entry.generation = (generation + 1) & generation_mask;
         entry.next_free = free_reply_;
         free_reply_ = slot;
         return std::exchange(entry.waiter, nullptr);
@@ -561,6 +564,7 @@ private:
     const std::uint64_t place_;
     const std::uint32_t node_;
     const std::uint16_t strand_;
+    const std::uint64_t reply_place_;  // what all reply tokens of this strand have in common
     std::vector<std::unique_ptr<chunk>> chunks_;
     std::uint32_t slots_ = 0;  // that the chunks have
     std::vector<std::uint32_t> free_slots_;
@@ -622,7 +626,7 @@ template <class Reply>
 void station::answer(std::uint64_t token, Reply&& value)
 {
     using stored = std::remove_cvref_t<Reply>;
-    if (strand_of(token) == home_.index()) [[likely]] {
+    if (is_awaited_here(token)) [[likely]] {
         stored local(std::forward<Reply>(value));  // may throw, and then it is no answer
         if (reply_waiter* waiter = claim(token))
             waiter->take(&type_of<stored>, &local);

@@ -5,9 +5,11 @@
 #include <costar/core/error.hpp>
 #include <costar/core/strand.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <coroutine>
+#include <cstdint>
 #include <string>
 
 namespace costar {
@@ -15,10 +17,8 @@ namespace costar {
 /// Time as strands count it: nanoseconds since the clock's origin.
 inline std::uint64_t deadline_after(std::uint64_t now, std::chrono::nanoseconds delay) noexcept
 {
-    if (delay.count() <= 0)
-        return now;
-    const auto span = static_cast<std::uint64_t>(delay.count());
-    return span > UINT64_MAX - 1 - now ? UINT64_MAX - 1 : now + span;
+    const auto span = static_cast<std::uint64_t>(std::max<std::int64_t>(delay.count(), 0));
+    return now + std::min(span, UINT64_MAX - 1 - now);
 }
 
 /// A duration in nanoseconds. Those of coarser units that do not fit become the longest and the shortest
