@@ -138,7 +138,7 @@ public:
     }
     bool may_enter() const noexcept override { return own_thread_of == this; }
     bool may_hold_back() const noexcept override { return own_thread_of == nullptr; }
-    bool sleeps_seldom() const noexcept override { return true; }
+    bool sleeps_seldom() const noexcept override { return spin_ != 0; }  // else it sleeps whenever it waits
     asio::execution_context& context() const noexcept override { return io_; }
 
     void timer_changed(std::uint64_t due) override
@@ -185,7 +185,7 @@ private:
             is_clock_read = context_->read_clock() - polled_at_ < poll_interval && wait_briefly();
             if (is_clock_read)
                 continue;
-            if (poll() != 0)
+            if (spin_ != 0 && poll() != 0)  // else the sleep begins with a look at the sockets
                 continue;
             if (wait_spinning() || !context_->fall_asleep())
                 continue;
