@@ -14,6 +14,7 @@
 #include <boost/asio/experimental/channel.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/version.hpp>
@@ -612,6 +613,162 @@ outcome channel_asks(const order&, std::uint64_t clients, std::uint64_t total, b
     return made;
 }
 
+asio::awaitable<void> channel_source(std::deque<mailbox>& targets, std::size_t at, const bool& halted,
+    std::uint64_t& sent, std::size_t& sources, asio::io_context& io)
+{
+    while (!halted) {
+        co_await targets[at].async_send(boost::system::error_code(), sent++, asio::use_awaitable);
+        at = at + 1 == targets.size() ? 0 : at + 1;
+    }
+    if (--sources == 0)
+        io.stop();
+}
+
+asio::awaitable<void> channel_counter(mailbox& own, std::uint64_t& received)
+{
+    for (;;) {
+        co_await own.async_receive(asio::use_awaitable);
+        ++received;
+    }
+}
+
+outcome channel_fan_in(const order& order)
+{
+    constexpr std::size_t senders = 20;
+    constexpr std::size_t receivers = 2000;
+    asio::io_context io(1);
+    std::deque<mailbox> boxes;
+    std::vector<std::uint64_t> sent(senders);
+    std::uint64_t received = 0;
+    std::size_t left = senders;
+    bool halted = false;
+    for (std::size_t i = 0; i < receivers; ++i) {
+        boxes.emplace_back(io.get_executor(), mailbox_size);
+        asio::co_spawn(io, channel_counter(boxes[i], received), asio::detached);
+    }
+    for (std::size_t i = 0; i < senders; ++i)
+        asio::co_spawn(
+            io, channel_source(boxes, i * receivers / senders, halted, sent[i], left, io), asio::detached);
+    asio::steady_timer end(io, order.quick ? 50ms : 5s);
+    end.async_wait([&halted](boost::system::error_code) { halted = true; });
+    bench::pin_to(0);
+    const bench::stopwatch watch;
+    io.run();
+    auto made = bench::rate("messages", "msg/s", received, watch);
+    io.restart();
+    io.poll();  // what still lay in the mailboxes
+    made.received = received;
+    for (const std::uint64_t each : sent)
+        made.sent += each;
+    return made;
+}
+
+outcome channel_crowd(const order& order)
+{
+    const std::uint64_t count = order.count(1'000'000);
+    asio::io_context io(1);
+    std::deque<mailbox> boxes;
+    std::uint64_t received = 0;
+    bench::pin_to(0);
+    const std::uint64_t before = bench::resident_bytes();
+    const bench::stopwatch spawning;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        boxes.emplace_back(io.get_executor(), mailbox_size);
+        asio::co_spawn(io, channel_counter(boxes.back(), received), asio::detached);
+    }
+    io.poll();  // all of them wait for a message now
+    auto made = bench::duration("spawn all", spawning);
+    made.figures.push_back({"memory of an actor",
+        static_cast<double>(bench::resident_bytes() - before) / static_cast<double>(count), "B", false});
+    const bench::stopwatch sending;
+    for (mailbox& each : boxes)
+        each.try_send(boost::system::error_code(), 1);
+    io.poll();
+    made.figures.push_back({"one message to each", sending.seconds(), "s", false});
+    made.sent = count;
+    made.received = received;
+    return made;
+}
+
+/// Sums the numbers of its leaves and sends the sum to its parent.
+asio::awaitable<void> channel_skynet(
+    asio::io_context& io, mailbox& parent, std::uint64_t first, std::uint64_t size)
+{
+    std::uint64_t sum = first;
+    if (size != 1) {
+        sum = 0;
+        mailbox own(io.get_executor(), 10);
+        const std::uint64_t part = size / 10;
+        for (std::uint64_t i = 0; i < 10; ++i)
+            asio::co_spawn(io, channel_skynet(io, own, first + i * part, part), asio::detached);
+        for (int i = 0; i < 10; ++i)
+            sum += co_await own.async_receive(asio::use_awaitable);
+    }
+    co_await parent.async_send(boost::system::error_code(), sum, asio::use_awaitable);
+}
+
+outcome channel_tree(const order& order)
+{
+    const std::uint64_t leaves = order.quick ? 10'000 : 1'000'000;
+    asio::io_context io(1);
+    mailbox outside(io.get_executor(), 1);
+    bench::pin_to(0);
+    const bench::stopwatch watch;
+    asio::co_spawn(io, channel_skynet(io, outside, 0, leaves), asio::detached);
+    io.run();
+    auto made = bench::duration("until the sum is known", watch);
+    made.sent = leaves * (leaves - 1) / 2;
+    outside.try_receive([&made](boost::system::error_code, std::uint64_t sum) { made.received = sum; });
+    return made;
+}
+
+asio::awaitable<void> channel_echo(mailbox& own, mailbox& peer)
+{
+    for (;;) {
+        const std::uint64_t number = co_await own.async_receive(asio::use_awaitable);
+        co_await peer.async_send(boost::system::error_code(), number, asio::use_awaitable);
+    }
+}
+
+asio::awaitable<void> channel_batches_of(mailbox& own, mailbox& peer, std::uint64_t count,
+    std::uint64_t& received, std::size_t& clients, asio::io_context& io)
+{
+    while (received < count) {
+        for (int i = 0; i < 100; ++i)
+            co_await peer.async_send(boost::system::error_code(), received, asio::use_awaitable);
+        for (int i = 0; i < 100; ++i, ++received)
+            co_await own.async_receive(asio::use_awaitable);
+    }
+    if (--clients == 0)
+        io.stop();
+}
+
+outcome channel_batches(const order& order)
+{
+    constexpr std::size_t pairs = 2;
+    const std::uint64_t count = order.count(250'000) / 100 * 100;
+    asio::io_context io(1);
+    std::deque<mailbox> boxes;
+    std::vector<std::uint64_t> received(pairs);
+    std::size_t left = pairs;
+    for (std::size_t i = 0; i < 2 * pairs; ++i)
+        boxes.emplace_back(io.get_executor(), mailbox_size);
+    for (std::size_t i = 0; i < pairs; ++i) {
+        mailbox& own = boxes[2 * i];
+        mailbox& peer = boxes[2 * i + 1];
+        asio::co_spawn(io, channel_echo(peer, own), asio::detached);
+        asio::co_spawn(io, channel_batches_of(own, peer, count, received[i], left, io), asio::detached);
+    }
+    bench::pin_to(0);
+    const bench::stopwatch watch;
+    io.run();
+    auto made = bench::rate("messages", "msg/s", 2 * pairs * count, watch);
+    made.sent = pairs * count;
+    for (const std::uint64_t each : received)
+        made.received += each;
+    return made;
+}
+
 }  // namespace
 
 int main(int argc, char** argv)
@@ -636,6 +793,8 @@ int main(int argc, char** argv)
                 [](const order& o) { return channel_ping_pong(o, 1, o.count(2'000'000)); }},
             {"W1b", channels, {1}, 4, 8,
                 [](const order& o) { return channel_ping_pong(o, 4, o.count(500'000)); }},
+            {"W3", channels, {1}, 0, 8, channel_fan_in},
+            {"W4", channels, {1}, 1, 8, channel_crowd},
             {"W5a", channels, {1}, 1, 8,
                 [](const order& o) { return channel_ring(o, 1, o.count(2'000'000)); }},
             {"W5b", channels, {1}, 100, 8,
@@ -644,6 +803,8 @@ int main(int argc, char** argv)
                 [](const order& o) { return channel_asks(o, 1, o.count(250'000), true); }},
             {"W6b", channels, {1}, 64, 8,
                 [](const order& o) { return channel_asks(o, 64, o.count(2'000'000), false); }},
+            {"W7", channels, {1}, 0, 8, channel_tree},
+            {"P1", channels, {1}, 100, 8, channel_batches},
         },
         {"asio", BOOST_LIB_VERSION, "C++",
             "asio-strand: an io_context run by pinned threads, an actor is a strand, messages are posted; "
