@@ -435,8 +435,8 @@ def page(args, results):
         "its time.",
         "",
         "```sh",
-        'make soak ARGS="--seconds 600 --output build/peers/soak.json"   # first, for the part under load',
-        "make bench-peers                                                # build, run and draw all of this",
+        'make soak ARGS="--seconds 600 --output benchmarks/results/soak.json"  # first: the part under load',
+        "make bench-peers                                                      # build and run the rest, draw",
         "```",
         "",
         "Every run is a process of its own, all peers take turns workload by workload in every repetition "
