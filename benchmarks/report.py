@@ -436,7 +436,7 @@ def page(args, results):
         "",
         "```sh",
         'make soak ARGS="--seconds 600 --output benchmarks/results/soak.json"  # first: the part under load',
-        "make bench-peers                                                      # build and run the rest, draw",
+        "make bench-peers                                                      # build, run the rest, draw",
         "```",
         "",
         "Every run is a process of its own, all peers take turns workload by workload in every repetition "
