@@ -411,12 +411,13 @@ def service_rows(path):
                 f"{found['costar'][i]:,.{digits}f} / {found['plain'][i]:,.{digits}f}"
                 for i, digits in ((0, 0), (1, 2), (2, 1))
             ),
-            f"{found['costar'][0] / found['plain'][0] * 100:.0f} %",
+            *("{:.0%} ({:.0%}-{:.0%})".format(*found[ratio]) for ratio in ("rate_ratio", "processor_ratio")),
         ]
         for kind, found in document["kinds"].items()
     ]
     return document, table(
-        ["", "requests a second, costar / Beast", "p99 in ms", "CPU µs a request", "costar is at"], rows
+        ["", "requests a second, costar / Beast", "p99 in ms", "CPU µs a request", "requests, pair by pair",
+         "CPU, pair by pair"], rows
     )
 
 
@@ -512,7 +513,8 @@ def page(args, results):
             "",
             f"`demos/service` and a plain Beast server with the same routes, loaded by wrk: "
             f"{document['connections']} connections, {document['seconds']} s, {document['repetitions']} "
-            "repetitions in turn, medians.",
+            "repetitions in turn after one to warm up: medians, and costar's share of what the plain server "
+            "does and takes in the same seconds, median (least-most).",
             "",
         ] + rows
     if args.soak:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Loads the account service and the plain Beast server with wrk, in turn, and compares them.
 
-Usage: service_load.py SERVICE PLAIN_SERVICE [--seconds 5] [--repetitions 5] [--connections 64] [--threads 1]
+Usage: service_load.py SERVICE PLAIN_SERVICE [--seconds 2] [--repetitions 11] [--connections 64] [--threads 1]
                        [--kinds deposit,read,transfer,mixed] [--output FILE]
 
 Both run on the same machine as wrk and share its cores, so the figures are good for comparing only.
@@ -62,12 +62,35 @@ def spread(values, digits):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
+def compare(servers, kind, options):
+    """Runs of both servers in turn, after one to warm up, and how many requests failed."""
+    figures = {name: [] for name in servers}
+    failed = 0
+    for repetition in range(-1, options.repetitions):
+        # Who begins changes, so neither always runs on what the other one left.
+        for name in sorted(servers, reverse=repetition % 2 == 1):
+            measured, errors = load(servers[name], kind, options)
+            failed += errors
+            if repetition >= 0:
+                figures[name].append(measured)
+    return figures, failed
+
+
+def summary(figures):
+    """Medians, and costar's share of the rate and of the processor time: median, least, most of the pairs."""
+    made = {name: [statistics.median(each) for each in zip(*runs)] for name, runs in figures.items()}
+    for index, ratio in ((0, "rate_ratio"), (2, "processor_ratio")):
+        pairs = [ours[index] / theirs[index] for ours, theirs in zip(figures["costar"], figures["plain"])]
+        made[ratio] = [statistics.median(pairs), min(pairs), max(pairs)]
+    return made
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("service")
     parser.add_argument("plain_service")
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--repetitions", type=int, default=11)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--kinds", default="deposit,read,transfer,mixed")
@@ -78,27 +101,26 @@ def main():
     failed = 0
     kinds = {}
     print(f"wrk: {options.connections} connections, {options.threads} threads, {options.repetitions} runs of "
-          f"{options.seconds} s each, the servers in turn; median (min-max)")
-    print(f"{'requests':<9} {'server':<7} {'requests/s':>24} {'p99 ms':>20} {'cpu us/request':>20}  ratio")
+          f"{options.seconds} s each after one to warm up, the servers in turn; median (min-max)")
+    print(f"{'requests':<9} {'server':<7} {'requests/s':>24} {'p99 ms':>20} {'cpu us/request':>20}  "
+          "pair by pair")
     for kind in options.kinds.split(","):
-        figures = {"plain": [], "costar": []}
-        for _ in range(options.repetitions):
-            for name, program in (("plain", options.plain_service), ("costar", options.service)):
-                server = Server(program, options.arguments.split())
-                try:
-                    measured, errors = load(server, kind, options)
-                finally:
-                    failed += server.stop() != 0
-                figures[name].append(measured)
-                failed += errors
-        rates = {}
-        for name, runs in figures.items():
+        programs = {"costar": options.service, "plain": options.plain_service}
+        servers = {name: Server(program, options.arguments.split()) for name, program in programs.items()}
+        try:
+            figures, errors = compare(servers, kind, options)
+        finally:
+            failed += sum(server.stop() != 0 for server in servers.values())
+        failed += errors
+        kinds[kind] = summary(figures)
+        for name, runs in sorted(figures.items(), reverse=True):
             rate, tail, used = zip(*runs)
-            rates[name] = statistics.median(rate)
-            ratio = f"{rates['costar'] / rates['plain']:.0%}" if name == "costar" else ""
-            kinds.setdefault(kind, {})[name] = [statistics.median(each) for each in (rate, tail, used)]
+            ratios = ""
+            if name == "costar":
+                ratios = "rate {:.0%} ({:.0%}-{:.0%})".format(*kinds[kind]["rate_ratio"])
+                ratios += ", cpu {:.0%} ({:.0%}-{:.0%})".format(*kinds[kind]["processor_ratio"])
             print(f"{kind:<9} {name:<7} {spread(rate, 0):>24} {spread(tail, 2):>20} "
-                  f"{spread(used, 1):>20}  {ratio}", flush=True)
+                  f"{spread(used, 1):>20}  {ratios}", flush=True)
     if options.output:
         options.output.write_text(json.dumps({
             "seconds": options.seconds, "repetitions": options.repetitions,
