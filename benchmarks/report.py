@@ -513,8 +513,8 @@ def page(args, results):
             "",
             f"`demos/service` and a plain Beast server with the same routes, loaded by wrk: "
             f"{document['connections']} connections, {document['seconds']} s, {document['repetitions']} "
-            "repetitions in turn after one to warm up: medians, and costar's share of what the plain server "
-            "does and takes in the same seconds, median (least-most).",
+            "repetitions in turn after one to warm up: medians, and costar's share pair by pair, median "
+            "(least-most).",
             "",
         ] + rows
     if args.soak:

@@ -100,27 +100,28 @@ def main():
 
     failed = 0
     kinds = {}
+    servers = {}
     print(f"wrk: {options.connections} connections, {options.threads} threads, {options.repetitions} runs of "
           f"{options.seconds} s each after one to warm up, the servers in turn; median (min-max)")
     print(f"{'requests':<9} {'server':<7} {'requests/s':>24} {'p99 ms':>20} {'cpu us/request':>20}  "
           "pair by pair")
-    for kind in options.kinds.split(","):
-        programs = {"costar": options.service, "plain": options.plain_service}
-        servers = {name: Server(program, options.arguments.split()) for name, program in programs.items()}
-        try:
+    try:
+        for name, program in (("plain", options.plain_service), ("costar", options.service)):
+            servers[name] = Server(program, options.arguments.split())
+        for kind in options.kinds.split(","):
             figures, errors = compare(servers, kind, options)
-        finally:
-            failed += sum(server.stop() != 0 for server in servers.values())
-        failed += errors
-        kinds[kind] = summary(figures)
-        for name, runs in sorted(figures.items(), reverse=True):
-            rate, tail, used = zip(*runs)
-            ratios = ""
-            if name == "costar":
-                ratios = "rate {:.0%} ({:.0%}-{:.0%})".format(*kinds[kind]["rate_ratio"])
-                ratios += ", cpu {:.0%} ({:.0%}-{:.0%})".format(*kinds[kind]["processor_ratio"])
-            print(f"{kind:<9} {name:<7} {spread(rate, 0):>24} {spread(tail, 2):>20} "
-                  f"{spread(used, 1):>20}  {ratios}", flush=True)
+            failed += errors
+            kinds[kind] = summary(figures)
+            for name, runs in figures.items():
+                rate, tail, used = zip(*runs)
+                ratios = ""
+                if name == "costar":
+                    ratios = "rate {:.0%} ({:.0%}-{:.0%})".format(*kinds[kind]["rate_ratio"])
+                    ratios += ", cpu {:.0%} ({:.0%}-{:.0%})".format(*kinds[kind]["processor_ratio"])
+                print(f"{kind:<9} {name:<7} {spread(rate, 0):>24} {spread(tail, 2):>20} "
+                      f"{spread(used, 1):>20}  {ratios}", flush=True)
+    finally:
+        failed += sum(server.stop() != 0 for server in servers.values())
     if options.output:
         options.output.write_text(json.dumps({
             "seconds": options.seconds, "repetitions": options.repetitions,
