@@ -20,6 +20,8 @@ bool receive_awaiter::must_wait_in(scope& where, bool there)
         return false;
     if (in_branch)
         attach_to(where);
+    if (!there && self_.has_extras)
+        station::of(self_).has_survived(self_);
     return true;
 }
 

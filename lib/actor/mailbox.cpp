@@ -510,7 +510,7 @@ void station::finish_specially(envelope& done, bool failed) noexcept
             self.current = nullptr;
         if (attempt* known = failed && !self.stop_requested ? more->attempt_of(&done) : nullptr) {
             known->is_aside = true;
-            home_.post([this, id = pid_of(self)] { look_for_survivor(id); });
+            self.set_had_branches();  // the next receive that waits tells that it was survived
             return;
         }
         more->forget(&done);
@@ -624,6 +624,13 @@ void station::drop_failed(cell& self, extras_part& more, errc reason) noexcept
 {
     while (envelope* aside = more.take_aside([](const attempt&) { return true; }))
         end_message(self, *aside, reason);
+}
+
+void station::has_survived(cell& self) noexcept
+{
+    const auto& attempts = self.extras()->attempts;
+    if (std::any_of(attempts.begin(), attempts.end(), [](const attempt& each) { return each.is_aside; }))
+        home_.post([this, id = pid_of(self)] { look_for_survivor(id); });
 }
 
 /// Has the actor survived what failed, and waits for messages again?

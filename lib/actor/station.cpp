@@ -139,26 +139,32 @@ void station::release(cell& ended) noexcept
         free_slots_.push_back(slot);
 }
 
-void station::join_family(cell& born, pid parent) noexcept
+/// Answers the sibling that was born before, null when there is none on this strand.
+cell* station::join_family(cell& born, pid parent) noexcept
 {
     born.parent = parent ? parent.slot() : cell::nobody;
     born.parent_strand = parent.strand();
     if (parent && parent.strand() != strand_) {
         born.cold_part_made().parent_generation = parent.generation();
-        return;  // the parent keeps a list of its own
+        return nullptr;  // the parent keeps a list of its own
     }
     cell* family = parent ? find(parent.slot(), parent.generation()) : nullptr;
     if (family != nullptr && family->rare() != nullptr && family->rare()->of_children != nullptr)
         family->rare()->births.push_back(pid_of(born));
-    become_sibling(born, family != nullptr ? family->first_child : first_root_);
+    cell* elder = become_sibling(born, family != nullptr ? family->first_child : first_root_);
+    return family != nullptr ? elder : nullptr;
 }
 
-[[gnu::always_inline]] inline void station::become_sibling(cell& born, std::uint32_t& first) noexcept
+[[gnu::always_inline]] inline cell* station::become_sibling(cell& born, std::uint32_t& first) noexcept
 {
     born.next_sibling = first;
-    if (first != cell::nobody)
-        chunks_[first / chunk::cells]->at(first % chunk::cells)->previous_sibling = born.slot;
+    cell* elder = nullptr;
+    if (first != cell::nobody) {
+        elder = chunks_[first / chunk::cells]->at(first % chunk::cells);
+        elder->previous_sibling = born.slot;
+    }
     first = born.slot;
+    return elder;
 }
 
 void station::leave_family(cell& ended) noexcept
@@ -268,11 +274,11 @@ void station::begin(cell& born, pid parent, task<> body, const actor_kind& kind)
     born.kind = &kind;
     born.parent = parent.slot();
     born.parent_strand = strand_;
-    become_sibling(born, family->first_child);
+    cell* elder = become_sibling(born, family->first_child);
     figures_.live.add(1);
     figures_.spawned.add(1);
     start_body(born, std::move(body));
-    home_.make_fresh(born);
+    queue_birth(born, elder);
 }
 
 /// Is the engine closing, or does somebody want to know of births and ends?
@@ -287,14 +293,14 @@ bool station::is_looked_at() const noexcept
     born.kind = &kind;
     if (shared_.interceptor != nullptr)
         born.extras_made().is_intercepted = true;
-    join_family(born, parent);
+    cell* elder = join_family(born, parent);
     figures_.live.add(1);
     figures_.spawned.add(1);
     const bool is_told = shared_.events.has_subscribers();
     if (is_told)
         shared_.events.publish(actor_initialized{pid_of(born), name_of(born), home_.read_wall()});
     if (begin_body(born, std::move(body))) {
-        home_.make_fresh(born);
+        queue_birth(born, elder);
         if (is_told)
             shared_.events.publish(actor_started{pid_of(born), name_of(born), home_.read_wall()});
     }
@@ -374,9 +380,12 @@ void station::receive(parcel& arrived)
         const auto slot = static_cast<std::uint32_t>(arrived.to);
         const auto generation = static_cast<std::uint32_t>(arrived.to >> 32);
         envelope* sent = unpack(arrived);
-        if (cell* receiver = find(slot, generation)) [[likely]]
+        if (cell* receiver = find(slot, generation)) [[likely]] {
+            const std::uint32_t queued = receiver->queued();
             deliver(*receiver, sent);
-        else
+            if (receiver->queued() > queued) [[likely]]  // it was neither refused nor dropped
+                home_.message_borne(*receiver);
+        } else
             bury(sent, {shared_.node, static_cast<std::uint16_t>(home_.index()), slot, generation},
                 errc::no_such_actor);
         return;
@@ -770,6 +779,12 @@ parcel_receiver::run_identity station::identify(root_scope& root) noexcept
     const auto& self = static_cast<cell&>(root);
     const bool takes_message = self.is_receptive() && self.first != nullptr;
     return {pid_of(self).key(), takes_message ? self.first->type : nullptr};
+}
+
+bool station::is_mailbox(const run_node& node, const root_scope& root) const noexcept
+{
+    // Of a root that is no cell only the address is formed, and no node lies there.
+    return root.is_receptive() && static_cast<const run_node*>(static_cast<const cell*>(&root)) == &node;
 }
 
 /// A root may also be that of a task which was spawned on its own.

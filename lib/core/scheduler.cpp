@@ -149,6 +149,14 @@ public:
         arm(due);
     }
 
+    /// Handlers of sockets that are ready may follow each other without end. A look at them ends here, by the
+    /// clock, so that it costs nothing while it is short.
+    void has_entered(std::uint64_t now) noexcept override
+    {
+        if (is_looking_ && now - polled_at_ >= look_length)
+            io_.stop();
+    }
+
     void start() override
     {
         thread_ = std::thread([this] { run(); });
@@ -199,7 +207,12 @@ private:
     std::size_t poll()
     {
         polled_at_ = context_->now();
-        return io_.poll();
+        is_looking_ = true;
+        const std::size_t count = io_.poll();
+        is_looking_ = false;
+        if (io_.stopped()) [[unlikely]]
+            io_.restart();
+        return count;
     }
 
     /// Looks for work from other threads for about a microsecond: what answers comes that soon.
@@ -263,6 +276,7 @@ private:
 
     static constexpr int vain_spins_max = 4;
     static constexpr std::uint64_t poll_interval = 50'000;  // nanoseconds
+    static constexpr std::uint64_t look_length = 200'000;   // likewise
 
     const std::uint64_t spin_;
     const bool pin_;
@@ -272,6 +286,7 @@ private:
     asio::steady_timer timer_;
     std::uint64_t armed_for_ = UINT64_MAX;
     std::uint64_t polled_at_ = 0;
+    bool is_looking_ = false;
     int vain_spins_ = 0;
     int skipped_ = 0;
     std::atomic<bool> stopping_{false};

@@ -2,6 +2,8 @@
 
 #include <costar/core/strand.hpp>
 
+#include "parking.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <cstring>
@@ -12,12 +14,14 @@ namespace costar {
 
 namespace {
 
-/// Rounds in which a turn alternates between taking in, running and sending out.
-constexpr int nodes_per_round = 64;
-constexpr int jobs_per_round = 64;
-
 /// Marks a parcel that carries a job instead of a message.
 const char job_parcel = 0;
+
+/// What `parcel::body` holds then.
+struct job_body {
+    job* work;
+    timer_node* deadline;  // to be armed where the parcel waits for long; null for none
+};
 
 std::uint64_t next_serial() noexcept
 {
@@ -29,6 +33,21 @@ void leave(chute& queue) noexcept
 {
     queue.close();
     queue.drop();
+}
+
+/// Marks a parcel behind which another era begins: the number in `parcel::to`.
+const char era_parcel = 0;
+
+/// A new era begins when a thread sends to a strand for the first time, and when it ends. What a thread sends
+/// in one era comes before whatever any thread sends in a later one, so what happened before a thread was
+/// started or after it was joined stays in its order.
+///
+/// Written by any thread. Release: who sees an era sees all that was sent before it began.
+std::atomic<std::uint64_t> current_era{1};
+
+std::uint64_t begin_era() noexcept
+{
+    return current_era.fetch_add(1, std::memory_order_acq_rel) + 1;
 }
 
 class outside_sender;
@@ -46,6 +65,7 @@ public:
     {
         thread_sender = nullptr;
         thread_sender_is_gone = true;
+        begin_era();
         for (entry& known : entries_)
             leave(*known.queue);
     }
@@ -67,7 +87,7 @@ public:
             return gone;
         });
         entries_.reserve(entries_.size() + 1);
-        chute* made = chute::make();
+        chute* made = chute::make(begin_era());
         entries_.push_back({target.serial(), made});
         return *made;
     }
@@ -107,7 +127,11 @@ public:
             leave(*queue_);
     }
 
-    void operator()() { known_->push_back(std::exchange(queue_, nullptr)); }
+    void operator()()
+    {
+        known_->push_back(queue_);
+        std::exchange(queue_, nullptr)->snapshot();  // it may hold what is older than what others hold
+    }
 
 private:
     std::vector<chute*>* known_;
@@ -178,24 +202,28 @@ void strand_context::withdraw(run_node& node) noexcept
             return;
         }
     }
-    for (run_node** link = &fresh_; *link != nullptr; link = &(*link)->next) {
-        if (*link == &node) {
-            *link = node.next;
-            return;
+    for (run_node** list : {&young_births_, &births_}) {
+        for (run_node** link = list; *link != nullptr; link = &(*link)->next) {
+            if (*link == &node) {
+                *link = node.next;
+                if (births_tail_ == &node.next)
+                    births_tail_ = link;
+                return;
+            }
         }
     }
-    std::erase(waiting_room_, &node);
+    if (parking_ != nullptr)
+        parking_->withdraw(node);
 }
 
 void strand_context::forget(root_scope& root) noexcept
 {
     if (root.counted_)
-        backlog_ -= root.queued_;
+        backlog_ -= root.borne_;
     root.queued_ = 0;
-    if (root.parked_) {
-        std::erase(parked_, &root);
-        root.parked_ = false;
-    }
+    root.borne_ = 0;
+    if (root.parked_)
+        parking_->forget(root);
     if (running_ != nullptr && &running_->root() == &root)
         running_ = nullptr;
 }
@@ -222,17 +250,18 @@ void strand_context::send(strand_context& to, const parcel& message)
     send_filled(to.index_, [&](parcel& slot) { std::memcpy(&slot, &message, sizeof(parcel)); });
 }
 
-void strand_context::send_over(peer& target, const parcel& message)
+void strand_context::has_spilled(std::size_t index) noexcept
 {
-    target.overflow.push_back(message);
-    ++overflowed_;
     if (running_ == nullptr)
         return;
-    root_scope& root = running_->root();
-    if (!root.parked_) {
-        root.parked_ = true;
-        parked_.push_back(&root);
+    if (parking_ == nullptr) {
+        try {
+            parking_ = std::make_unique<parking>(peers_.size());
+        } catch (const std::bad_alloc&) {
+            return;  // nobody is held back
+        }
     }
+    parking_->park(running_->root(), index, peers_[index].spill.pushed());
 }
 
 bool strand_context::send_from_outside(const parcel& message)
@@ -252,12 +281,27 @@ chute* strand_context::way_from_outside()
         post(adoption(chutes_, made));
         return &made;
     }
+    // Relaxed: a thread that was joined, or has started this one, has told its era with that.
+    const std::uint64_t era = current_era.load(std::memory_order_relaxed);
+    if (known->pushed_era() != era) [[unlikely]]
+        mark_era(*known, era);
     if (known->full() && known->is_largest() && driver_->may_hold_back())
         hold_back(*known);
     return known;
 }
 
-strand_context::late_way::late_way(strand_context& target) : queue_(chute::make())
+void strand_context::mark_era(chute& queue, std::uint64_t era)
+{
+    parcel* slot = queue.reserve();
+    if (slot == nullptr)
+        return;
+    slot->to = era;
+    slot->kind = &era_parcel;
+    queue.commit();
+    queue.set_pushed_era(era);
+}
+
+strand_context::late_way::late_way(strand_context& target) : queue_(chute::make(begin_era()))
 {
     target.post(adoption(target.chutes_, *queue_));
 }
@@ -267,12 +311,11 @@ strand_context::late_way::~late_way()
     leave(*queue_);
 }
 
-void strand_context::post_in_line(job& work)
+void strand_context::post_in_line(job& work, timer_node* deadline)
 {
     parcel message{};
     message.kind = &job_parcel;
-    job* pointer = &work;
-    std::memcpy(message.body, &pointer, sizeof pointer);
+    ::new (message.body) job_body{&work, deadline != nullptr && deadline->due != 0 ? deadline : nullptr};
     if (current_ == this)
         jobs_.push(&work);
     else if (current_ != nullptr && index_ < current_->peers_.size() &&
@@ -293,7 +336,7 @@ bool strand_context::has_input() const noexcept
         if (!from->empty_hint())
             return true;
     for (const peer& other : peers_)
-        if (other.overflow.size() != other.overflow_begin && !other.out->full())
+        if (!other.spill.empty() && !other.out->full())
             return true;
     return false;
 }
@@ -301,23 +344,26 @@ bool strand_context::has_input() const noexcept
 bool strand_context::turn(bool is_clock_read)
 {
     turn_guard guard(*this);
-    const std::uint64_t end = (is_clock_read ? now_ : read_clock()) + turn_length_;
+    std::uint64_t began = is_clock_read ? now_ : read_clock();
+    const std::uint64_t end = began + turn_length_;
     for (;;) {
         drain();
         fire_timers();
-        run_jobs(jobs_per_round);
+        run_jobs();
         run_ready(nodes_per_round);
         flush();
-        if (!has_ready() && !has_input())
+        if (!has_ready() && !has_input() && now_ < wheel_due_)
             break;
-        if (read_clock() >= end)
+        read_clock();
+        measure_round(began);
+        if (now_ >= end)
             break;
+        began = now_;
     }
     arena_.get().flush();
-    const std::uint64_t due = wheel_.next_due();
-    wheel_due_ = due;
-    if (due != announced_due_)
-        driver_->timer_changed(announced_due_ = due);
+    if (now_ - noted_at_ >= turn_length_)
+        note_deadlines();
+    announce_timer();
     return has_work();
 }
 
@@ -327,38 +373,83 @@ bool strand_context::step()
     read_clock();
     drain();
     fire_timers();
-    const bool node_ready = ready_ != nullptr || fresh_ != nullptr;
+    const bool node_ready = has_ready_node();
     const bool job_ready = !jobs_.empty();
     const bool did_something = node_ready || job_ready;
     if (job_ready && (!node_ready || (chooser_ != nullptr && chooser_->below(2) == 0)))
-        run_jobs(1);
+        run_job(*jobs_.pop());
     else
         run_ready(1);
+    if (ended_ != nullptr)
+        reap();
     flush();
     arena_.get().flush();
+    note_deadlines();
     wheel_due_ = wheel_.next_due();
     return did_something;
 }
 
+/// The rest of a turn, for what a handler has begun from outside of one. A look at what came in belongs to
+/// it: handlers of sockets may follow each other for long.
 void strand_context::leave_turn()
 {
+    const std::uint64_t began = now_;
+    if (has_input())
+        drain();
     fire_timers();
-    run_jobs(jobs_per_round);
+    run_jobs();
     run_ready(nodes_per_round);
     flush();
     arena_.get().flush();
-    const std::uint64_t due = wheel_.next_due();
-    wheel_due_ = due;
-    if (due != announced_due_)
-        driver_->timer_changed(announced_due_ = due);
+    if (units_left_ <= units_per_round_ / 2) {
+        read_clock();
+        measure_round(began);
+    }
+    if (now_ - noted_at_ >= turn_length_)
+        note_deadlines();
+    announce_timer();
     if (has_work())
         wake();
 }
 
+void strand_context::announce_timer()
+{
+    const std::uint64_t due = wheel_.next_due();
+    wheel_due_ = due;
+    if (due != announced_due_)
+        driver_->timer_changed(announced_due_ = due);
+}
+
+/// Fits the next round into about half a turn, so that what comes meanwhile waits no longer.
+void strand_context::measure_round(std::uint64_t began) noexcept
+{
+    const std::uint64_t length = now_ - began;
+    if (length > turn_length_ / 2)
+        units_per_round_ = std::max(1, units_per_round_ / (length > 2 * turn_length_ ? 8 : 2));
+    else if (units_per_round_ < units_max && length < turn_length_ / 8)
+        units_per_round_ = std::min(units_max, units_per_round_ * 2);
+}
+
+/// Takes in what came, a share of each source.
+///
+/// What is visible in the rings and chutes at a look was sent after whatever its sender had posted to the
+/// inbox before. So a look comes in two steps, each as long as it takes, and the next look after the last
+/// one: control work, then what was visible.
 void strand_context::drain()
 {
-    // What is visible in the rings now was sent after whatever its sender had posted to the inbox before; so
-    // the inbox is emptied between the look at the rings and the taking.
+    if (posted_.empty())
+        look();
+    run_posted();
+    if (posted_.empty())
+        take_parcels();
+    if (ended_ != nullptr)
+        reap();
+}
+
+void strand_context::look()
+{
+    // Acquire: what was sent in earlier eras is visible from here on.
+    era_ = current_era.load(std::memory_order_acquire);
     for (peer& other : peers_)
         if (other.in != nullptr)
             other.in->snapshot();
@@ -366,24 +457,36 @@ void strand_context::drain()
         from->snapshot();
     if (!inbox_.empty())
         posted_.append(inbox_.take());
-    while (job* work = posted_.pop())  // a handler that throws leaves the rest for the next turn
-        run_job(*work);
-    take_parcels();
-    if (ended_ != nullptr)
-        reap();
 }
 
-template <class Queue>
-void strand_context::take_from(Queue& queue, std::size_t& taken)
+void strand_context::run_posted()
 {
-    while (backlog_ < backlog_max_ || (ready_ == nullptr && fresh_ == nullptr)) {
+    // A handler that throws leaves the rest for the next turn.
+    for (int left = posted_per_round; left > 0; --left) {
+        job* work = posted_.pop();
+        if (work == nullptr)
+            return;
+        run_job(*work);
+    }
+}
+
+/// Takes from a ring or chute up to where it was looked at, its share of a round, while the backlog is short
+/// or nothing is runnable. Answers how many parcels.
+template <class Queue>
+std::size_t strand_context::take_from(Queue& queue)
+{
+    std::size_t taken = 0;
+    while (taken < parcels_per_round && (backlog_ < backlog_max_ || !has_ready_node())) {
         parcel* arrived = queue.front();
         if (arrived == nullptr)
             break;
+        if constexpr (std::is_same_v<Queue, chute>) {
+            if (arrived->kind == &era_parcel)
+                break;
+        }
         ++taken;
         if (arrived->kind == &job_parcel) {
-            job* work = nullptr;
-            std::memcpy(&work, arrived->body, sizeof work);
+            job* work = std::launder(reinterpret_cast<job_body*>(arrived->body))->work;
             queue.pop();
             run_job(*work);
         } else {
@@ -392,38 +495,119 @@ void strand_context::take_from(Queue& queue, std::size_t& taken)
         }
     }
     queue.release();
+    return taken;
 }
 
 void strand_context::take_parcels()
 {
-    for (peer& other : peers_) {
+    if (chutes_.empty()) {
+        take_from_rings();
+        return;
+    }
+    // Where there is room for little it goes to the rings in one round, and to the chutes in the next.
+    are_chutes_first_ = !are_chutes_first_;
+    if (are_chutes_first_) {
+        take_from_chutes();
+        take_from_rings();
+    } else {
+        take_from_rings();
+        take_from_chutes();
+    }
+    std::erase_if(chutes_, [](chute* from) {
+        const bool finished = from->closed() && from->snapshot() == 0;
+        if (finished)
+            from->drop();
+        return finished;
+    });
+}
+
+/// Each round begins with another ring, so that the last one gets what room there is as often as the first.
+void strand_context::take_from_rings()
+{
+    const std::size_t count = peers_.size();
+    bool is_first = true;
+    for (std::size_t i = 0, at = first_ring_; i < count; ++i, ++at) {
+        if (at >= count)
+            at = 0;
+        peer& other = peers_[at];
         if (other.in == nullptr)
             continue;
-        take_from(*other.in, other.taken);
-        if (other.taken != 0 && other.taken >= ring_slots_ / 4) {  // the peer may sleep until there is room
+        const std::size_t taken = take_from(*other.in);
+        if (taken == 0)
+            continue;
+        if (std::exchange(is_first, false))
+            first_ring_ = at + 1;
+        other.taken += taken;
+        if (other.taken >= ring_slots_ / 4) {  // the peer may sleep until there is room
             other.taken = 0;
             other.context->wake();
         }
     }
-    bool ended = false;
+}
+
+/// The same among the chutes of one era; later ones wait until nothing of it is left.
+void strand_context::take_from_chutes()
+{
+    const std::size_t count = chutes_.size();
     std::size_t taken = 0;
-    for (std::size_t i = 0; i < chutes_.size(); ++i) {
-        take_from(*chutes_[i], taken);
-        ended = ended || chutes_[i]->closed();
-    }
-    if (ended) {
-        std::erase_if(chutes_, [](chute* from) {
-            const bool finished = from->closed() && from->snapshot() == 0;
-            if (finished)
-                from->drop();
-            return finished;
-        });
+    for (std::uint64_t era = oldest_era(); era <= era_ && taken < parcels_per_round; era = oldest_era()) {
+        bool is_first = true;
+        std::size_t taken_now = 0;
+        for (std::size_t i = 0, at = first_chute_; i < count; ++i, ++at) {
+            if (at >= count)
+                at = 0;
+            if (chutes_[at]->taken_era() != era)
+                continue;
+            const std::size_t taken_here = take_from(*chutes_[at]);
+            if (taken_here != 0 && std::exchange(is_first, false))
+                first_chute_ = at + 1;
+            taken_now += taken_here;
+        }
+        taken += taken_now;
+        if (taken_now == 0)
+            break;
     }
 }
 
-void strand_context::run_jobs(int limit)
+/// Passes the marks of eras that nothing of an earlier one lies before, and answers the earliest era of what
+/// waits; UINT64_MAX where nothing does.
+std::uint64_t strand_context::oldest_era() noexcept
 {
-    while (limit-- > 0) {
+    std::uint64_t oldest = UINT64_MAX;
+    for (chute* from : chutes_) {
+        parcel* next = from->front();
+        for (; next != nullptr && next->kind == &era_parcel; next = from->front()) {
+            from->set_taken_era(next->to);
+            from->pop();
+        }
+        // What lies beyond the snapshot of a chute is of the same era, or of a later one.
+        if (next != nullptr || !from->empty_hint())
+            oldest = std::min(oldest, from->taken_era());
+    }
+    return oldest;
+}
+
+/// Deadlines of requests that wait in rings and chutes pass as those of others do.
+void strand_context::note_deadlines()
+{
+    noted_at_ = now_;
+    const auto arm_deadline = [this](parcel& waiting) {
+        if (waiting.kind != &job_parcel)
+            return;
+        auto* body = std::launder(reinterpret_cast<job_body*>(waiting.body));
+        if (timer_node* deadline = std::exchange(body->deadline, nullptr))
+            arm(*deadline, deadline->due);
+    };
+    for (peer& other : peers_)
+        if (other.in != nullptr)
+            other.in->visit_waiting(arm_deadline);
+    for (chute* from : chutes_)
+        from->visit_waiting(arm_deadline);
+}
+
+void strand_context::run_jobs()
+{
+    for (int left = jobs_per_round; left > 0; --left) {
         job* work = jobs_.pop();
         if (work == nullptr)
             break;
@@ -435,14 +619,12 @@ void strand_context::run_jobs(int limit)
 
 run_node* strand_context::pop_ready() noexcept
 {
-    run_node* node = fresh_;
-    if (node != nullptr && (ready_ == nullptr || !fresh_ran_)) {
+    if (has_birth() && (ready_ == nullptr || !fresh_ran_)) {
         fresh_ran_ = true;
-        fresh_ = node->next;
-        return node;
+        return pop_birth();
     }
     fresh_ran_ = false;
-    node = ready_;
+    run_node* node = ready_;
     if (node != nullptr) {
         ready_ = node->next;
         if (ready_ == nullptr)
@@ -451,28 +633,74 @@ run_node* strand_context::pop_ready() noexcept
     return node;
 }
 
+run_node* strand_context::pop_birth() noexcept
+{
+    run_node* node = young_births_;
+    if (node != nullptr && young_ran_ < births_in_a_row) {
+        young_births_ = node->next;
+        ++young_ran_;
+    } else {
+        if (births_ == nullptr)
+            age_births();
+        young_ran_ = 0;
+        node = births_;
+        births_ = node->next;
+        if (births_ == nullptr)
+            births_tail_ = &births_;
+    }
+    node->waiter->scope().root().unborn_ = false;
+    return node;
+}
+
+/// Those that came first have done so for long enough.
+void strand_context::age_births() noexcept
+{
+    births_ = std::exchange(young_births_, nullptr);
+    while (*births_tail_ != nullptr)
+        births_tail_ = &(*births_tail_)->next;
+}
+
+void strand_context::insert_behind(run_node& elder, run_node& node) noexcept
+{
+    node.next = elder.next;
+    elder.next = &node;
+    if (births_tail_ == &elder.next)
+        births_tail_ = &node.next;
+}
+
 run_node* strand_context::pop_chosen() noexcept
 {
-    std::uint64_t count = 0;
-    for (run_node* node = fresh_; node != nullptr; node = node->next)
-        ++count;
+    // Of the births only those that are first in their line: siblings begin in the order of their spawns.
+    std::uint64_t count = (young_births_ != nullptr ? 1 : 0) + (births_ != nullptr ? 1 : 0);
+    const std::uint64_t births = count;
     for (run_node* node = ready_; node != nullptr; node = node->next)
         ++count;
     if (count == 0)
         return nullptr;
     std::uint64_t chosen = chooser_->below(count);
-    run_node* node = fresh_;
-    while (node != nullptr && chosen > 0) {
-        node = node->next;
-        --chosen;
-    }
-    if (node == nullptr) {
-        node = ready_;
-        while (chosen-- > 0)
+    fresh_ran_ = chosen < births;
+    run_node* node = ready_;
+    if (fresh_ran_) {
+        node = chosen == 0 && young_births_ != nullptr ? young_births_ : births_;
+        node->waiter->scope().root().unborn_ = false;
+    } else {
+        for (chosen -= births; chosen > 0; --chosen)
             node = node->next;
     }
     withdraw(*node);
     return node;
+}
+
+/// Must the node of a parked root wait?
+bool strand_context::is_held_back(run_node& node, root_scope& root) noexcept
+{
+    return parking_->hold(node, receiver_->is_mailbox(node, root));
+}
+
+void strand_context::hold_or_make_ready(run_node& node) noexcept
+{
+    if (!parking_->hold(node, true))
+        make_ready(node);
 }
 
 void strand_context::run_one(run_node& node, int slice)
@@ -480,23 +708,29 @@ void strand_context::run_one(run_node& node, int slice)
     scope& within = node.waiter->scope();
     root_scope& root = within.root();
     if (root.parked_ || !root.counted_) [[unlikely]] {
-        if (root.parked_) {
-            waiting_room_.push_back(&node);
+        if (root.parked_ && is_held_back(node, root)) {
+            if (root.counted_) {
+                root.counted_ = false;
+                backlog_ -= root.borne_;
+            }
             return;
         }
-        root.counted_ = true;
-        backlog_ += root.queued_;
+        if (!root.counted_) {
+            root.counted_ = true;
+            backlog_ += root.borne_;
+        }
     }
     running_ = &within;
     slice_ = slice;
     node.waiter->handle().resume();
+    units_left_ -= slice - slice_;
     if (ended_ != nullptr) [[unlikely]]
         reap();
-    if (running_ != nullptr && !root.receptive_) {
+    if (running_ != nullptr && (!root.receptive_ || root.choosy_)) {
         // Its messages wait for something other than the processor, so they must not hold back the rings: the
         // reply it waits for may lie in one.
         root.counted_ = false;
-        backlog_ -= root.queued_;
+        backlog_ -= root.borne_;
     }
 }
 
@@ -505,20 +739,22 @@ void strand_context::run_watched(run_node& node)
     watch(receiver_->identify(node.waiter->scope().root()), [&] { run_one(node, 1); });
 }
 
-void strand_context::run_ready(int limit)
+void strand_context::run_ready(int nodes)
 {
+    units_left_ = units_per_round_;
+    run_node* node = nullptr;
     if (chooser_ != nullptr) [[unlikely]] {
-        for (run_node* node = nullptr; limit > 0 && (node = pop_chosen()) != nullptr; --limit)
+        for (; nodes > 0 && (node = pop_chosen()) != nullptr; --nodes)
             if (hog_limit_ != 0)
                 run_watched(*node);
             else
                 run_one(*node, 1 + static_cast<int>(chooser_->below(4)));
     } else if (hog_limit_ != 0) [[unlikely]] {
-        for (run_node* node = nullptr; limit > 0 && (node = pop_ready()) != nullptr; --limit)
+        for (; nodes > 0 && units_left_ > 0 && (node = pop_ready()) != nullptr; --nodes)
             run_watched(*node);
     } else {
-        for (run_node* node = nullptr; limit > 0 && (node = pop_ready()) != nullptr; --limit)
-            run_one(*node, throughput_);
+        for (; nodes > 0 && units_left_ > 0 && (node = pop_ready()) != nullptr; --nodes)
+            run_one(*node, std::min(throughput_, units_left_));
     }
     running_ = nullptr;
 }
@@ -536,7 +772,10 @@ void strand_context::fire_timers()
 {
     if (now_ < wheel_due_)
         return;
-    wheel_.advance(now_);
+    run_node** const before = ready_tail_;
+    wheel_.advance(now_, timers_per_round);
+    if (parking_ != nullptr && !parking_->empty())
+        parking_->note_due(*before);
     wheel_due_ = wheel_.next_due();
     if (ended_ != nullptr)
         reap();
@@ -547,37 +786,20 @@ void strand_context::flush()
     for (std::size_t i = 0; i < peers_.size(); ++i) {
         if (peers_[i].out == nullptr)
             continue;
-        if (peers_[i].overflow.size() != peers_[i].overflow_begin)
-            flush_overflow(i);
+        if (!peers_[i].spill.empty())
+            flush_spill(i);
         if (peers_[i].out->publish())
             peers_[i].context->wake();
     }
-    if (overflowed_ == 0 && (!parked_.empty() || !waiting_room_.empty()))
-        release_parked();
 }
 
-void strand_context::flush_overflow(std::size_t index)
+void strand_context::flush_spill(std::size_t index)
 {
     peer& target = peers_[index];
-    while (target.overflow_begin < target.overflow.size() &&
-        target.out->push(target.overflow[target.overflow_begin])) {
-        ++target.overflow_begin;
-        --overflowed_;
-    }
-    if (target.overflow_begin == target.overflow.size()) {
-        target.overflow.clear();
-        target.overflow_begin = 0;
-    }
-}
-
-void strand_context::release_parked() noexcept
-{
-    for (root_scope* root : parked_)
-        root->parked_ = false;
-    parked_.clear();
-    for (run_node* node : waiting_room_)
-        make_ready(*node);
-    waiting_room_.clear();
+    while (!target.spill.empty() && target.out->push(target.spill.front()))
+        target.spill.pop();
+    if (parking_ != nullptr)
+        parking_->room_made(index, target.spill.popped());
 }
 
 void strand_context::discard_jobs() noexcept
@@ -595,18 +817,18 @@ void strand_context::discard_input() noexcept
     discard_jobs();
     const auto discard = [this](parcel& left) {
         if (left.kind == &job_parcel) {
-            job* work = nullptr;
-            std::memcpy(&work, left.body, sizeof work);
+            job* work = std::launder(reinterpret_cast<job_body*>(left.body))->work;
             work->run(work, true);
-        } else {
+        } else if (left.kind != &era_parcel) {
             receiver_->discard(left);
         }
     };
     for (peer& other : peers_) {
-        for (; other.overflow_begin < other.overflow.size(); ++other.overflow_begin)
-            discard(other.overflow[other.overflow_begin]);
-        other.overflow.clear();
-        other.overflow_begin = 0;
+        while (!other.spill.empty()) {
+            parcel copy = other.spill.front();
+            other.spill.pop();
+            discard(copy);
+        }
         if (other.in == nullptr)
             continue;
         other.in->publish();  // the producer has ended, perhaps in the middle of a turn

@@ -181,8 +181,8 @@ TEST_CASE(
     for (int read = 1; read <= 50; ++read) {
         sim.send(reader, number{});
         sim.run_until_idle();
-        const std::uint32_t questions = sim.engine().station_at(0).find(source)->handled;
-        CHECK(all.put == static_cast<int>(questions * window));
+        CHECK(all.put % static_cast<int>(window) == 0);
+        CHECK(all.put >= read);
         CHECK(all.put <= read + 2 * static_cast<int>(window));
     }
     sim.stop(reader);

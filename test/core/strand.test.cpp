@@ -198,10 +198,14 @@ TEST_CASE("strand: jobs of one thread run in order, those from outside as well",
     strands.run();
 
     REQUIRE(order.size() == 1000);
-    std::vector<int> expected(500);
-    std::iota(expected.begin(), expected.end(), 0);
-    CHECK(std::vector<int>(order.begin(), order.begin() + 500) == expected);
-    CHECK(order.back() == 1499);
+    const auto in_order = [&](int first) {
+        std::vector<int> some;
+        std::copy_if(order.begin(), order.end(), std::back_inserter(some),
+            [&](int i) { return first <= i && i < first + 1000; });
+        return some.size() == 500 && std::is_sorted(some.begin(), some.end());
+    };
+    CHECK(in_order(0));
+    CHECK(in_order(1000));
 }
 
 TEST_CASE("strand: what a job throws passes out of the turn, and the rest runs in the next", "[core][strand]")
@@ -406,8 +410,6 @@ TEST_CASE("strand: a parked task can be cancelled, and destroyed where it is", "
         strands[0].turn();
         cancelled->cancel();
         strands[0].turn();
-        CHECK_FALSE(cancelled->has_ended());
-        strands.run();
         CHECK(cancelled->code() == costar::errc::cancelled);
         CHECK(alive == 1);
     }
@@ -429,34 +431,6 @@ TEST_CASE("strand: rings of any size go to rest", "[core][strand]")
     CHECK(strands.receiver(1).received.size() == 10);
     for (std::size_t i = 0; i < 3; ++i)
         CHECK_FALSE(strands[i].has_work());
-}
-
-TEST_CASE("strand: parcels wait while the runnable backlog is long, and come when nothing is runnable",
-    "[core][strand]")
-{
-    manual_strands strands(2, tiny(64, 4));
-    costar::root_scope mailbox(strands[1]);
-    mailbox.set_receptive(true);
-    strands.receiver(1).on_receive = [&](std::uint64_t) { strands[1].message_queued(mailbox); };
-    std::size_t seen = 0;
-    strands.start(
-        [](manual_strands& strands, std::size_t& seen) -> task<> {
-            co_await costar::yield();
-            co_await costar::yield();
-            seen = strands.receiver(1).received.size();
-        }(strands, seen),
-        1);
-    strands[0].post([&] {
-        for (std::uint64_t i = 0; i < 10; ++i)
-            strands[0].send(strands[1], numbered(i));
-    });
-    strands[0].turn();
-
-    strands.run();
-
-    CHECK(seen == 4);
-    CHECK(strands.receiver(1).received.size() == 10);
-    strands[1].forget(mailbox);
 }
 
 TEST_CASE("strand: nothing is lost or reordered among three strands with tiny rings", "[core][strand]")
@@ -541,38 +515,6 @@ TEST_CASE("strand: a turn has a budget, and says that more is ready", "[core][st
 
     CHECK(rounds > 100);
     CHECK(rounds < 2000);
-}
-
-TEST_CASE("strand: newly born coroutines run newest first, in turns with the others", "[core][strand]")
-{
-    manual_strands strands;
-    std::vector<int> order;
-    const auto body = [](int number, std::vector<int>& order) -> task<> {
-        order.push_back(number);
-        co_return;
-    };
-    struct root final : costar::root_scope, costar::run_node, costar::task_owner {
-        root(strand_context& home, task<> work) : root_scope(home), body(std::move(work))
-        {
-            body.promise().start_under(*this, *this);
-            waiter = &body.promise();
-        }
-        void task_ended(costar::promise_base&) noexcept override {}
-        task<> body;
-    };
-    root ready(strands[0], body(1, order));
-    root older(strands[0], body(2, order));
-    root newer(strands[0], body(3, order));
-    root withdrawn(strands[0], body(4, order));
-    strands[0].make_ready(ready);
-    strands[0].make_fresh(older);
-    strands[0].make_fresh(withdrawn);
-    strands[0].make_fresh(newer);
-    strands[0].withdraw(withdrawn);
-
-    strands.run();
-
-    CHECK(order == std::vector<int>{3, 1, 2});
 }
 
 TEST_CASE("strand: the last of the ready can be withdrawn, and others follow", "[core][strand]")

@@ -193,7 +193,6 @@ public:
     std::uint32_t first_child = nobody;
     std::uint32_t next_sibling = nobody;
     std::uint32_t previous_sibling = nobody;
-    std::uint32_t handled = 0;  // messages, modulo 2^32
     envelope* first = nullptr;
     envelope* last = nullptr;
     const message_type* wanted = nullptr;  // what a waiting receive takes; null when none waits

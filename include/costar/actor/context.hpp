@@ -73,7 +73,6 @@ protected:
 
     message hold(envelope* taken) noexcept
     {
-        ++self_.handled;
         self_.current = taken;
         taken->hold(self_);
         return message(taken);
@@ -124,10 +123,12 @@ public:
             return false;
         self_.waiter = &promise;
         self_.set_receptive(true);
-        if (there == nullptr)
+        if (there == nullptr) {
             self_.wanted = wanted_;
-        else
+            self_.set_choosy();
+        } else {
             run_again_for(*there);
+        }
         return true;
     }
 

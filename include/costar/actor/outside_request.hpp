@@ -35,8 +35,9 @@ struct request_signature<void> {
 
 /// A request from outside of all actors, with the handler that waits for its end.
 ///
-/// It lives on the strand of the actor that is asked, so the answer needs no way of its own. Its memory comes
-/// from the handler's associated allocator, else from the pool.
+/// It lives on the strand of the actor that is asked, so the answer needs no way of its own. Its deadline
+/// passes, and its cancellation ends it, also while it waits in line to get there. Its memory comes from the
+/// handler's associated allocator, else from the pool.
 template <class Reply, class Handler>
 class outside_request final : private reply_waiter, private timer_node, private stray {
 public:
@@ -68,12 +69,14 @@ public:
         else if (wanted == purpose::stop)
             post.home().post(first_step(*made));  // overtakes messages
         else
-            post.home().post_in_line(make_job(first_step(*made)));
+            post.home().post_in_line(make_job(first_step(*made)), made);
     }
 
     void cancel() noexcept
     {
-        if (token_ != 0) {
+        if (!has_begun_) {
+            end_in_line(errc::cancelled);
+        } else if (token_ != 0) {
             post_.forget(token_);
             if (wanted_ == purpose::room || wanted_ == purpose::answer)
                 post_.withdraw(to_, token_);
@@ -81,7 +84,6 @@ public:
                 post_.forget_end(to_, token_);
             end(errc::cancelled);
         }
-        cancelled_ = true;  // it may not have begun yet
     }
 
 private:
@@ -94,15 +96,19 @@ private:
           stray([](stray& self) noexcept { static_cast<outside_request&>(self).destroy(); }),
           post_(post),
           to_(to),
-          due_(timeout.count() >= 0 ? deadline_from_here(post.home(), timeout) : 0),
           wanted_(wanted),
           memory_(memory),
           completion_(post.home(), std::move(handler))
     {
+        timer_node::due = timeout.count() >= 0 ? deadline_from_here(post.home(), timeout) : 0;
         completion_.connect_cancellation(post.home(), *this);
         sent_ = sent.release();
         timer_node::fire = [](timer_node* timer) {
             auto& self = *static_cast<outside_request*>(timer);
+            if (!self.has_begun_) {
+                self.end_in_line(errc::timed_out);
+                return;
+            }
             self.post_.forget(self.token_);
             self.post_.withdraw(self.to_, self.token_);
             self.end(errc::timed_out);
@@ -134,18 +140,19 @@ private:
     void begin()
     {
         strand_context& home = post_.home();
-        home.keep(*this);
-        if (cancelled_) {
-            end(errc::cancelled);
+        has_begun_ = true;
+        if (has_ended_) {
+            destroy();
             return;
         }
-        if (due_ != 0 && due_ < home.now()) {
+        home.keep(*this);
+        if (due != 0 && due < home.now()) {
             end(errc::timed_out);
             return;
         }
         token_ = post_.expect(*this);
-        if (due_ != 0)
-            home.arm(*this, due_);
+        if (due != 0)
+            home.arm(*this, due);
         if (wanted_ == purpose::stop) {
             post_.stop(to_, token_);
         } else if (wanted_ == purpose::end) {
@@ -159,7 +166,7 @@ private:
         } else {
             envelope* sent = std::exchange(sent_, nullptr);
             sent->reply = token_;
-            sent->deadline = due_;
+            sent->deadline = due;
             post_.send(to_, sent);
         }
     }
@@ -176,6 +183,21 @@ private:
         failure_ = failure;
         post_.home().disarm(*this);
         post_.home().post(last_step(*this));  // the handler is never called by the initiating function
+    }
+
+    /// It is over before it has come to its strand: the handler hears of it now, and what is left is
+    /// destroyed when its turn comes.
+    void end_in_line(errc failure)
+    {
+        if (std::exchange(has_ended_, true))
+            return;
+        post_.home().disarm(*this);
+        post_.home().post([completion = std::move(completion_), failure]() mutable {
+            if constexpr (std::is_void_v<Reply>)
+                completion(make_error_code(failure));
+            else
+                completion(make_error_code(failure), typename request_signature<Reply>::value());
+        });
     }
 
     void complete()
@@ -205,11 +227,11 @@ private:
     station& post_;
     pid to_;
     envelope* sent_ = nullptr;
-    std::uint64_t due_;  // 0 for never
     std::uint64_t token_ = 0;
     errc failure_{};
     purpose wanted_;
-    bool cancelled_ = false;
+    bool has_begun_ = false;  // it has come to its strand
+    bool has_ended_ = false;  // before that
     std::optional<stored_reply<Reply>> value_;
     [[no_unique_address]] allocator memory_;
     costar::completion<Handler> completion_;

@@ -281,6 +281,9 @@ public:
     /// Lets go of one after a failure that the actor survives.
     void give_again(envelope& failed) noexcept;
 
+    /// An actor waits for a message: what failed in its hands it has survived.
+    void has_survived(cell& self) noexcept;
+
     /// It is not let go of, but handed on.
     static void forget_attempt(const envelope& gone) noexcept;
 
@@ -406,6 +409,7 @@ public:
     void discard(parcel& left) noexcept override;
     void reap(run_node& ended) noexcept override;
     run_identity identify(root_scope& root) noexcept override;
+    bool is_mailbox(const run_node& node, const root_scope& root) const noexcept override;
     void report_hog(run_identity who, std::chrono::nanoseconds spent) noexcept override;
     void task_ended(promise_base& promise) noexcept override;
 
@@ -543,8 +547,12 @@ private:
     void release(cell& ended) noexcept;
     cell* find_or_answer(pid target, std::uint64_t token);
     void queue_reap(cell& self) noexcept;
-    void join_family(cell& born, pid parent) noexcept;
-    void become_sibling(cell& born, std::uint32_t& first) noexcept;
+    cell* join_family(cell& born, pid parent) noexcept;
+    cell* become_sibling(cell& born, std::uint32_t& first) noexcept;
+    void queue_birth(cell& born, cell* elder) noexcept
+    {
+        home_.make_fresh(born, born, elder != nullptr && elder->is_unborn() ? elder : nullptr);
+    }
     void leave_family(cell& ended) noexcept;
     void body_ended(cell& self) noexcept;
     void crashed(cell& self, const std::exception_ptr& failure) noexcept;

@@ -148,30 +148,47 @@ private:
 
 /// Outermost scope of a tree of coroutines: an actor or a task spawned on its own.
 ///
-/// The strand keeps its flow control here: how much of the runnable backlog the messages of this root are,
-/// and whether it is parked because a ring it sent into is full.
+/// The strand keeps its flow control here: how many messages wait in the mailbox, how many of them came from
+/// other strands and threads, and whether it is parked because a ring it sent into is full.
 class root_scope : public scope {
 public:
     explicit root_scope(strand_context& home) noexcept : scope(home, true) {}
 
     /// True while the root waits for its mailbox, so that each further message makes it runnable.
     bool is_receptive() const noexcept { return receptive_; }
-    void set_receptive(bool receptive) noexcept { receptive_ = receptive; }
+    void set_receptive(bool receptive) noexcept
+    {
+        receptive_ = receptive;
+        choosy_ = false;
+    }
+
+    /// The root waits for some messages only: the others in its mailbox do not make it runnable.
+    void set_choosy() noexcept { choosy_ = true; }
+
+    /// True from `strand_context::make_fresh` to its first run.
+    bool is_unborn() const noexcept { return unborn_; }
 
     std::uint32_t queued() const noexcept { return queued_; }
 
     /// True once there was a scope inside this one.
     bool had_branches() const noexcept { return had_branches_; }
 
+    /// As if there had been one: what depends on it is looked at more closely.
+    void set_had_branches() noexcept { had_branches_ = true; }
+
 private:
     friend class strand_context;
+    friend class parking;
     friend class child_scope;
 
     bool receptive_ : 1 = false;
-    bool counted_ : 1 = true;  // queued_ is part of the strand's runnable backlog
-    bool parked_ : 1 = false;  // sent into a full ring; runs again when there is room
+    bool choosy_ : 1 = false;  // receptive for some messages only
+    bool counted_ : 1 = true;  // borne_ is part of the strand's backlog
+    bool parked_ : 1 = false;  // sent into a full ring; handles messages again when there is room
+    bool unborn_ : 1 = false;
     bool had_branches_ : 1 = false;
     std::uint32_t queued_ = 0;  // messages in the mailbox
+    std::uint32_t borne_ = 0;   // that many of them, at most, came from other strands and threads
 };
 
 /// Scope inside another one: a branch that can be cancelled alone and is cancelled with its parent.

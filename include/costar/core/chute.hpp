@@ -34,7 +34,16 @@ public:
     /// A new chute. Both sides must call `drop()` once.
     ///
     /// Errors: throws `std::bad_alloc`.
-    static chute* make() { return new chute(segment::make(first_slots)); }
+    static chute* make(std::uint64_t era = 0)
+    {
+        segment* first = segment::make(first_slots);
+        chute* made = new (std::nothrow) chute(first, era);
+        if (made == nullptr) {
+            segment::destroy(first);
+            throw std::bad_alloc();
+        }
+        return made;
+    }
 
     /// Producer: whether the next push would need new memory.
     bool full() noexcept
@@ -105,6 +114,10 @@ public:
                 return 0;
             }
             if (emptying_->tail.load(std::memory_order_relaxed) == head_own_) {
+                if (visiting_ == emptying_) {
+                    visiting_ = next;
+                    visited_ = 0;
+                }
                 segment::destroy(emptying_);
                 emptying_ = next;
                 head_own_ = 0;
@@ -132,6 +145,28 @@ public:
         emptying_->head.store(head_own_, std::memory_order_release);
     }
 
+    /// Consumer: calls `visit` with each parcel that waits and was not visited before, whether it is part of
+    /// the snapshot or lies behind it. It may be changed in place.
+    template <class Visitor>
+    void visit_waiting(Visitor&& visit)
+    {
+        for (;;) {
+            if (visiting_ == emptying_)
+                visited_ = std::max(visited_, head_own_);
+            // Acquire, both: as in `snapshot()`.
+            const std::uint64_t tail = visiting_->tail.load(std::memory_order_acquire);
+            for (; visited_ != tail; ++visited_)
+                visit(*visiting_->at(visited_));
+            segment* next = visiting_->next.load(std::memory_order_acquire);
+            if (next == nullptr)
+                return;
+            if (visiting_->tail.load(std::memory_order_relaxed) == visited_) {
+                visiting_ = next;
+                visited_ = 0;
+            }
+        }
+    }
+
     /// Consumer: whether nothing is there beyond what was popped; a look without order.
     bool empty_hint() const noexcept
     {
@@ -150,6 +185,13 @@ public:
     /// Either side: whether one of them has closed it. A consumer who sees this and then an empty snapshot
     /// has taken all that a producer pushed before it closed.
     bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
+    /// Each side's own note of the era of what it pushes, or takes; the era of the first parcel at first.
+    /// Their meaning is the caller's.
+    std::uint64_t pushed_era() const noexcept { return pushed_era_; }
+    void set_pushed_era(std::uint64_t era) noexcept { pushed_era_ = era; }
+    std::uint64_t taken_era() const noexcept { return taken_era_; }
+    void set_taken_era(std::uint64_t era) noexcept { taken_era_ = era; }
 
     /// Either side: ends this side's hold. The last one disposes of each parcel that was left inside, and
     /// destroys the chute. A side that drops should have closed before.
@@ -209,7 +251,9 @@ private:
         }
     };
 
-    explicit chute(segment* first) noexcept : filling_(first), emptying_(first) {}
+    chute(segment* first, std::uint64_t era) noexcept
+        : filling_(first), pushed_era_(era), emptying_(first), visiting_(first), taken_era_(era)
+    {}
 
     ~chute()
     {
@@ -235,11 +279,15 @@ private:
     alignas(128) segment* filling_;
     std::uint64_t tail_own_ = 0;
     std::uint64_t head_seen_ = 0;
+    std::uint64_t pushed_era_;
 
     // Consumer's.
     alignas(128) segment* emptying_;
     std::uint64_t head_own_ = 0;
     std::uint64_t tail_seen_ = 0;
+    segment* visiting_;
+    std::uint64_t visited_ = 0;  // all below was visited while it waited, or taken
+    std::uint64_t taken_era_;
 
     // Both sides'. `closed_`: false, then true for ever, set by either. `holds_`: 2, 1, 0.
     alignas(128) std::atomic<bool> closed_{false};

@@ -148,6 +148,15 @@ public:
         head_.store(head_own_, std::memory_order_release);
     }
 
+    /// Consumer: calls `visit` with each parcel of the snapshot that waits and was not visited before. It may
+    /// be changed in place.
+    template <class Visitor>
+    void visit_waiting(Visitor&& visit)
+    {
+        for (visited_ = std::max(visited_, head_own_); visited_ != tail_seen_; ++visited_)
+            visit(slots_seen_[visited_ & mask_]);
+    }
+
     /// Whether all that was published has been released; a look without order, on any thread.
     bool empty_hint() const noexcept
     {
@@ -177,6 +186,7 @@ private:
     // Consumer's.
     alignas(128) std::uint64_t head_own_ = 0;
     std::uint64_t tail_seen_ = 0;
+    std::uint64_t visited_ = 0;  // all below was visited while it waited, or taken
     parcel* slots_seen_ = nullptr;
     alignas(64) std::atomic<std::uint64_t> head_{0};  // written by the consumer: all below may be overwritten
 };

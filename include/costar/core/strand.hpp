@@ -3,6 +3,7 @@
 #pragma once
 
 #include <costar/core/asymmetric_fence.hpp>
+#include <costar/core/block_queue.hpp>
 #include <costar/core/cancellation.hpp>
 #include <costar/core/chute.hpp>
 #include <costar/core/clock.hpp>
@@ -34,6 +35,7 @@ namespace costar {
 namespace asio = boost::asio;
 
 class strand;
+class parking;
 
 /// A place in the ready queue: the coroutine to resume, linked without allocation.
 struct run_node {
@@ -60,6 +62,13 @@ public:
         const void* why = nullptr;
     };
     virtual run_identity identify(root_scope&) noexcept { return {}; }
+
+    /// Does a root wait for its mailbox with this node? Else it waits for something that is not held back
+    /// with its messages.
+    virtual bool is_mailbox(const run_node&, const root_scope& root) const noexcept
+    {
+        return root.is_receptive();
+    }
 
     /// Somebody has kept the strand for longer than `turn_options::hog_limit`.
     virtual void report_hog(run_identity, std::chrono::nanoseconds) noexcept {}
@@ -125,6 +134,10 @@ public:
     /// The earliest timer is due at `due` (strand time, nanoseconds; UINT64_MAX for none).
     virtual void timer_changed(std::uint64_t due) = 0;
 
+    /// A handler was run by `strand_context::enter` at strand time `now`: the place to end a look at the
+    /// sockets that has become too long.
+    virtual void has_entered(std::uint64_t /*now*/) noexcept {}
+
     /// Counts executors that track work, so that a borrowed context does not run out of it.
     virtual void work_started() noexcept = 0;
     virtual void work_finished() noexcept = 0;
@@ -140,7 +153,8 @@ struct turn_options {
     /// Longest turn before sockets and timers of the same context get their share.
     std::chrono::nanoseconds turn = std::chrono::microseconds(200);
 
-    /// Messages of runnable actors above which a strand takes no more from other strands.
+    /// Messages from other strands and threads that wait for runnable actors, above which a strand takes no
+    /// more of them. What its actors send to each other does not count.
     std::int64_t backlog = 2048;
 
     /// Slots of the ring between two strands (a power of two).
@@ -236,13 +250,38 @@ public:
         ready_tail_ = &node.next;
     }
 
-    /// Queues a newly born coroutine, newest first, so that trees of them stay shallow in memory. What is
-    /// born and what is ready run in turns.
-    void make_fresh(run_node& node) noexcept
+    /// As `make_ready`, for a coroutine that only lets others go first: it waits, as the messages of its root
+    /// do, while a ring that the root sent into is full.
+    void make_ready_again(run_node& node) noexcept
     {
-        node.next = fresh_;
-        fresh_ = &node;
+        if (node.waiter->scope().root().parked_) [[unlikely]]
+            hold_or_make_ready(node);
+        else
+            make_ready(node);
     }
+
+    /// Queues a newly born coroutine of `root`. What is born and what is ready run in turns.
+    ///
+    /// Order: behind `elder`, a sibling that has not begun either, if there is one. Else what a coroutine in
+    /// its first run gives birth to comes first, so that trees of them stay shallow in memory, and all others
+    /// last. After `births_in_a_row` of those that came first one of the others begins: a birth waits for
+    /// that many younger ones, at most, for each that was there before it.
+    void make_fresh(run_node& node, root_scope& root, run_node* elder = nullptr) noexcept
+    {
+        root.unborn_ = true;
+        if (elder != nullptr)
+            insert_behind(*elder, node);
+        else if (fresh_ran_ && running_ != nullptr) {
+            node.next = young_births_;
+            young_births_ = &node;
+        } else {
+            node.next = nullptr;
+            *births_tail_ = &node;
+            births_tail_ = &node.next;
+        }
+    }
+
+    static constexpr int births_in_a_row = 128;
 
     /// Takes a node out that may be ready or fresh. Linear; for forced ends.
     void withdraw(run_node& node) noexcept;
@@ -262,9 +301,12 @@ public:
     void exhaust_slice() noexcept { slice_ = 0; }
 
     /// Accounts for a message put into a root's mailbox.
-    void message_queued(root_scope& root) noexcept
+    static void message_queued(root_scope& root) noexcept { ++root.queued_; }
+
+    /// Says that the message which was just queued came from another strand or thread.
+    void message_borne(root_scope& root) noexcept
     {
-        ++root.queued_;
+        ++root.borne_;
         backlog_ += root.counted_;
     }
 
@@ -272,7 +314,10 @@ public:
     void message_taken(root_scope& root) noexcept
     {
         --root.queued_;
-        backlog_ -= root.counted_;
+        if (root.borne_ != 0) {
+            --root.borne_;
+            backlog_ -= root.counted_;
+        }
     }
 
     /// Forgets a root that ends, with what it still had queued.
@@ -288,8 +333,9 @@ public:
     template <class Function>
     void post(Function&& function);
 
-    /// Sends to a sibling, from inside a turn. Where the ring is full the parcel waits and the running root
-    /// is parked until there is room.
+    /// Sends to a sibling, from inside a turn. Where the ring is full the parcel waits for room in it, and so
+    /// do the messages of the running root: it is parked. A stop and what has come to its time resume it all
+    /// the same.
     void send(strand_context& to, const parcel& message);
 
     /// As `send`, to the sibling with this index; `fill` writes the parcel where the sibling will read it.
@@ -297,15 +343,15 @@ public:
     void send_filled(std::size_t to, Fill&& fill)
     {
         peer& target = peers_[to];
-        parcel* slot = target.overflow.size() == target.overflow_begin ? target.out->reserve() : nullptr;
+        parcel* slot = target.spill.empty() ? target.out->reserve() : nullptr;
         if (slot != nullptr) [[likely]] {
             fill(*slot);
             target.out->commit();
             return;
         }
-        parcel apart;
-        fill(apart);
-        send_over(target, apart);
+        fill(target.spill.reserve());
+        target.spill.commit();
+        has_spilled(to);
     }
 
     /// Sends from a thread that is in no strand's turn. Blocks for some milliseconds at most, and only where
@@ -326,8 +372,9 @@ public:
         return push_filled(*queue, fill);
     }
 
-    /// Sends a job in line with the parcels of the caller, be it a strand or a foreign thread.
-    void post_in_line(job& work);
+    /// Sends a job in line with the parcels of the caller, be it a strand or a foreign thread. Until the job
+    /// runs, `deadline` may be armed for `deadline.due` where the line is long; 0 there for never.
+    void post_in_line(job& work, timer_node* deadline = nullptr);
 
     /// Gives the strand a turn if it is idle.
     void wake() noexcept
@@ -371,7 +418,7 @@ public:
 
     /// Anything to do now, timers aside?
     bool has_work() const noexcept { return has_ready() || has_input(); }
-    bool has_ready() const noexcept { return ready_ != nullptr || fresh_ != nullptr || !jobs_.empty(); }
+    bool has_ready() const noexcept { return has_ready_node() || !jobs_.empty(); }
     bool has_input() const noexcept;
 
     /// As `has_input`, for those who ask again and again.
@@ -421,23 +468,42 @@ private:
     class turn_guard;
 
     void drain();
+    void look();
+    void run_posted();
     void take_parcels();
+    void take_from_rings();
+    void take_from_chutes();
+    std::uint64_t oldest_era() noexcept;
     template <class Queue>
-    void take_from(Queue& queue, std::size_t& taken);
+    std::size_t take_from(Queue& queue);
+    void note_deadlines();
     void discard_jobs() noexcept;
-    void run_jobs(int limit);
-    void run_ready(int limit);
+    void run_jobs();
+    void run_ready(int nodes);
     void run_one(run_node& node, int slice);
     void run_watched(run_node& node);
+    bool has_ready_node() const noexcept
+    {
+        return ready_ != nullptr || young_births_ != nullptr || births_ != nullptr;
+    }
+    bool has_birth() const noexcept { return young_births_ != nullptr || births_ != nullptr; }
     run_node* pop_ready() noexcept;
+    run_node* pop_birth() noexcept;
     run_node* pop_chosen() noexcept;
+    void insert_behind(run_node& elder, run_node& node) noexcept;
+    void age_births() noexcept;
+    void hold_or_make_ready(run_node& node) noexcept;
+    bool is_held_back(run_node& node, root_scope& root) noexcept;
     void reap() noexcept;
     void fire_timers();
+    void announce_timer();
+    void measure_round(std::uint64_t began) noexcept;
     void flush();
-    void flush_overflow(std::size_t peer);
+    void flush_spill(std::size_t peer);
 
     /// The queue of a foreign thread; null when the thread's own objects are being destroyed.
     chute* way_from_outside();
+    static void mark_era(chute& queue, std::uint64_t era);
 
     /// What one of these still sends has a queue to itself.
     class late_way {
@@ -482,20 +548,34 @@ private:
             receiver_->report_hog(who, std::chrono::nanoseconds(static_cast<std::int64_t>(spent)));
     }
 
-    void release_parked() noexcept;
     void leave_turn();
 
+    friend class parking;
+
     static constinit inline thread_local strand_context* current_ = nullptr;
+
+    // The share of each source in a round.
+    static constexpr int units_max = 512;                  // messages handled and sent
+    static constexpr int nodes_per_round = 64;             // coroutines resumed
+    static constexpr int jobs_per_round = 64;              // handlers posted from inside
+    static constexpr int posted_per_round = 256;           // handlers and control work from the inbox
+    static constexpr std::size_t parcels_per_round = 256;  // of each ring and chute
+    static constexpr std::size_t timers_per_round = 256;
 
     // Touched for every message, by the turn only.
     run_node* ready_ = nullptr;
     run_node** ready_tail_ = &ready_;
-    run_node* fresh_ = nullptr;
+    run_node* young_births_ = nullptr;  // the newest family first
+    run_node* births_ = nullptr;        // the oldest first
+    run_node** births_tail_ = &births_;
+    int young_ran_ = 0;       // of the young since one of the others began
     bool fresh_ran_ = false;  // last, so what is ready comes next
     run_node* ended_ = nullptr;
     scope* running_ = nullptr;
     int slice_ = 0;
     int throughput_;
+    int units_per_round_ = units_max;  // messages, as many as take about half a turn
+    int units_left_ = 0;               // in this round
     std::int64_t backlog_ = 0;
     std::uint64_t now_;
     std::uint64_t wheel_due_ = UINT64_MAX;  // not later than the earliest timer
@@ -521,18 +601,20 @@ private:
         strand_context* context = nullptr;
         ring* out = nullptr;  // to the peer; the peer's `in` is the same
         std::unique_ptr<ring> in;
-        std::vector<parcel> overflow;
-        std::size_t overflow_begin = 0;
-        std::size_t taken = 0;  // from `in` since the peer was last told
+        block_queue<parcel> spill;  // what found `out` full
+        std::size_t taken = 0;      // from `in` since the peer was last told
     };
-    void send_over(peer& target, const parcel& message);
+    void has_spilled(std::size_t peer) noexcept;
 
     std::vector<peer> peers_;
-    std::size_t overflowed_ = 0;           // parcels in all overflows
-    std::vector<root_scope*> parked_;      // roots that sent into a full ring
-    std::vector<run_node*> waiting_room_;  // ready nodes of parked roots
+    std::unique_ptr<parking> parking_;  // roots that sent into a full ring; made by the first
     stray* strays_ = nullptr;
-    std::vector<chute*> chutes_;         // foreign threads that sent here
+    std::vector<chute*> chutes_;  // foreign threads that sent here
+    std::size_t first_ring_ = 0;  // where the next taking begins
+    std::size_t first_chute_ = 0;
+    bool are_chutes_first_ = false;
+    std::uint64_t era_ = 0;              // of the last look
+    std::uint64_t noted_at_ = 0;         // when deadlines were last looked for in rings and chutes
     std::atomic<bool> refusing_{false};  // false until the last turn is over
 
     // Written by others.
@@ -627,6 +709,7 @@ void strand_context::enter(Function&& function)
         watch({}, std::forward<Function>(function));
     leave_turn();
     kicking.done = true;
+    driver_->has_entered(now_);
 }
 
 template <class Function>

@@ -63,7 +63,7 @@ public:
         waiter = &caller.promise();
         home_ = &scope.home();
         if (delay_.count() <= 0) {
-            home_->make_ready(*this);
+            home_->make_ready_again(*this);
             return true;
         }
         scope.attach(*this);
@@ -129,7 +129,7 @@ public:
     void await_suspend(std::coroutine_handle<Promise> caller) noexcept
     {
         waiter = &caller.promise();
-        caller.promise().scope().home().make_ready(*this);
+        caller.promise().scope().home().make_ready_again(*this);
     }
 
     void await_resume() const noexcept {}

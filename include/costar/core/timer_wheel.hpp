@@ -78,8 +78,9 @@ public:
     ///
     /// Time passes from timer to timer: one that a callback arms for a time between the timer that fires
     /// and `now` fires in the same call, in its place; one for a time that has passed by then waits for the
-    /// next call.
-    std::size_t advance(std::uint64_t now)
+    /// next call. After `most` of them the rest waits for the next call too: time stands where the last one
+    /// was due until then.
+    std::size_t advance(std::uint64_t now, std::size_t most = SIZE_MAX)
     {
         assert(!is_advancing_);
         now = std::max(now, now_);
@@ -88,13 +89,14 @@ public:
             return 0;
         }
         is_advancing_ = true;
-        std::size_t fired = fire_until(now);
-        while (tick_ != tick_of(now)) {
+        std::size_t fired = fire_until(now, most);
+        while (fired < most && tick_ != tick_of(now)) {
             step_towards(tick_of(now));
-            fired += fire_until(now);
+            fired += fire_until(now, most - fired);
         }
         is_advancing_ = false;
-        now_ = now;
+        if (fired < most)
+            now_ = now;
         arrived_.splice(late_);
         is_earliest_known_ = false;
         return fired;
@@ -282,12 +284,12 @@ private:
         }
     }
 
-    std::size_t fire_until(std::uint64_t now)
+    std::size_t fire_until(std::uint64_t now, std::size_t most)
     {
         std::size_t fired = 0;
         for (;;) {
             merge_arrived();
-            if (ready_.empty() || ready_.front().due > now) {
+            if (fired == most || ready_.empty() || ready_.front().due > now) {
                 return fired;
             }
             timer_node& timer = ready_.front();

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/core/block_queue.hpp>
+#include <costar/core/strand.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace costar {
+
+/// The roots of one strand that have sent into full rings, and what of theirs waits until these have room.
+///
+/// A parked root handles no message and its yields do not end while a parcel of its own lies in the spill of
+/// a ring. What it waits for otherwise is its own: a stop, a cancellation and whatever has come to its time
+/// resume it at once, and so do answers, sockets and tasks, `free_runs` times. So a root that sends between
+/// its waits cannot fill the memory, and one that has only sent too much does not miss anything.
+///
+/// Thread safety: inside the strand's turn only.
+/// Lifetime: what is held back is forgotten, not resumed, when it is destroyed.
+/// Cost: constant for each root, ring and node, whatever else is parked.
+class parking {
+public:
+    static constexpr std::uint32_t free_runs = 16;
+
+    /// For a strand with that many rings.
+    explicit parking(std::size_t rings) : queues_(rings) {}
+    parking(const parking&) = delete;
+    parking& operator=(const parking&) = delete;
+    ~parking();
+
+    /// Whether nobody is parked.
+    bool empty() const noexcept { return records_.empty(); }
+
+    /// Parks a root until `until` parcels have left the spill of a ring.
+    ///
+    /// Errors: where there is no memory the root is not held back.
+    void park(root_scope& root, std::size_t ring, std::uint64_t until) noexcept;
+
+    /// Takes the node of a parked root when it has to wait; false when it runs.
+    ///
+    /// Errors: where there is no memory it runs.
+    bool hold(run_node& node, bool is_message_or_yield) noexcept;
+
+    /// That many parcels have left the spill of a ring since the beginning.
+    void room_made(std::size_t ring, std::uint64_t popped) noexcept;
+
+    /// These nodes, linked, were made ready because their time has come.
+    void note_due(run_node* first) noexcept;
+
+    /// A root ends.
+    void forget(root_scope& root) noexcept;
+
+    /// Takes a node out that is held back; false when it is not.
+    bool withdraw(run_node& node) noexcept;
+
+private:
+    class held;
+
+    /// A root that is parked, or a memory of one that has ended.
+    struct record {
+        root_scope* root;
+        std::uint32_t rings = 0;  // whose room it waits for
+        std::uint32_t runs_left = free_runs;
+        held* first = nullptr;
+        held* last = nullptr;
+    };
+
+    /// Who waits for a ring, and for which parcel to have left its spill.
+    struct entry {
+        record* who;
+        std::uint64_t until;
+    };
+
+    record* find(const root_scope& root) noexcept;
+    record& find_or_make(root_scope& root);
+    void release(record& ended) noexcept;
+    void let_go(record& ended) noexcept;
+
+    std::unordered_map<const root_scope*, record*> records_;
+    std::vector<block_queue<entry>> queues_;
+    std::unordered_set<const run_node*> due_;
+};
+
+}  // namespace costar
