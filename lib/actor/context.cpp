@@ -75,6 +75,7 @@ message receive_awaiter::hand_over_specially(envelope* taken, bool is_selective)
 
 void receive_awaiter::run_again_for(const envelope* waiting) noexcept
 {
+    self_.set_receptive(true);
     if (self_.has_extras)
         self_.extras()->order.due = waiting;
     self_.home().make_ready(self_);

@@ -374,6 +374,14 @@ void station::bury(envelope* lost, pid to, errc reason) noexcept
     lost->discard();
 }
 
+[[gnu::noinline]] void station::deliver_borne(cell& to, envelope* sent) noexcept
+{
+    const std::uint32_t queued = to.queued();
+    deliver_specially(to, sent);
+    if (to.queued() > queued)  // it was neither refused nor dropped
+        home_.message_borne(to);
+}
+
 void station::receive(parcel& arrived)
 {
     if ((arrived.to & reply_flag) == 0) {
@@ -381,10 +389,12 @@ void station::receive(parcel& arrived)
         const auto generation = static_cast<std::uint32_t>(arrived.to >> 32);
         envelope* sent = unpack(arrived);
         if (cell* receiver = find(slot, generation)) [[likely]] {
-            const std::uint32_t queued = receiver->queued();
-            deliver(*receiver, sent);
-            if (receiver->queued() > queued) [[likely]]  // it was neither refused nor dropped
+            if (!receiver->has_extras) [[likely]] {
+                deliver(*receiver, sent);
                 home_.message_borne(*receiver);
+            } else {
+                deliver_borne(*receiver, sent);
+            }
         } else
             bury(sent, {shared_.node, static_cast<std::uint16_t>(home_.index()), slot, generation},
                 errc::no_such_actor);

@@ -14,8 +14,15 @@ namespace costar {
 
 namespace {
 
-/// Marks a parcel that carries a job instead of a message.
-const char job_parcel = 0;
+/// Mark a parcel that carries a job instead of a message, or none of both.
+const char own_kinds[2] = {};
+constexpr const void* job_parcel = &own_kinds[0];
+
+bool is_own_kind(const void* kind) noexcept
+{
+    return reinterpret_cast<std::uintptr_t>(kind) - reinterpret_cast<std::uintptr_t>(own_kinds) <
+        sizeof own_kinds;
+}
 
 /// What `parcel::body` holds then.
 struct job_body {
@@ -36,7 +43,7 @@ void leave(chute& queue) noexcept
 }
 
 /// Marks a parcel behind which another era begins: the number in `parcel::to`.
-const char era_parcel = 0;
+constexpr const void* era_parcel = &own_kinds[1];
 
 /// A new era begins when a thread sends to a strand for the first time, and when it ends. What a thread sends
 /// in one era comes before whatever any thread sends in a later one, so what happened before a thread was
@@ -296,7 +303,7 @@ void strand_context::mark_era(chute& queue, std::uint64_t era)
     if (slot == nullptr)
         return;
     slot->to = era;
-    slot->kind = &era_parcel;
+    slot->kind = era_parcel;
     queue.commit();
     queue.set_pushed_era(era);
 }
@@ -314,8 +321,12 @@ strand_context::late_way::~late_way()
 void strand_context::post_in_line(job& work, timer_node* deadline)
 {
     parcel message{};
-    message.kind = &job_parcel;
-    ::new (message.body) job_body{&work, deadline != nullptr && deadline->due != 0 ? deadline : nullptr};
+    message.kind = job_parcel;
+    if (deadline != nullptr && (deadline->due == 0 || current_ == this))
+        deadline = nullptr;
+    if (deadline != nullptr)
+        deadlines_sent_.fetch_add(1, std::memory_order_relaxed);
+    ::new (message.body) job_body{&work, deadline};
     if (current_ == this)
         jobs_.push(&work);
     else if (current_ != nullptr && index_ < current_->peers_.size() &&
@@ -350,7 +361,7 @@ bool strand_context::turn(bool is_clock_read)
         drain();
         fire_timers();
         run_jobs();
-        run_ready(nodes_per_round);
+        run_ready();
         flush();
         if (!has_ready() && !has_input() && now_ < wheel_due_)
             break;
@@ -361,8 +372,8 @@ bool strand_context::turn(bool is_clock_read)
         began = now_;
     }
     arena_.get().flush();
-    if (now_ - noted_at_ >= turn_length_)
-        note_deadlines();
+    if (now_ - tended_at_ >= turn_length_)
+        tend_queues();
     announce_timer();
     return has_work();
 }
@@ -379,12 +390,12 @@ bool strand_context::step()
     if (job_ready && (!node_ready || (chooser_ != nullptr && chooser_->below(2) == 0)))
         run_job(*jobs_.pop());
     else
-        run_ready(1);
+        run_single();
     if (ended_ != nullptr)
         reap();
     flush();
     arena_.get().flush();
-    note_deadlines();
+    tend_queues();
     wheel_due_ = wheel_.next_due();
     return did_something;
 }
@@ -398,15 +409,15 @@ void strand_context::leave_turn()
         drain();
     fire_timers();
     run_jobs();
-    run_ready(nodes_per_round);
+    run_ready();
     flush();
     arena_.get().flush();
     if (units_left_ <= units_per_round_ / 2) {
         read_clock();
         measure_round(began);
     }
-    if (now_ - noted_at_ >= turn_length_)
-        note_deadlines();
+    if (now_ - tended_at_ >= turn_length_)
+        tend_queues();
     announce_timer();
     if (has_work())
         wake();
@@ -420,13 +431,14 @@ void strand_context::announce_timer()
         driver_->timer_changed(announced_due_ = due);
 }
 
-/// Fits the next round into about half a turn, so that what comes meanwhile waits no longer.
+/// Fits the next round into about half a turn, so that what comes meanwhile waits no longer. What a round
+/// that had little to do has taken says nothing.
 void strand_context::measure_round(std::uint64_t began) noexcept
 {
     const std::uint64_t length = now_ - began;
     if (length > turn_length_ / 2)
         units_per_round_ = std::max(1, units_per_round_ / (length > 2 * turn_length_ ? 8 : 2));
-    else if (units_per_round_ < units_max && length < turn_length_ / 8)
+    else if (units_left_ <= 0 && units_per_round_ < units_max && length < turn_length_ / 8)
         units_per_round_ = std::min(units_max, units_per_round_ * 2);
 }
 
@@ -440,7 +452,7 @@ void strand_context::drain()
     if (posted_.empty())
         look();
     run_posted();
-    if (posted_.empty())
+    if (has_arrived_ && posted_.empty())
         take_parcels();
     if (ended_ != nullptr)
         reap();
@@ -452,9 +464,9 @@ void strand_context::look()
     era_ = current_era.load(std::memory_order_acquire);
     for (peer& other : peers_)
         if (other.in != nullptr)
-            other.in->snapshot();
+            has_arrived_ |= other.in->snapshot() != 0;
     for (chute* from : chutes_)
-        from->snapshot();
+        has_arrived_ |= from->snapshot() != 0;
     if (!inbox_.empty())
         posted_.append(inbox_.take());
 }
@@ -480,26 +492,28 @@ std::size_t strand_context::take_from(Queue& queue)
         parcel* arrived = queue.front();
         if (arrived == nullptr)
             break;
-        if constexpr (std::is_same_v<Queue, chute>) {
-            if (arrived->kind == &era_parcel)
-                break;
-        }
-        ++taken;
-        if (arrived->kind == &job_parcel) {
-            job* work = std::launder(reinterpret_cast<job_body*>(arrived->body))->work;
-            queue.pop();
-            run_job(*work);
-        } else {
+        if (!is_own_kind(arrived->kind)) [[likely]] {
             receiver_->receive(*arrived);
             queue.pop();
+        } else if (arrived->kind == job_parcel) {
+            const job_body body = *std::launder(reinterpret_cast<job_body*>(arrived->body));
+            queue.pop();
+            if (body.deadline != nullptr)
+                ++deadlines_seen_;
+            run_job(*body.work);
+        } else {
+            break;
         }
+        ++taken;
     }
+    has_arrived_ |= queue.front() != nullptr;
     queue.release();
     return taken;
 }
 
 void strand_context::take_parcels()
 {
+    has_arrived_ = false;
     if (chutes_.empty()) {
         take_from_rings();
         return;
@@ -513,12 +527,6 @@ void strand_context::take_parcels()
         take_from_rings();
         take_from_chutes();
     }
-    std::erase_if(chutes_, [](chute* from) {
-        const bool finished = from->closed() && from->snapshot() == 0;
-        if (finished)
-            from->drop();
-        return finished;
-    });
 }
 
 /// Each round begins with another ring, so that the last one gets what room there is as often as the first.
@@ -576,7 +584,7 @@ std::uint64_t strand_context::oldest_era() noexcept
     std::uint64_t oldest = UINT64_MAX;
     for (chute* from : chutes_) {
         parcel* next = from->front();
-        for (; next != nullptr && next->kind == &era_parcel; next = from->front()) {
+        for (; next != nullptr && next->kind == era_parcel; next = from->front()) {
             from->set_taken_era(next->to);
             from->pop();
         }
@@ -587,22 +595,37 @@ std::uint64_t strand_context::oldest_era() noexcept
     return oldest;
 }
 
-/// Deadlines of requests that wait in rings and chutes pass as those of others do.
 void strand_context::note_deadlines()
 {
-    noted_at_ = now_;
     const auto arm_deadline = [this](parcel& waiting) {
-        if (waiting.kind != &job_parcel)
+        if (waiting.kind != job_parcel)
             return;
         auto* body = std::launder(reinterpret_cast<job_body*>(waiting.body));
-        if (timer_node* deadline = std::exchange(body->deadline, nullptr))
+        if (timer_node* deadline = std::exchange(body->deadline, nullptr)) {
+            ++deadlines_seen_;
             arm(*deadline, deadline->due);
+        }
     };
     for (peer& other : peers_)
         if (other.in != nullptr)
             other.in->visit_waiting(arm_deadline);
     for (chute* from : chutes_)
         from->visit_waiting(arm_deadline);
+}
+
+/// Lets deadlines of requests that wait in rings and chutes pass as those of others do, and lets go of
+/// threads that have ended.
+void strand_context::tend_queues()
+{
+    tended_at_ = now_;
+    if (deadlines_seen_ != deadlines_sent_.load(std::memory_order_relaxed))
+        note_deadlines();
+    std::erase_if(chutes_, [](chute* from) {
+        const bool finished = from->closed() && from->snapshot() == 0;
+        if (finished)
+            from->drop();
+        return finished;
+    });
 }
 
 void strand_context::run_jobs()
@@ -617,15 +640,15 @@ void strand_context::run_jobs()
         reap();
 }
 
-run_node* strand_context::pop_ready() noexcept
+[[gnu::always_inline]] inline run_node* strand_context::pop_ready() noexcept
 {
-    if (has_birth() && (ready_ == nullptr || !fresh_ran_)) {
-        fresh_ran_ = true;
+    if (has_birth() && (ready_ == nullptr || !birth_ran_)) [[unlikely]] {
+        birth_ran_ = true;
         return pop_birth();
     }
-    fresh_ran_ = false;
     run_node* node = ready_;
     if (node != nullptr) {
+        birth_ran_ = false;
         ready_ = node->next;
         if (ready_ == nullptr)
             ready_tail_ = &ready_;
@@ -648,7 +671,8 @@ run_node* strand_context::pop_birth() noexcept
         if (births_ == nullptr)
             births_tail_ = &births_;
     }
-    node->waiter->scope().root().unborn_ = false;
+    newborn_ = &node->waiter->scope().root();
+    newborn_->unborn_ = false;
     return node;
 }
 
@@ -678,11 +702,11 @@ run_node* strand_context::pop_chosen() noexcept
     if (count == 0)
         return nullptr;
     std::uint64_t chosen = chooser_->below(count);
-    fresh_ran_ = chosen < births;
     run_node* node = ready_;
-    if (fresh_ran_) {
+    if (chosen < births) {
         node = chosen == 0 && young_births_ != nullptr ? young_births_ : births_;
-        node->waiter->scope().root().unborn_ = false;
+        newborn_ = &node->waiter->scope().root();
+        newborn_->unborn_ = false;
     } else {
         for (chosen -= births; chosen > 0; --chosen)
             node = node->next;
@@ -703,35 +727,44 @@ void strand_context::hold_or_make_ready(run_node& node) noexcept
         make_ready(node);
 }
 
-void strand_context::run_one(run_node& node, int slice)
+/// The messages of the root wait for something other than the processor, so they must not hold back the
+/// rings: the reply it waits for may lie in one.
+[[gnu::noinline]] void strand_context::stop_counting(root_scope& root) noexcept
+{
+    if (!root.counted_)
+        return;
+    root.counted_ = false;
+    backlog_ -= root.borne_;
+}
+
+/// The root of a node that is about to run is parked, or its messages were not counted. False when it waits.
+[[gnu::noinline]] bool strand_context::may_run(run_node& node, root_scope& root) noexcept
+{
+    if (root.parked_ && is_held_back(node, root)) {
+        stop_counting(root);
+        return false;
+    }
+    if (!root.counted_) {
+        root.counted_ = true;
+        backlog_ += root.borne_;
+    }
+    return true;
+}
+
+[[gnu::always_inline]] inline void strand_context::run_one(run_node& node, int slice)
 {
     scope& within = node.waiter->scope();
     root_scope& root = within.root();
-    if (root.parked_ || !root.counted_) [[unlikely]] {
-        if (root.parked_ && is_held_back(node, root)) {
-            if (root.counted_) {
-                root.counted_ = false;
-                backlog_ -= root.borne_;
-            }
-            return;
-        }
-        if (!root.counted_) {
-            root.counted_ = true;
-            backlog_ += root.borne_;
-        }
-    }
+    if ((root.parked_ || !root.counted_) && !may_run(node, root)) [[unlikely]]
+        return;
     running_ = &within;
     slice_ = slice;
     node.waiter->handle().resume();
-    units_left_ -= slice - slice_;
+    units_left_ -= slice + 1 - slice_;
     if (ended_ != nullptr) [[unlikely]]
         reap();
-    if (running_ != nullptr && (!root.receptive_ || root.choosy_)) {
-        // Its messages wait for something other than the processor, so they must not hold back the rings: the
-        // reply it waits for may lie in one.
-        root.counted_ = false;
-        backlog_ -= root.borne_;
-    }
+    if (running_ != nullptr && root.borne_ != 0 && !root.is_receptive_for_any()) [[unlikely]]
+        stop_counting(root);
 }
 
 void strand_context::run_watched(run_node& node)
@@ -739,23 +772,29 @@ void strand_context::run_watched(run_node& node)
     watch(receiver_->identify(node.waiter->scope().root()), [&] { run_one(node, 1); });
 }
 
-void strand_context::run_ready(int nodes)
+void strand_context::run_ready()
 {
     units_left_ = units_per_round_;
+    const int slice = std::min(throughput_, units_per_round_);
     run_node* node = nullptr;
-    if (chooser_ != nullptr) [[unlikely]] {
-        for (; nodes > 0 && (node = pop_chosen()) != nullptr; --nodes)
-            if (hog_limit_ != 0)
-                run_watched(*node);
-            else
-                run_one(*node, 1 + static_cast<int>(chooser_->below(4)));
-    } else if (hog_limit_ != 0) [[unlikely]] {
-        for (; nodes > 0 && units_left_ > 0 && (node = pop_ready()) != nullptr; --nodes)
+    if (hog_limit_ != 0) [[unlikely]] {
+        while (units_left_ > 0 && (node = pop_ready()) != nullptr)
             run_watched(*node);
     } else {
-        for (; nodes > 0 && units_left_ > 0 && (node = pop_ready()) != nullptr; --nodes)
-            run_one(*node, std::min(throughput_, units_left_));
+        while (units_left_ > 0 && (node = pop_ready()) != nullptr)
+            run_one(*node, slice);
     }
+    running_ = nullptr;
+}
+
+/// One that is chosen, or the next.
+void strand_context::run_single()
+{
+    run_node* node = chooser_ != nullptr ? pop_chosen() : pop_ready();
+    if (node != nullptr && hog_limit_ != 0)
+        run_watched(*node);
+    else if (node != nullptr)
+        run_one(*node, chooser_ != nullptr ? 1 + static_cast<int>(chooser_->below(4)) : throughput_);
     running_ = nullptr;
 }
 
@@ -816,10 +855,10 @@ void strand_context::discard_input() noexcept
 {
     discard_jobs();
     const auto discard = [this](parcel& left) {
-        if (left.kind == &job_parcel) {
+        if (left.kind == job_parcel) {
             job* work = std::launder(reinterpret_cast<job_body*>(left.body))->work;
             work->run(work, true);
-        } else if (left.kind != &era_parcel) {
+        } else if (left.kind != era_parcel) {
             receiver_->discard(left);
         }
     };

@@ -52,7 +52,7 @@ public:
         return true;
     }
 
-    message await_resume(bool is_selective = false)
+    [[gnu::always_inline]] message await_resume(bool is_selective = false)
     {
         self_.set_receptive(false);
         if (self_.is_cancelled() || self_.receive_cancelled || self_.first == nullptr) [[unlikely]]
@@ -63,7 +63,7 @@ public:
     }
 
 protected:
-    message hand_over(envelope* taken, bool is_selective)
+    [[gnu::always_inline]] message hand_over(envelope* taken, bool is_selective)
     {
         self_.home().message_taken(self_);
         if (self_.receives_in_branch || self_.has_extras || taken->type == &type_of<poison_pill>) [[unlikely]]
@@ -115,20 +115,18 @@ public:
     }
 
     template <std::derived_from<promise_base> Promise>
-    bool await_suspend(std::coroutine_handle<Promise> caller)
+    [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<Promise> caller)
     {
         promise_base& promise = caller.promise();
         envelope* const* there = find();
         if (!must_wait(promise.scope(), there != nullptr))
             return false;
         self_.waiter = &promise;
-        self_.set_receptive(true);
-        if (there == nullptr) {
+        self_.set_receptive_for_some();
+        if (there == nullptr)
             self_.wanted = wanted_;
-            self_.set_choosy();
-        } else {
+        else
             run_again_for(*there);
-        }
         return true;
     }
 

@@ -480,6 +480,7 @@ private:
         }
     }
 
+    void deliver_borne(cell& to, envelope* sent) noexcept;
     void put(cell& to, extras_part& more, envelope* sent) noexcept;
     void has_come(cell& to, extras_part& more, const envelope* sent) noexcept;
     bool let_in(cell& to, const admission& arrived) noexcept;

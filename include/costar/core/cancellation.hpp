@@ -155,15 +155,12 @@ public:
     explicit root_scope(strand_context& home) noexcept : scope(home, true) {}
 
     /// True while the root waits for its mailbox, so that each further message makes it runnable.
-    bool is_receptive() const noexcept { return receptive_; }
-    void set_receptive(bool receptive) noexcept
-    {
-        receptive_ = receptive;
-        choosy_ = false;
-    }
+    bool is_receptive() const noexcept { return receptive_ != 0; }
+    void set_receptive(bool receptive) noexcept { receptive_ = receptive ? for_any : 0; }
 
-    /// The root waits for some messages only: the others in its mailbox do not make it runnable.
-    void set_choosy() noexcept { choosy_ = true; }
+    /// As `set_receptive(true)`, for some messages only: the others in its mailbox do not make it runnable.
+    void set_receptive_for_some() noexcept { receptive_ = for_some; }
+    bool is_receptive_for_any() const noexcept { return receptive_ == for_any; }
 
     /// True from `strand_context::make_fresh` to its first run.
     bool is_unborn() const noexcept { return unborn_; }
@@ -181,8 +178,10 @@ private:
     friend class parking;
     friend class child_scope;
 
-    bool receptive_ : 1 = false;
-    bool choosy_ : 1 = false;  // receptive for some messages only
+    static constexpr std::uint8_t for_any = 1;
+    static constexpr std::uint8_t for_some = 2;
+
+    std::uint8_t receptive_ : 2 = 0;
     bool counted_ : 1 = true;  // borne_ is part of the strand's backlog
     bool parked_ : 1 = false;  // sent into a full ring; handles messages again when there is room
     bool unborn_ : 1 = false;

@@ -271,7 +271,7 @@ public:
         root.unborn_ = true;
         if (elder != nullptr)
             insert_behind(*elder, node);
-        else if (fresh_ran_ && running_ != nullptr) {
+        else if (running_ != nullptr && &running_->root() == newborn_) {
             node.next = young_births_;
             young_births_ = &node;
         } else {
@@ -306,6 +306,8 @@ public:
     /// Says that the message which was just queued came from another strand or thread.
     void message_borne(root_scope& root) noexcept
     {
+        if (!root.is_receptive_for_any() && !root.unborn_) [[unlikely]]
+            stop_counting(root);
         ++root.borne_;
         backlog_ += root.counted_;
     }
@@ -476,10 +478,14 @@ private:
     std::uint64_t oldest_era() noexcept;
     template <class Queue>
     std::size_t take_from(Queue& queue);
+    void tend_queues();
     void note_deadlines();
     void discard_jobs() noexcept;
     void run_jobs();
-    void run_ready(int nodes);
+    void run_ready();
+    void run_single();
+    void stop_counting(root_scope& root) noexcept;
+    bool may_run(run_node& node, root_scope& root) noexcept;
     void run_one(run_node& node, int slice);
     void run_watched(run_node& node);
     bool has_ready_node() const noexcept
@@ -555,8 +561,8 @@ private:
     static constinit inline thread_local strand_context* current_ = nullptr;
 
     // The share of each source in a round.
-    static constexpr int units_max = 512;                  // messages handled and sent
-    static constexpr int nodes_per_round = 64;             // coroutines resumed
+    static constexpr int units_max = 1024;  // coroutines resumed, messages handled and sent
+    static constexpr int units_first = 64;
     static constexpr int jobs_per_round = 64;              // handlers posted from inside
     static constexpr int posted_per_round = 256;           // handlers and control work from the inbox
     static constexpr std::size_t parcels_per_round = 256;  // of each ring and chute
@@ -568,14 +574,15 @@ private:
     run_node* young_births_ = nullptr;  // the newest family first
     run_node* births_ = nullptr;        // the oldest first
     run_node** births_tail_ = &births_;
-    int young_ran_ = 0;       // of the young since one of the others began
-    bool fresh_ran_ = false;  // last, so what is ready comes next
+    int young_ran_ = 0;              // of the young since one of the others began
+    bool birth_ran_ = false;         // last, so what is ready comes next
+    root_scope* newborn_ = nullptr;  // that began last
     run_node* ended_ = nullptr;
     scope* running_ = nullptr;
     int slice_ = 0;
     int throughput_;
-    int units_per_round_ = units_max;  // messages, as many as take about half a turn
-    int units_left_ = 0;               // in this round
+    int units_per_round_ = units_first;  // messages, as many as take about half a turn
+    int units_left_ = 0;                 // in this round
     std::int64_t backlog_ = 0;
     std::uint64_t now_;
     std::uint64_t wheel_due_ = UINT64_MAX;  // not later than the earliest timer
@@ -613,12 +620,16 @@ private:
     std::size_t first_ring_ = 0;  // where the next taking begins
     std::size_t first_chute_ = 0;
     bool are_chutes_first_ = false;
-    std::uint64_t era_ = 0;              // of the last look
-    std::uint64_t noted_at_ = 0;         // when deadlines were last looked for in rings and chutes
+    std::uint64_t era_ = 0;        // of the last look
+    bool has_arrived_ = false;     // something that was looked at waits in a ring or chute
+    std::uint64_t tended_at_ = 0;  // when rings and chutes were last looked through
+    std::uint64_t deadlines_seen_ = 0;
     std::atomic<bool> refusing_{false};  // false until the last turn is over
 
     // Written by others.
     alignas(128) inbox inbox_;
+    std::atomic<std::uint64_t> deadlines_sent_{
+        0};  // raised by any thread; a scan that misses one comes again
     alignas(128) std::atomic<std::uint32_t> idle_{0};
     bool sleeps_seldom_ = false;  // never written after the first turn
 };
