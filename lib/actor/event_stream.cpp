@@ -2,9 +2,11 @@
 
 #include <costar/actor/event_stream.hpp>
 
+#include <costar/core/hash.hpp>
 #include <costar/core/log.hpp>
 
-#include <algorithm>
+#include <map>
+#include <mutex>
 #include <new>
 #include <string>
 
@@ -28,57 +30,122 @@ lost_message::~lost_message()
     ::operator delete(memory_, std::align_val_t(16));
 }
 
-/// The list is replaced as a whole at every change, so publishing holds no lock while it calls.
-struct event_stream::state {
+/// Whoever subscribed, by the numbers of their subscriptions, which are their order.
+struct event_stream::channel {
     struct listener {
-        std::uint64_t id;
-        std::type_index type;
+        explicit listener(erased receiver) : receiver(std::move(receiver)) {}
+
         erased receiver;
-        mutable std::atomic<bool> active{true};  // false once, by whoever cancels
+        std::atomic<bool> active{true};  // false once, by whoever cancels
     };
-    using list = std::vector<std::shared_ptr<const listener>>;
 
-    std::mutex mutex;
-    std::shared_ptr<const list> listeners = std::make_shared<const list>();
+    explicit channel(const kind& type) noexcept : type(type) {}
+
+    const kind& type;
+    channel* next = nullptr;            // set before anybody sees it
+    std::atomic<std::size_t> count{0};  // written behind the lock; a relaxed look may be late
+    std::mutex mutex;                   // of what follows
     std::uint64_t last_id = 0;
-    std::atomic<std::size_t> count{0};
+    std::map<std::uint64_t, std::shared_ptr<listener>> listeners;
+};
 
-    std::shared_ptr<const list> snapshot()
+/// A channel that is there once stays, so it is found without a lock. There are as many as there are types
+/// in the program to which somebody subscribes.
+struct event_stream::state {
+    static constexpr std::size_t places = 64;
+
+    ~state()
+    {
+        for (const std::atomic<channel*>& each : channels)
+            for (channel* left = each.load(std::memory_order_relaxed); left != nullptr;)
+                delete std::exchange(left, left->next);
+    }
+
+    std::atomic<channel*>& place_of(const kind& type) noexcept
+    {
+        return channels[mixed(reinterpret_cast<std::uintptr_t>(&type)) % places];
+    }
+
+    channel* find(const kind& type) noexcept
+    {
+        // Acquire: whoever made the channel and entered it here has made the whole of it before.
+        channel* found = place_of(type).load(std::memory_order_acquire);
+        while (found != nullptr && &found->type != &type)
+            found = found->next;
+        return found;
+    }
+
+    channel& made(const kind& type)
     {
         const std::lock_guard lock(mutex);
-        return listeners;
+        if (channel* found = find(type))
+            return *found;
+        std::atomic<channel*>& place = place_of(type);
+        auto* made = new channel(type);
+        made->next = place.load(std::memory_order_relaxed);
+        place.store(made, std::memory_order_release);
+        return *made;
     }
+
+    std::atomic<std::size_t> count{0};  // of all channels together
+    std::mutex mutex;                   // of whoever makes a channel
+    std::atomic<channel*> channels[places]{};
 };
 
 event_stream::event_stream() : state_(std::make_shared<state>()), count_(&state_->count) {}
 
 event_stream::~event_stream() = default;
 
-event_stream::subscription event_stream::subscribe(std::type_index type, erased receiver)
+event_stream::channel* event_stream::find_channel(const kind& type) const noexcept
 {
-    std::shared_ptr<const state::list> old;  // ends behind the lock: what it holds may come back here
-    const std::lock_guard lock(state_->mutex);
-    auto changed = std::make_shared<state::list>(*state_->listeners);
-    const std::uint64_t id = ++state_->last_id;
-    changed->push_back(std::make_shared<const state::listener>(id, type, std::move(receiver)));
-    state_->count.store(changed->size(), std::memory_order_relaxed);
-    old = std::exchange(state_->listeners, std::move(changed));
-    return subscription(state_, id);
+    channel* found = state_->find(type);
+    return found != nullptr && found->count.load(std::memory_order_relaxed) != 0 ? found : nullptr;
 }
 
-void event_stream::publish(std::type_index type, const void* event)
+event_stream::subscription event_stream::subscribe(const kind& type, erased receiver)
 {
-    const auto listeners = state_->snapshot();
-    for (const auto& each : *listeners) {
-        if (each->type != type || !each->active.load(std::memory_order_relaxed))
-            continue;
-        try {
-            each->receiver(event);
-        } catch (
-            const std::exception& thrown) {  // what is being told of has happened; the teller cannot help it
-            log(log_level::error, std::string("a subscriber of events threw: ") + thrown.what());
-        } catch (...) {
-            log(log_level::error, "a subscriber of events threw an exception of unknown type");
+    channel& of = state_->made(type);
+    auto added = std::make_shared<channel::listener>(std::move(receiver));
+    const std::lock_guard lock(of.mutex);
+    const std::uint64_t id = ++of.last_id;
+    of.listeners.emplace_hint(of.listeners.end(), id, std::move(added));
+    of.count.store(of.listeners.size(), std::memory_order_relaxed);
+    state_->count.fetch_add(1, std::memory_order_relaxed);
+    return subscription(state_, of, id);
+}
+
+/// Calls those who had subscribed when it began and have not cancelled when their turn comes, some at a time,
+/// so that it holds no lock while it calls and needs no memory.
+void event_stream::publish(channel& told, const void* event)
+{
+    constexpr std::size_t most = 16;
+    std::uint64_t last = 0;    // that was called
+    std::uint64_t newest = 0;  // that will be
+    for (bool goes_on = true; goes_on;) {
+        std::shared_ptr<channel::listener> some[most];
+        std::size_t count = 0;
+        {
+            const std::lock_guard lock(told.mutex);
+            if (last == 0)
+                newest = told.last_id;
+            auto each = told.listeners.upper_bound(last);
+            for (; count < most && each != told.listeners.end() && each->first <= newest; ++each) {
+                last = each->first;
+                some[count++] = each->second;
+            }
+            goes_on = count == most;
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto called = std::move(some[i]);
+            if (!called->active.load(std::memory_order_relaxed))
+                continue;
+            try {
+                called->receiver(event);
+            } catch (const std::exception& thrown) {  // it has happened; the teller cannot help it
+                log(log_level::error, std::string("a subscriber of events threw: ") + thrown.what());
+            } catch (...) {
+                log(log_level::error, "a subscriber of events threw an exception of unknown type");
+            }
         }
     }
 }
@@ -88,18 +155,16 @@ void event_stream::subscription::cancel() noexcept
     const auto state = std::exchange(state_, {}).lock();
     if (!state)
         return;
-    std::shared_ptr<const state::list> old;
-    const std::lock_guard lock(state->mutex);
-    auto changed = std::make_shared<state::list>(*state->listeners);
-    std::erase_if(*changed, [this](const auto& each) {
-        if (each->id != id_)
-            return false;
-        each->active.store(
-            false, std::memory_order_relaxed);  // no further call, even of a publishing under way
-        return true;
-    });
-    state->count.store(changed->size(), std::memory_order_relaxed);
-    old = std::exchange(state->listeners, std::move(changed));
+    std::shared_ptr<channel::listener> ended;  // ends behind the lock: what it holds may come back here
+    const std::lock_guard lock(channel_->mutex);
+    const auto found = channel_->listeners.find(id_);
+    if (found == channel_->listeners.end())
+        return;
+    ended = std::move(found->second);
+    ended->active.store(false, std::memory_order_relaxed);  // no further call, even of a publishing under way
+    channel_->listeners.erase(found);
+    channel_->count.store(channel_->listeners.size(), std::memory_order_relaxed);
+    state->count.fetch_sub(1, std::memory_order_relaxed);
 }
 
 }  // namespace costar

@@ -296,12 +296,11 @@ bool station::is_looked_at() const noexcept
     cell* elder = join_family(born, parent);
     figures_.live.add(1);
     figures_.spawned.add(1);
-    const bool is_told = shared_.events.has_subscribers();
-    if (is_told)
+    if (shared_.events.has_subscribers<actor_initialized>())
         shared_.events.publish(actor_initialized{pid_of(born), name_of(born), home_.read_wall()});
     if (begin_body(born, std::move(body))) {
         queue_birth(born, elder);
-        if (is_told)
+        if (shared_.events.has_subscribers<actor_started>())
             shared_.events.publish(actor_started{pid_of(born), name_of(born), home_.read_wall()});
     }
     if (shared_.closing.load(std::memory_order_relaxed)) [[unlikely]]
@@ -366,7 +365,7 @@ void station::bury(envelope* lost, pid to, errc reason) noexcept
                 lost->sender ? lost->sender.to_string() : "outside", make_error_code(reason).message());
         });
         // That the news of a dead letter is one itself is not told: its receiver would be told without end.
-        if (shared_.events.has_subscribers() && lost->type != &type_of<dead_letter>)
+        if (shared_.events.has_subscribers<dead_letter>() && lost->type != &type_of<dead_letter>)
             shared_.events.publish(dead_letter{to, lost->sender, reason, lost->type->name(), kept_of(*lost)});
     }
     if (const std::uint64_t token = std::exchange(lost->reply, 0))
@@ -571,7 +570,7 @@ void station::body_ended(cell& self) noexcept
     self.state = life::closing;
     if (restart_asked && !self.stop_requested && (!failure || is_cancellation(failure))) [[unlikely]] {
         self.begin_again = true;
-        if (shared_.events.has_subscribers())
+        if (shared_.events.has_subscribers<actor_restarted>())
             shared_.events.publish(actor_restarted{
                 pid_of(self), name_of(self), "asked to", self.cold->restart_count + 1, home_.read_wall()});
     } else if (failure && !(self.stop_requested && is_cancellation(failure))) [[unlikely]] {
@@ -734,7 +733,7 @@ void station::terminate(cell& self) noexcept
             (*each)->stopped(static_cast<context&>(self));
         more->disarm_idle(home_);  // whoever has set it last
     }
-    const bool is_told = shared_.events.has_subscribers();
+    const bool is_told = shared_.events.has_subscribers<actor_stopped>();
     const std::string name = is_told ? name_of(self) : std::string();
     // Whoever hears of the end, be it by a dead letter, finds neither the pid nor the name any more.
     retire(self);

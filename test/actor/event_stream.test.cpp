@@ -80,6 +80,57 @@ TEST_CASE("event_stream: a subscription can end and begin inside a call", "[acto
     CHECK(seen == std::vector<std::string>{"first", "third"});
 }
 
+TEST_CASE("event_stream: knows which types somebody listens to", "[actor][event_stream]")
+{
+    event_stream events;
+    auto number = events.subscribe<int>([](int) {});
+    CHECK(events.has_subscribers<int>());
+    CHECK_FALSE(events.has_subscribers<double>());
+    CHECK(events.has_subscribers());
+
+    auto text = events.subscribe<std::string>([](const std::string&) {});
+    number.cancel();
+    CHECK_FALSE(events.has_subscribers<int>());
+    CHECK(events.has_subscribers<std::string>());
+    text.cancel();
+    CHECK_FALSE(events.has_subscribers<std::string>());
+    CHECK_FALSE(events.has_subscribers());
+}
+
+TEST_CASE("event_stream: many are called in order, while some end and others begin", "[actor][event_stream]")
+{
+    event_stream events;
+    std::vector<int> seen;
+    std::vector<event_stream::subscription> all;
+    std::vector<event_stream::subscription> late;
+    for (int i = 0; i < 100; ++i)
+        all.push_back(events.subscribe<int>([&, i](int) {
+            seen.push_back(i);
+            if (i % 10 == 5) {
+                for (int other = i - 1; other < i + 4; ++other)
+                    all[static_cast<std::size_t>(other)].cancel();  // among them itself
+                late.push_back(events.subscribe<int>([&, i](int) { seen.push_back(100 + i); }));
+            }
+        }));
+
+    events.publish(1);
+    std::vector<int> expected;
+    for (int i = 0; i < 100; ++i)
+        if (i % 10 < 6 || i % 10 == 9)
+            expected.push_back(i);
+    CHECK(seen == expected);
+
+    seen.clear();
+    events.publish(2);
+    expected.clear();
+    for (int i = 0; i < 100; ++i)
+        if (i % 10 < 4 || i % 10 == 9)
+            expected.push_back(i);
+    for (int i = 5; i < 100; i += 10)
+        expected.push_back(100 + i);
+    CHECK(seen == expected);
+}
+
 TEST_CASE("event_stream: a subscription may outlive the stream", "[actor][event_stream]")
 {
     event_stream::subscription kept;

@@ -15,9 +15,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <typeindex>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -130,7 +129,9 @@ struct dead_letter {
 /// Thread safety: from any thread. Subscribers are called in the publisher's thread, or turn, one after
 /// another, and must not block; an actor subscribes with `engine.subscribe<E>(pid)` and gets events as
 /// messages. Errors: what a subscriber throws is logged, and the others are called. Order: by subscription,
-/// for each publisher. Cost: one atomic load where nobody subscribes to the type.
+/// for each publisher. Cost: one atomic load where nobody subscribes to anything, two or three where nobody
+/// subscribes to the type; to subscribe and to cancel is logarithmic in the subscribers of the type, however
+/// many the others have.
 class event_stream {
 public:
     /// Ends the subscription when destroyed. It may outlive the stream.
@@ -160,19 +161,42 @@ public:
     template <class Event>
     void publish(const Event& event)
     {
-        if (has_subscribers())
-            publish(typeid(Event), &event);
+        if (channel* told = channel_with_subscribers(kind_of<Event>))
+            publish(*told, &event);
     }
 
-    /// False when nobody listens to anything, so that an event need not even be made.
+    /// False when nobody listens to anything.
     bool has_subscribers() const noexcept { return count_->load(std::memory_order_relaxed) != 0; }
+
+    /// False when nobody listens to events of type `Event`, so that one need not even be made.
+    template <class Event>
+    bool has_subscribers() const noexcept
+    {
+        return channel_with_subscribers(kind_of<Event>) != nullptr;
+    }
 
 private:
     using erased = std::function<void(const void*)>;
     struct state;
 
-    subscription subscribe(std::type_index type, erased receiver);
-    void publish(std::type_index type, const void* event);
+    /// Stands for a type of events: each has a record at an address of its own.
+    struct kind {
+        const std::type_info* info;
+    };
+    template <class Event>
+    static inline constexpr kind kind_of{&typeid(Event)};
+
+    /// Those who subscribed to one type.
+    struct channel;
+
+    subscription subscribe(const kind& type, erased receiver);
+    static void publish(channel& told, const void* event);
+
+    channel* channel_with_subscribers(const kind& type) const noexcept
+    {
+        return has_subscribers() ? find_channel(type) : nullptr;
+    }
+    channel* find_channel(const kind& type) const noexcept;
 
     std::shared_ptr<state> state_;
     const std::atomic<std::size_t>* count_;
@@ -181,11 +205,14 @@ private:
 class [[nodiscard]] event_stream::subscription {
 public:
     subscription() = default;
-    subscription(subscription&& other) noexcept : state_(std::move(other.state_)), id_(other.id_) {}
+    subscription(subscription&& other) noexcept
+        : state_(std::move(other.state_)), channel_(other.channel_), id_(other.id_)
+    {}
     subscription& operator=(subscription&& other) noexcept
     {
         cancel();
         state_ = std::move(other.state_);
+        channel_ = other.channel_;
         id_ = other.id_;
         return *this;
     }
@@ -196,16 +223,19 @@ public:
 
 private:
     friend class event_stream;
-    subscription(std::weak_ptr<state> state, std::uint64_t id) : state_(std::move(state)), id_(id) {}
+    subscription(std::weak_ptr<state> state, channel& of, std::uint64_t id)
+        : state_(std::move(state)), channel_(&of), id_(id)
+    {}
 
     std::weak_ptr<state> state_;
+    channel* channel_ = nullptr;  // lives as long as the state
     std::uint64_t id_ = 0;
 };
 
 template <class Event>
 event_stream::subscription event_stream::subscribe(std::function<void(const Event&)> receiver)
 {
-    return subscribe(typeid(Event),
+    return subscribe(kind_of<Event>,
         [receiver = std::move(receiver)](const void* event) { receiver(*static_cast<const Event*>(event)); });
 }
 
@@ -214,7 +244,7 @@ event_stream::subscription event_stream::subscribe(
     std::function<bool(const Event&)> wanted, std::function<void(const Event&)> receiver)
 {
     return subscribe(
-        typeid(Event), [wanted = std::move(wanted), receiver = std::move(receiver)](const void* event) {
+        kind_of<Event>, [wanted = std::move(wanted), receiver = std::move(receiver)](const void* event) {
             if (wanted(*static_cast<const Event*>(event)))
                 receiver(*static_cast<const Event*>(event));
         });
@@ -226,7 +256,7 @@ event_stream::subscription event_stream::subscribe(
     Executor executor, std::function<void(const Event&)> receiver)
 {
     auto shared = std::make_shared<std::function<void(const Event&)>>(std::move(receiver));
-    return subscribe(typeid(Event), [executor = std::move(executor), shared](const void* event) {
+    return subscribe(kind_of<Event>, [executor = std::move(executor), shared](const void* event) {
         boost::asio::post(executor, [shared, copy = *static_cast<const Event*>(event)] { (*shared)(copy); });
     });
 }
