@@ -11,6 +11,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <new>
 #include <utility>
 
 namespace costar {
@@ -75,42 +76,64 @@ std::uint8_t mailbox_order::level_of(const envelope& waiting) const noexcept
     return by_priority_ || level == control ? level : ordinary;
 }
 
+/// The last message of this level, or of the next one above it that has some; null when there is none.
+envelope* mailbox_order::last_from(unsigned level) const noexcept
+{
+    envelope* found = nullptr;
+    for (; level <= control && found == nullptr; ++level)
+        found = tails_[level];
+    return found;
+}
+
 void mailbox_order::insert(cell& self, envelope* sent) noexcept
 {
     const std::uint8_t level = level_of(*sent);
-    controls_ += level == control;
-    envelope* before = nullptr;
-    for (unsigned above = level; above <= control && before == nullptr; ++above)
-        before = tails_[above];
+    has_come(*sent, level);
+    link(self, sent, last_from(level));
     tails_[level] = sent;
-    envelope*& link = before == nullptr ? self.first : before->next;
-    sent->next = link;
-    link = sent;
-    if (sent->next == nullptr)
-        self.last = sent;
 }
 
 void mailbox_order::insert_first(cell& self, envelope* sent) noexcept
 {
     const std::uint8_t level = level_of(*sent);
-    controls_ += level == control;
-    envelope** link = &self.first;
-    while (*link != nullptr && level_of(**link) > level)
-        link = &(*link)->next;
-    if (*link == nullptr || level_of(**link) != level)
+    has_come(*sent, level);
+    link(self, sent, last_from(level + 1U));
+    if (tails_[level] == nullptr)
         tails_[level] = sent;
-    sent->next = *link;
-    *link = sent;
-    if (sent->next == nullptr)
-        self.last = sent;
 }
 
 void mailbox_order::removed(cell& self, envelope* taken) noexcept
 {
     const std::uint8_t level = level_of(*taken);
-    controls_ -= level == control;
+    has_gone(*taken, level);
     if (tails_[level] == taken)
         restore(self, level);
+}
+
+void mailbox_order::has_come(const envelope& sent, std::uint8_t level) noexcept
+{
+    silences_ += sent.type == &type_of<receive_timeout>;
+    if (level != control)
+        return;
+    ++controls_;
+    if (knows_news_)
+        note_news(sent);
+}
+
+void mailbox_order::has_gone(const envelope& taken, std::uint8_t level) noexcept
+{
+    silences_ -= taken.type == &type_of<receive_timeout>;
+    if (level != control)
+        return;
+    --controls_;
+    if (!knows_news_)
+        return;
+    if (taken.type == &type_of<terminated>) {
+        const auto known = news_.find(const_cast<envelope&>(taken).as<terminated>().who);
+        if (known != news_.end() && --known->count == 0)
+            news_.erase(known->who);
+    }
+    knows_news_ = controls_ != 0;
 }
 
 /// Looks for the last message of a level.
@@ -130,6 +153,9 @@ void mailbox_order::restore(cell& self, std::uint8_t level) noexcept
 void mailbox_order::begin(cell& self) noexcept
 {
     controls_ = 0;
+    silences_ = 0;
+    knows_news_ = false;
+    news_.clear();
     std::fill(std::begin(tails_), std::end(tails_), nullptr);
     envelope* left = std::exchange(self.first, nullptr);
     self.last = nullptr;
@@ -142,40 +168,80 @@ void mailbox_order::begin(cell& self) noexcept
 envelope* mailbox_order::take_oldest(cell& self) noexcept
 {
     // By priority the list begins with the most urgent ones: of the least urgent the first is meant.
-    envelope* found = nullptr;
-    envelope* before_found = nullptr;
-    envelope* before = nullptr;
-    for (envelope* each = self.first; each != nullptr; before = std::exchange(each, each->next)) {
-        if (each == due || is_exempt(*this, *each) ||
-            (found != nullptr && level_of(*each) == level_of(*found)))
+    for (unsigned level = lowest; level < control; ++level) {
+        if (tails_[level] == nullptr)
             continue;
-        found = each;
-        before_found = before;
-        if (!by_priority_)
-            break;
+        envelope* before = last_from(level + 1);
+        envelope* each = before == nullptr ? self.first : before->next;
+        while ((each == due || is_exempt(*this, *each)) && each != tails_[level])
+            before = std::exchange(each, each->next);
+        if (each == due || is_exempt(*this, *each))
+            continue;
+        unlink(self, each, before);
+        return each;
     }
-    if (found != nullptr)
-        unlink(self, found, before_found);
-    return found;
+    return nullptr;
+}
+
+bool mailbox_order::has_news_of(const cell& self, pid ended) noexcept
+{
+    constexpr std::uint32_t few = 16;
+    if (!knows_news_ && controls_ > few)
+        learn_news(self);
+    if (knows_news_)
+        return news_.contains(ended);
+    std::uint32_t left = controls_;
+    for (envelope* each = self.first; left != 0; each = each->next, --left)
+        if (each->type == &type_of<terminated> && each->as<terminated>().who == ended)
+            return true;
+    return false;
+}
+
+void mailbox_order::learn_news(const cell& self) noexcept
+{
+    knows_news_ = true;
+    std::uint32_t left = controls_;
+    for (const envelope* each = self.first; left != 0 && knows_news_; each = each->next, --left)
+        note_news(*each);
+}
+
+void mailbox_order::note_news(const envelope& sent) noexcept
+{
+    if (sent.type != &type_of<terminated>)
+        return;
+    const pid who = const_cast<envelope&>(sent).as<terminated>().who;
+    try {
+        if (!news_.insert({who, 1}))
+            ++news_.find(who)->count;
+    } catch (const std::bad_alloc&) {
+        knows_news_ = false;  // they are looked for one by one
+        news_.clear();
+    }
 }
 
 void mailbox_order::forget(cell& self, pid ended) noexcept
 {
-    forget_if(self, [&](envelope& waiting) {
-        return waiting.type == &type_of<terminated> && waiting.as<terminated>().who == ended;
-    });
+    if (!has_news_of(self, ended))
+        return;
+    forget_if(
+        self, [&](const envelope& waiting) { return level_of(waiting) == control; },
+        [&](envelope& waiting) {
+            return waiting.type == &type_of<terminated> && waiting.as<terminated>().who == ended;
+        });
 }
 
 void mailbox_order::forget_silence(cell& self) noexcept
 {
-    forget_if(self, [](const envelope& waiting) { return waiting.type == &type_of<receive_timeout>; });
+    forget_if(
+        self, [&](const envelope&) { return silences_ != 0; },
+        [](const envelope& waiting) { return waiting.type == &type_of<receive_timeout>; });
 }
 
-template <class Predicate>
-void mailbox_order::forget_if(cell& self, Predicate&& is_meant) noexcept
+template <class Continues, class Predicate>
+void mailbox_order::forget_if(cell& self, Continues&& goes_on, Predicate&& is_meant) noexcept
 {
     envelope* before = nullptr;
-    for (envelope* each = self.first; each != nullptr;) {
+    for (envelope* each = self.first; each != nullptr && goes_on(*each);) {
         envelope* const next = each->next;
         if (each != due && is_meant(*each)) {
             unlink(self, each, before);
@@ -188,11 +254,24 @@ void mailbox_order::forget_if(cell& self, Predicate&& is_meant) noexcept
     }
 }
 
+/// Puts a message behind `before`, or first.
+void mailbox_order::link(cell& self, envelope* sent, envelope* before) noexcept
+{
+    envelope*& link = before == nullptr ? self.first : before->next;
+    sent->next = link;
+    link = sent;
+    if (sent->next == nullptr)
+        self.last = sent;
+}
+
 /// Takes a message out that lies behind `before`, or first.
 void mailbox_order::unlink(cell& self, envelope* taken, envelope* before) noexcept
 {
     self.unlink(taken, before);
-    removed(self, taken);
+    const std::uint8_t level = level_of(*taken);
+    has_gone(*taken, level);
+    if (tails_[level] == taken)
+        tails_[level] = before != nullptr && level_of(*before) == level ? before : nullptr;
 }
 
 // What comes
@@ -263,7 +342,7 @@ void station::overflow_with(cell& to, extras_part& more, const admission& arrive
         // Some that nobody asks for have a token too: somebody counts them.
         if (arrived.token != 0 || (arrived.sent->reply != 0 && arrived.sent->type->reply != nullptr)) {
             drop_expired(*this, more);
-            more.waiting.push_back(arrived);
+            more.waiting.insert(arrived);
         } else
             refuse(arrived.sent, 0);
         break;
@@ -375,13 +454,13 @@ void station::withdraw(pid to, std::uint64_t token)
     extras_part* more = receiver != nullptr ? receiver->extras() : nullptr;
     if (more == nullptr || token == 0)
         return;
-    const auto found = std::find_if(more->waiting.begin(), more->waiting.end(),
-        [&](const admission& each) { return each.token == token || each.sent->reply == token; });
+    const auto found = more->waiting.find(token);
     if (found == more->waiting.end())
         return;
-    more->forget(found->sent);
-    found->sent->discard();
-    more->waiting.erase(found);
+    envelope* const given_up = found->sent;
+    more->waiting.erase(token);
+    more->forget(given_up);
+    given_up->discard();
 }
 
 // What leaves
@@ -447,11 +526,13 @@ void station::pass_through(cell& self, message& taken, bool is_selective)
 {
     extras_part& more = *self.extras();
     if (!more.is_needed()) {
-        self.has_extras = false;
+        // To come back to the long way means to look at all messages that wait, so it is left when few do.
+        constexpr std::uint32_t few = 16;
+        self.has_extras = self.queued() > few;
         return;
     }
     envelope* held = taken.envelope_;
-    if (!more.attempts.empty() && !more.task_failed)
+    if (!more.asides.empty() && !more.task_failed)
         drop_failed(self, more, errc::actor_failed);  // the actor has survived what failed
     if (more.keeps_failing)
         more.note_attempt(held);
@@ -508,8 +589,7 @@ void station::finish_specially(envelope& done, bool failed) noexcept
         }
         if (self.current == &done)
             self.current = nullptr;
-        if (attempt* known = failed && !self.stop_requested ? more->attempt_of(&done) : nullptr) {
-            known->is_aside = true;
+        if (failed && !self.stop_requested && more->put_aside(done)) {
             self.set_had_branches();  // the next receive that waits tells that it was survived
             return;
         }
@@ -550,22 +630,36 @@ void station::end_message(cell& self, envelope& done, errc reason) noexcept
 
 attempt* extras_part::attempt_of(const envelope* held) noexcept
 {
-    const auto known = std::find_if(
-        attempts.begin(), attempts.end(), [&](const attempt& each) { return each.which == held; });
+    const auto known = attempts.find(held);
     return known == attempts.end() ? nullptr : &*known;
 }
 
-void extras_part::forget_attempt(const envelope* gone) noexcept
+void extras_part::note_attempt(const envelope* taken)
 {
-    std::erase_if(attempts, [&](const attempt& each) { return each.which == gone; });
+    if (attempt* known = attempt_of(taken))
+        known->number = ++last_number;
+    else
+        attempts.insert({taken, ++last_number});
 }
 
-void extras_part::note_attempt(envelope* taken)
+bool extras_part::put_aside(envelope& failed) noexcept
 {
-    const attempt* known = attempt_of(taken);
-    const attempt noted{taken, known != nullptr ? known->failures : 0};
-    forget_attempt(taken);
-    attempts.push_back(noted);
+    const attempt* known = attempt_of(&failed);
+    if (known == nullptr)
+        return false;
+    try {
+        asides.push_back({&failed, known->number, known->failures});
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
+std::vector<aside> extras_part::take_aside() noexcept
+{
+    std::sort(asides.begin(), asides.end(),
+        [](const aside& one, const aside& other) { return one.number < other.number; });
+    return std::exchange(asides, {});
 }
 
 void extras_part::disarm_idle(strand_context& home) noexcept
@@ -580,7 +674,7 @@ void extras_part::disarm_idle(strand_context& home) noexcept
 void station::forget_attempt(const envelope& gone) noexcept
 {
     if (extras_part* more = gone.receiver().extras())
-        more->forget_attempt(&gone);
+        more->attempts.erase(&gone);
 }
 
 void station::task_fails(cell& owner) noexcept
@@ -592,44 +686,51 @@ void station::task_fails(cell& owner) noexcept
 /// The actor has crashed: what is not given to it again ends.
 void station::settle_failed(cell& self, extras_part& more, bool is_given_again) noexcept
 {
-    const auto is_over = [&](const attempt& each) {
-        return !is_given_again || each.failures >= more.failing.redeliveries || each.which->is_moved();
-    };
-    while (envelope* over = more.take_aside(is_over))
+    std::vector<aside> all = more.take_aside();
+    auto kept = all.begin();
+    for (const aside& each : all) {
+        if (is_given_again && each.failures < more.failing.redeliveries && !each.which->is_moved()) {
+            *kept++ = each;
+            continue;
+        }
+        more.forget(each.which);
         if (more.failing.becomes_dead_letter)
-            bury(over, pid_of(self), errc::actor_failed);
+            bury(each.which, pid_of(self), errc::actor_failed);
         else
-            end_message(self, *over, errc::actor_failed);
+            end_message(self, *each.which, errc::actor_failed);
+    }
+    all.erase(kept, all.end());
+    all.insert(all.end(), more.asides.begin(), more.asides.end());  // by whoever was told of a dead letter
+    more.asides = std::move(all);
 }
 
 /// What is left comes again, before all others and in its order.
 void station::give_back_failed(cell& self, extras_part& more) noexcept
 {
     settle_failed(self, more, true);
-    std::vector<const envelope*> back;
-    for (auto each = more.attempts.rbegin(); each != more.attempts.rend(); ++each) {
-        if (!std::exchange(each->is_aside, false))
-            continue;
-        ++each->failures;
+    const std::vector<aside> back = more.take_aside();
+    for (auto each = back.rbegin(); each != back.rend(); ++each) {
+        ++more.attempt_of(each->which)->failures;
         more.order.insert_first(self, each->which);
         home_.message_queued(self);
-        back.push_back(each->which);
     }
-    for (auto each = back.rbegin(); each != back.rend(); ++each)
-        has_come(self, more, *each);
+    for (const aside& each : back)
+        has_come(self, more, each.which);
 }
 
 /// There was no crash, or no more than that: it ends as any message that was let go of in a failure.
 void station::drop_failed(cell& self, extras_part& more, errc reason) noexcept
 {
-    while (envelope* aside = more.take_aside([](const attempt&) { return true; }))
-        end_message(self, *aside, reason);
+    while (!more.asides.empty())
+        for (const aside& each : more.take_aside()) {
+            more.forget(each.which);
+            end_message(self, *each.which, reason);
+        }
 }
 
 void station::has_survived(cell& self) noexcept
 {
-    const auto& attempts = self.extras()->attempts;
-    if (std::any_of(attempts.begin(), attempts.end(), [](const attempt& each) { return each.is_aside; }))
+    if (!self.extras()->asides.empty())
         home_.post([this, id = pid_of(self)] { look_for_survivor(id); });
 }
 
@@ -664,7 +765,7 @@ void station::stash(cell& self, message&& aside)
     const std::uint32_t failures = known != nullptr ? known->failures : 0;
     envelope* put_aside = aside.release();
     if (failures != 0)
-        more.attempts.push_back({put_aside, failures});
+        more.attempts.insert({put_aside, ++more.last_number, failures});
     put_aside->next = nullptr;
     (more.stash_first == nullptr ? more.stash_first : more.stash_last->next) = put_aside;
     more.stash_last = put_aside;

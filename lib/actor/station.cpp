@@ -918,9 +918,8 @@ void station::destroy_all() noexcept
             }
             for (const admission& left : more->waiting)
                 left.sent->discard();
-            for (const attempt& left : more->attempts)
-                if (left.is_aside)
-                    left.which->discard();
+            for (const aside& left : more->asides)
+                left.which->discard();
             more->disarm_idle(home_);
         }
         if (each.cold != nullptr && each.cold->name != nullptr)

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <support/actors.hpp>
@@ -721,6 +722,74 @@ TEST_CASE("mailbox: by priority the least urgent is dropped", "[actor][mailbox]"
     sim.run_until_idle();
 
     CHECK(seen == std::vector{1, 5});  // the gate needed a place too
+}
+
+TEST_CASE("mailbox: drops by priority as a list of levels does", "[actor][mailbox]")
+{
+    CHECK(rc::check("a full mailbox by priority", [](std::vector<std::uint8_t> urgencies) {
+        constexpr std::size_t limit = 8;
+        simulation sim;
+        std::vector<int> seen;
+        const pid actor = sim.engine().spawn(
+            boxed({.limit = limit, .when_full = overflow::drop_oldest, .by_priority = true}), gated, &seen);
+        sim.run_until_idle();
+        std::vector<parcel_of> list;
+        int next = 0;
+        for (const std::uint8_t each : urgencies) {
+            const parcel_of sent{each % 8, ++next};
+            sim.send(actor, sent);
+            sim.run_until_idle();
+            if (list.size() == limit)
+                list.erase(std::min_element(list.begin(), list.end(),
+                    [](const auto& one, const auto& other) { return one.urgency < other.urgency; }));
+            list.push_back(sent);
+        }
+        if (list.size() == limit)  // the gate needs a place too
+            list.erase(std::min_element(list.begin(), list.end(),
+                [](const auto& one, const auto& other) { return one.urgency < other.urgency; }));
+        sim.send(actor, gate{});
+        sim.run_until_idle();
+        std::sort(list.begin(), list.end(), [](const auto& one, const auto& other) {
+            return std::pair(-one.urgency, one.number) < std::pair(-other.urgency, other.number);
+        });
+        std::vector<int> expected;
+        for (const parcel_of& each : list)
+            expected.push_back(each.number);
+        RC_ASSERT(seen == expected);
+    }));
+}
+
+TEST_CASE("mailbox: the long way is left when few wait", "[actor][mailbox]")
+{
+    simulation sim;
+    std::vector<int> seen;
+    const pid actor = sim.engine().spawn(
+        on(0),
+        [](context& self, std::vector<int>* seen) -> task<> {
+            co_await self.receive<gate>();
+            self.stash(co_await self.receive());
+            while (auto message = co_await self.receive())
+                message.match([&](number& m) {
+                    seen->push_back(m.value);
+                    if (m.value == 30)
+                        self.unstash();
+                });
+        },
+        &seen);
+    sim.run_until_idle();
+    for (int i = 1; i <= 50; ++i)
+        sim.send(actor, number{i});
+    sim.send(actor, gate{});
+    sim.run_until_idle();
+
+    std::vector<int> expected;
+    for (int i = 2; i <= 50; ++i) {
+        expected.push_back(i);
+        if (i == 30)
+            expected.push_back(1);
+    }
+    CHECK(seen == expected);
+    CHECK_FALSE(sim.engine().station_at(0).find(actor)->has_extras);
 }
 
 TEST_CASE("mailbox: control between other messages comes first once there is an order", "[actor][mailbox]")

@@ -6,11 +6,11 @@
 #include <costar/actor/mailbox.hpp>
 #include <costar/actor/middleware.hpp>
 #include <costar/actor/supervision.hpp>
+#include <costar/core/ordered_set.hpp>
 #include <costar/core/strand.hpp>
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -24,6 +24,14 @@ class station;
 struct admission {
     envelope* sent;
     std::uint64_t token;  // answered when there is room; 0 for a request, which is answered later
+
+    /// Under what it is withdrawn. The request must live.
+    struct key {
+        std::uint64_t operator()(const admission& each) const noexcept
+        {
+            return each.token != 0 ? each.token : each.sent->reply;
+        }
+    };
 };
 
 /// Tells an actor that no message came for a while, or ends it.
@@ -39,9 +47,20 @@ struct idle_timer : timer_node {
 
 /// A message in the hands of an actor that may get it again.
 struct attempt {
-    envelope* which;
+    const envelope* which;
+    std::uint64_t number = 0;    // the actor got it as its how many-th
     std::uint32_t failures = 0;  // over which it was given again
-    bool is_aside = false;       // let go of while something failed; what becomes of it is open
+
+    struct key {
+        const envelope* operator()(const attempt& each) const noexcept { return each.which; }
+    };
+};
+
+/// A message that was let go of while something failed; what becomes of it is open.
+struct aside {
+    envelope* which;
+    std::uint64_t number;
+    std::uint32_t failures;
 };
 
 /// What an actor has whose messages take the long way: a limit, an order, middleware, a stash, headers.
@@ -62,28 +81,20 @@ struct extras_part {
     void forget(const envelope* gone) noexcept
     {
         with.erase(gone);
-        forget_attempt(gone);
+        attempts.erase(gone);
     }
 
     // What it may get again.
     attempt* attempt_of(const envelope* held) noexcept;
-    void forget_attempt(const envelope* gone) noexcept;
 
     /// Of one that the actor gets now: the last in the order of what it has.
-    void note_attempt(envelope* taken);
+    void note_attempt(const envelope* taken);
 
-    /// The first that was put aside and that `is_meant`, which is with this actor no longer then; else null.
-    template <class Predicate>
-    envelope* take_aside(Predicate&& is_meant) noexcept
-    {
-        for (const attempt& each : attempts)
-            if (each.is_aside && is_meant(each)) {
-                envelope* const taken = each.which;
-                forget(taken);
-                return taken;
-            }
-        return nullptr;
-    }
+    /// Keeps one that was let go of in a failure; false when the actor cannot get it again.
+    bool put_aside(envelope& failed) noexcept;
+
+    /// What was put aside, in the order in which the actor had it.
+    std::vector<aside> take_aside() noexcept;
 
     /// Ends the watch over silence.
     void disarm_idle(strand_context& home) noexcept;
@@ -96,15 +107,17 @@ struct extras_part {
 
     mailbox_options box;
     mailbox_order order;
-    std::deque<admission> waiting;
+    ordered_set<admission, admission::key> waiting;
 
     std::vector<std::shared_ptr<middleware>> chain;
 
     failing_message failing;
-    bool is_intercepted = false;    // by a test that injects faults
-    bool keeps_failing = false;     // a message over which the actor fails is not just dropped
-    bool task_failed = false;       // and the crash has not come to the body
-    std::vector<attempt> attempts;  // of what it has at hand, in its order, and of what it gets again
+    bool is_intercepted = false;                  // by a test that injects faults
+    bool keeps_failing = false;                   // a message over which the actor fails is not just dropped
+    bool task_failed = false;                     // and the crash has not come to the body
+    ordered_set<attempt, attempt::key> attempts;  // of what it has at hand, and of what it gets again
+    std::vector<aside> asides;
+    std::uint64_t last_number = 0;
 
     envelope* stash_first = nullptr;
     envelope* stash_last = nullptr;
