@@ -85,7 +85,7 @@ message receive_awaiter::swallow(envelope* pill) noexcept
 {
     station& post = station::of(self_);
     if (const std::uint64_t token = std::exchange(pill->reply, 0))
-        self_.rare_part_made().end_waiters.push_back(token);
+        self_.rare_part_made().end_waiters.insert(token);
     pill->discard();
     post.request_stop(self_);
     return {};

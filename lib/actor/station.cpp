@@ -150,7 +150,7 @@ cell* station::join_family(cell& born, pid parent) noexcept
     }
     cell* family = parent ? find(parent.slot(), parent.generation()) : nullptr;
     if (family != nullptr && family->rare() != nullptr && family->rare()->of_children != nullptr)
-        family->rare()->births.push_back(pid_of(born));
+        family->rare()->births.insert(pid_of(born));
     cell* elder = become_sibling(born, family != nullptr ? family->first_child : first_root_);
     return family != nullptr ? elder : nullptr;
 }
@@ -210,15 +210,15 @@ registry::entry* station::claim_name(
 void station::add_distant_child(cell& parent, pid child)
 {
     rare_part& rare = parent.rare_part_made();
-    rare.distant_children.push_back(child);
+    rare.distant_children.insert(child);
     if (rare.of_children != nullptr)
-        rare.births.push_back(child);
+        rare.births.insert(child);
 }
 
 void station::remove_distant_child(cell& parent, pid child) noexcept
 {
-    std::erase(parent.rare()->distant_children, child);
-    std::erase(parent.rare()->births, child);
+    parent.rare()->distant_children.erase(child);
+    parent.rare()->births.erase(child);
 }
 
 std::string station::name_of(const cell& self) const
@@ -483,7 +483,7 @@ void station::forget_end(pid target, std::uint64_t token)
     if (goes_on_at(target, [=](station& theirs) { theirs.forget_end(target, token); }))
         return;
     if (cell* found = find(target); found != nullptr && found->rare() != nullptr)
-        std::erase(found->rare()->end_waiters, token);
+        found->rare()->end_waiters.erase(token);
 }
 
 /// Notes that `token` waits for the end of an actor of this strand.
@@ -496,7 +496,7 @@ cell* station::find_or_answer(pid target, std::uint64_t token)
         answer(token, std::monostate{});
         return nullptr;
     }
-    found->rare_part_made().end_waiters.push_back(token);
+    found->rare_part_made().end_waiters.insert(token);
     return found;
 }
 
@@ -761,9 +761,8 @@ void station::child_ended(std::uint32_t parent_slot, pid child) noexcept
     }
     if (rare_part* rare = parent.rare()) {
         if (child.strand() != strand_)
-            std::erase(rare->distant_children, child);
-        if (!rare->births.empty())
-            std::erase(rare->births, child);
+            rare->distant_children.erase(child);
+        rare->births.erase(child);
     }
     family_changed(parent);
 }
@@ -783,7 +782,7 @@ void station::task_done(cell& owner, std::exception_ptr failure) noexcept
 
 parcel_receiver::run_identity station::identify(root_scope& root) noexcept
 {
-    if (!is_cell(root))
+    if (!root.is_actor())
         return {};
     const auto& self = static_cast<cell&>(root);
     const bool takes_message = self.is_receptive() && self.first != nullptr;
@@ -794,16 +793,6 @@ bool station::is_mailbox(const run_node& node, const root_scope& root) const noe
 {
     // Of a root that is no cell only the address is formed, and no node lies there.
     return root.is_receptive() && static_cast<const run_node*>(static_cast<const cell*>(&root)) == &node;
-}
-
-/// A root may also be that of a task which was spawned on its own.
-bool station::is_cell(const root_scope& root) const noexcept
-{
-    const auto* place = reinterpret_cast<const std::byte*>(&root);
-    return std::any_of(chunks_.begin(), chunks_.end(), [&](const auto& part) {
-        return std::less_equal<>()(part->memory, place) &&
-            std::less<>()(place, part->memory + sizeof part->memory);
-    });
 }
 
 void station::report_hog(run_identity who, std::chrono::nanoseconds spent) noexcept

@@ -256,20 +256,15 @@ void station::treat_siblings(std::uint32_t parent_slot, pid failed, strategy how
     const rare_part* rare = parent.rare();
     if (rare == nullptr || parent.state != life::running)
         return;
-    const std::vector<pid> births = rare->births;
-    auto first = births.begin();
-    if (how == strategy::rest_for_one) {
-        first = std::find(births.begin(), births.end(), failed);
-        if (first == births.end())
-            return;
-    }
-    for (; first != births.end(); ++first) {
-        if (*first == failed)
+    const auto first = how == strategy::rest_for_one ? rare->births.find(failed) : rare->births.begin();
+    const std::vector<pid> concerned(first, rare->births.end());  // some may end at once
+    for (const pid each : concerned) {
+        if (each == failed)
             continue;
         if (what == directive::restart)
-            restart(*first);
+            restart(each);
         else
-            stop(*first, 0);
+            stop(each, 0);
     }
 }
 

@@ -5,34 +5,17 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <exception>
 #include <utility>
 
 namespace costar {
 
-namespace {
-
-/// Does the news of this end wait to be received?
-bool knows_of(const cell& self, pid ended) noexcept
-{
-    for (envelope* each = self.first; each != nullptr; each = each->next)
-        if (each->type == &type_of<terminated> && each->as<terminated>().who == ended)
-            return true;
-    return false;
-}
-
-}  // namespace
-
 void station::watch(cell& self, pid target)
 {
     if (target == pid_of(self))
         return;  // nobody hears of their own end
-    auto& watched = self.rare_part_made().watched;
-    if (std::find(watched.begin(), watched.end(), target) != watched.end())
-        return;
-    watched.push_back(target);
-    add_watcher(target, {pid_of(self), false});
+    if (self.rare_part_made().watched.insert(target))
+        add_watcher(target, {pid_of(self), false});
 }
 
 void station::unwatch(cell& self, pid target)
@@ -40,7 +23,7 @@ void station::unwatch(cell& self, pid target)
     rare_part* rare = self.rare();
     if (rare == nullptr)
         return;
-    if (std::erase(rare->watched, target) != 0)
+    if (rare->watched.erase(target))
         remove_watcher(target, {pid_of(self), false});
     if (rare->extras != nullptr)
         rare->extras->order.forget(self, target);
@@ -50,18 +33,14 @@ void station::link(cell& self, pid target)
 {
     if (target == pid_of(self))
         return;
-    auto& watchers = self.rare_part_made().watchers;
-    const end_watcher tie{target, true};
-    if (std::find(watchers.begin(), watchers.end(), tie) != watchers.end())
-        return;
-    watchers.push_back(tie);
-    add_watcher(target, {pid_of(self), true});
+    if (self.rare_part_made().watchers.insert({target, true}))
+        add_watcher(target, {pid_of(self), true});
 }
 
 void station::unlink(cell& self, pid target)
 {
     rare_part* rare = self.rare();
-    if (rare == nullptr || std::erase(rare->watchers, end_watcher{target, true}) == 0)
+    if (rare == nullptr || !rare->watchers.erase({target, true}))
         return;
     remove_watcher(target, {pid_of(self), true});
 }
@@ -71,9 +50,7 @@ void station::add_watcher(pid target, end_watcher added)
     if (goes_on_at(target, [=](station& theirs) { theirs.add_watcher(target, added); }))
         return;
     if (cell* found = find(target)) {
-        auto& watchers = found->rare_part_made().watchers;
-        if (std::find(watchers.begin(), watchers.end(), added) == watchers.end())
-            watchers.push_back(added);
+        found->rare_part_made().watchers.insert(added);
     } else {
         tell_watcher(added, target, errc::no_such_actor);
     }
@@ -84,7 +61,7 @@ void station::remove_watcher(pid target, end_watcher removed)
     if (goes_on_at(target, [=](station& theirs) { theirs.remove_watcher(target, removed); }))
         return;
     if (cell* found = find(target); found != nullptr && found->rare() != nullptr)
-        std::erase(found->rare()->watchers, removed);
+        found->rare()->watchers.erase(removed);
 }
 
 void station::tell_watcher(end_watcher told, pid ended, errc reason)
@@ -96,11 +73,11 @@ void station::tell_watcher(end_watcher told, pid ended, errc reason)
     if (rare == nullptr)
         return;
     if (!told.is_linked) {
-        if (std::erase(rare->watched, ended) != 0 && !knows_of(*self, ended))  // it has not changed its mind
-            tell(*self, terminated{ended, reason});
+        if (rare->watched.erase(ended) && !self->extras_made().order.has_news_of(*self, ended))
+            tell(*self, terminated{ended, reason});  // it has not changed its mind
         return;
     }
-    if (std::erase(rare->watchers, end_watcher{ended, true}) != 0 && reason != errc::actor_stopped)
+    if (rare->watchers.erase({ended, true}) && reason != errc::actor_stopped)
         fail_from_afar(*self,
             std::make_exception_ptr(
                 error(errc::actor_failed, fmt::format("the linked actor {} has ended", ended))),

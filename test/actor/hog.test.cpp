@@ -3,7 +3,9 @@
 #include <costar/actor/engine.hpp>
 
 #include <costar/core/clock.hpp>
+#include <costar/core/spawn.hpp>
 
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
@@ -62,6 +64,23 @@ TEST_CASE("hog: who keeps a strand for too long is named", "[actor][hog]")
     CHECK(watch.seen[0].duration == 10'000'001ns);
     CHECK(watch.seen[1].type == "support::twice");
     CHECK(watch.seen[1].duration == 20ms);
+}
+
+TEST_CASE("hog: a task that belongs to no actor has no name", "[actor][hog]")
+{
+    hog_watch watch;
+    watch.engine.spawn(busy, &watch.clock);
+    async_spawn(
+        watch.engine.get_executor(),
+        [](manual_clock* clock) -> task<> {
+            clock->set(clock->now() + 20'000'000);
+            co_return;
+        }(&watch.clock),
+        asio::detached);
+    watch.io.run();
+
+    REQUIRE(watch.seen.size() == 1);
+    CHECK_FALSE(watch.seen[0].who);
 }
 
 TEST_CASE("hog: handlers are watched as well, wherever they come from", "[actor][hog]")

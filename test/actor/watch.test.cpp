@@ -188,6 +188,83 @@ TEST_CASE("watch: a watcher that ends leaves nothing behind", "[actor][watch]")
     CHECK(events.dead.empty());
 }
 
+TEST_CASE("watch: many hear of an end in the order of their watches", "[actor][watch]")
+{
+    simulation sim;
+    std::vector<int> told;
+    const pid other = sim.engine().spawn(on(0), helper);
+    std::vector<pid> watchers;
+    for (int i = 0; i < 100; ++i) {
+        watchers.push_back(sim.engine().spawn(
+            on(0),
+            [](context& self, pid other, int number, std::vector<int>* told) -> task<> {
+                self.watch(other);
+                if (co_await self.receive<terminated>())
+                    told->push_back(number);
+            },
+            other, i, &told));
+        sim.run_until_idle();
+    }
+    for (std::size_t i = 0; i < 100; ++i)
+        if (i % 3 != 0)
+            sim.stop(watchers[i]);
+    sim.engine().station_at(0).home().enter([&] {
+        auto& station = sim.engine().station_at(0);
+        std::vector<int> order;
+        for (const end_watcher& each : station.find(other)->rare()->watchers)
+            order.push_back(
+                static_cast<int>(std::find(watchers.begin(), watchers.end(), each.who) - watchers.begin()));
+        CHECK(order.size() == 34);
+        CHECK(std::is_sorted(order.begin(), order.end()));
+    });
+    sim.stop(other);
+    sim.run_until_idle();
+    CHECK(told.size() == 34);
+}
+
+TEST_CASE("watch: news that wait are known, however many wait", "[actor][watch]")
+{
+    simulation sim;
+    const auto count = static_cast<std::size_t>(GENERATE(3, 16, 17, 60));
+    std::vector<pid> others;
+    for (std::size_t i = 0; i < count; ++i)
+        others.push_back(sim.engine().spawn(on(0), helper));
+    std::vector<pid> heard;
+    sim.engine().spawn(
+        on(0),
+        [](context& self, std::vector<pid> others, std::vector<pid>* heard) -> task<> {
+            self.send(self.pid(), number{1});
+            for (const pid each : others)
+                self.watch(each);
+            for (const pid each : others)
+                co_await self.stop(each);
+            for (const pid each : others)
+                self.watch(each);  // asked anew, but the news wait already
+            for (std::size_t i = 0; i < others.size(); i += 2)
+                self.unwatch(others[i]);
+            self.unwatch(pid(7, 7, 7, 7));
+            for (std::size_t i = 0; i < others.size(); i += 4)
+                self.watch(others[i]);  // and these do not any more
+            while (auto message = co_await self.receive(1s)) {
+                if (message.timed_out())
+                    co_return;
+                message.match([&](terminated& m) { heard->push_back(m.who); },
+                    [&](number&) { heard->push_back(self.pid()); });
+            }
+        },
+        others, &heard);
+    sim.advance(2s);
+
+    std::vector<pid> expected;
+    for (std::size_t i = 1; i < count; i += 2)
+        expected.push_back(others[i]);
+    for (std::size_t i = 0; i < count; i += 4)
+        expected.push_back(others[i]);
+    REQUIRE(heard.size() == expected.size() + 1);
+    heard.pop_back();  // the number, behind all news
+    CHECK(heard == expected);
+}
+
 TEST_CASE("watch: a crash goes along a link, an end does not", "[actor][watch]")
 {
     quiet_log quiet;

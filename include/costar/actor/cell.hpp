@@ -5,6 +5,7 @@
 #include <costar/actor/envelope.hpp>
 #include <costar/actor/registry.hpp>
 #include <costar/actor/spawn_options.hpp>
+#include <costar/core/ordered_set.hpp>
 #include <costar/core/strand.hpp>
 #include <costar/core/task.hpp>
 
@@ -12,6 +13,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -66,6 +68,13 @@ struct end_watcher {
     pid who;
     bool is_linked;  // crashes with it
     friend bool operator==(const end_watcher&, const end_watcher&) = default;
+
+    struct hash {
+        std::size_t operator()(const end_watcher& each) const noexcept
+        {
+            return std::hash<pid>()(each.who) * 2 + each.is_linked;
+        }
+    };
 };
 
 struct extras_part;
@@ -76,8 +85,8 @@ struct rare_part {
     ~rare_part();
 
     std::vector<std::uint64_t> restarts;     // when, within the window
-    std::vector<pid> distant_children;       // on other strands
-    std::vector<std::uint64_t> end_waiters;  // reply tokens
+    ordered_set<pid> distant_children;       // on other strands
+    ordered_set<std::uint64_t> end_waiters;  // reply tokens
     std::unique_ptr<restart_timer> pause;
     std::exception_ptr failure;  // of a spawned task, a child or a linked actor
     bool restart_asked = false;  // by somebody else
@@ -87,9 +96,9 @@ struct rare_part {
     run_node* childless = nullptr;  // resumed when no child and no task is left
     std::unique_ptr<supervision_part> supervision;
     std::shared_ptr<const supervisor> of_children;
-    std::vector<pid> births;  // children in the order of their births, where the strategy asks for it
-    std::vector<end_watcher> watchers;
-    std::vector<pid> watched;
+    ordered_set<pid> births;  // children in the order of their births, where the strategy asks for it
+    ordered_set<end_watcher, std::identity, end_watcher::hash> watchers;
+    ordered_set<pid> watched;
     std::unique_ptr<extras_part> extras;
     std::unique_ptr<schedule_book> schedules;
 };
@@ -149,7 +158,7 @@ public:
     static constexpr std::uint32_t nobody = UINT32_MAX;
 
     cell(strand_context& home, std::uint32_t slot, std::uint32_t generation) noexcept
-        : root_scope(home), slot(slot), generation(generation)
+        : root_scope(home, true), slot(slot), generation(generation)
     {}
     ~cell() { delete cold; }
 

@@ -15,6 +15,7 @@ namespace costar {
 /// What travels with a message beside it: names with values, such as the identity of a trace.
 ///
 /// A message that carries some is slower by an allocation and a look-up; one that carries none pays nothing.
+/// Meant for a handful: `set` and `find` compare names one by one, and a copy is one of each.
 ///
 /// Thread safety: a value.
 class headers {

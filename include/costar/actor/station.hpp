@@ -513,7 +513,6 @@ private:
     bool begin_body(cell& self, task<> body) noexcept;
     void start_body(cell& self, task<> body) noexcept;
     void could_not_begin(cell& self, const std::exception_ptr& failure) noexcept;
-    bool is_cell(const root_scope& root) const noexcept;
     void escalate(cell& self, const std::exception_ptr& failure) noexcept;
     std::chrono::nanoseconds pause_before(cell& self) noexcept;
     static bool keeps_children_at_all(const cell& self) noexcept;

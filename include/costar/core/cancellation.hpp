@@ -152,7 +152,12 @@ private:
 /// other strands and threads, and whether it is parked because a ring it sent into is full.
 class root_scope : public scope {
 public:
-    explicit root_scope(strand_context& home) noexcept : scope(home, true) {}
+    explicit root_scope(strand_context& home, bool is_actor = false) noexcept
+        : scope(home, true), is_actor_(is_actor)
+    {}
+
+    /// Is it that of an actor, and not of a task that was spawned on its own?
+    bool is_actor() const noexcept { return is_actor_; }
 
     /// True while the root waits for its mailbox, so that each further message makes it runnable.
     bool is_receptive() const noexcept { return receptive_ != 0; }
@@ -186,6 +191,7 @@ private:
     bool parked_ : 1 = false;  // sent into a full ring; handles messages again when there is room
     bool unborn_ : 1 = false;
     bool had_branches_ : 1 = false;
+    bool is_actor_ : 1;
     std::uint32_t queued_ = 0;  // messages in the mailbox
     std::uint32_t borne_ = 0;   // that many of them, at most, came from other strands and threads
 };

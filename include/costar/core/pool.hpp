@@ -20,7 +20,11 @@ namespace costar {
 /// exchange when it runs short. Larger blocks come from `operator new`.
 ///
 /// Thread safety: the thread that made the arena current, its owner; `deallocate` from any thread.
-/// Lifetime: arenas are never destroyed, they are recycled; see `arena_owner`.
+/// Lifetime: arenas are never destroyed, they are recycled; see `arena_owner`. What was needed at a peak is
+/// kept by its arena for the next one, by size: a block is not given back to the process before its arena has
+/// no owner and all blocks are home. Cells of actors, too, stay with their strand. So a strand holds what its
+/// busiest moment needed in blocks of up to 4096 bytes; larger ones, such as the tables of an `ordered_set`
+/// with hundreds of values, go back at once.
 /// Cost: 1-2 ns for `allocate` and `deallocate` each on the same arena.
 class alignas(128) arena {
 public:
