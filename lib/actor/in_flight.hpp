@@ -12,16 +12,49 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace costar {
+
+class routee;
+
+/// The routees of a router, and what is in flight at them.
+class load_book {
+public:
+    /// Knows which routee has the least in flight, if `orders`.
+    explicit load_book(bool orders) noexcept : orders_(orders) {}
+    load_book(const load_book&) = delete;
+    load_book& operator=(const load_book&) = delete;
+
+    /// Messages in flight at those who are routees now.
+    std::size_t total() const noexcept { return total_; }
+
+    /// The routee with the fewest messages in flight; among those that have equally few, the one that has
+    /// waited longest for the next.
+    routee& least() const noexcept { return *heap_.front(); }
+
+    void add(routee& joined);
+    void remove(routee& left) noexcept;
+    void changed(routee& of, bool is_more) noexcept;
+
+private:
+    static bool is_before(const routee& one, const routee& other) noexcept;
+    void put(routee& moved, std::size_t place) noexcept;
+    void rise(std::size_t place) noexcept;
+    void sink(std::size_t place) noexcept;
+
+    const bool orders_;
+    std::size_t total_ = 0;
+    std::uint64_t last_turn_ = 0;
+    std::vector<routee*> heap_;  // none is before the one at half its place
+};
 
 /// One routee, and how much of what it got is in flight.
 ///
 /// Lifetime: until neither the router nor something in flight knows it any more.
 class routee {
 public:
-    /// `total` counts what is in flight at all routees of the router.
-    routee(std::size_t& total, pid who, bool is_own) noexcept : who(who), is_own(is_own), total_(&total) {}
+    routee(pid who, bool is_own) noexcept : who(who), is_own(is_own) {}
     routee(const routee&) = delete;
     routee& operator=(const routee&) = delete;
 
@@ -37,27 +70,40 @@ public:
     void take_one() noexcept
     {
         ++load_;
-        ++*total_;
         ++holders_;
+        if (book_ != nullptr)
+            book_->changed(*this, true);
     }
 
     void finish_one() noexcept
     {
         --load_;
-        if (total_ != nullptr)
-            --*total_;
+        if (book_ != nullptr)
+            book_->changed(*this, false);
         let_go();
+    }
+
+    void join(load_book& book)
+    {
+        book.add(*this);
+        book_ = &book;
     }
 
     /// The router does not know it any more.
     void leave() noexcept
     {
-        *std::exchange(total_, nullptr) -= load_;
+        if (book_ != nullptr)
+            std::exchange(book_, nullptr)->remove(*this);
         let_go();
     }
 
+    struct key {
+        const pid& operator()(const routee* each) const noexcept { return each->who; }
+    };
+
     const pid who;
-    const bool is_own;  // a child of the router
+    const bool is_own;       // a child of the router
+    std::uint32_t home = 0;  // its place for a consistent hash
 
 private:
     ~routee() = default;
@@ -68,10 +114,84 @@ private:
             delete this;
     }
 
-    std::size_t* total_;  // null when it has left
+    friend class load_book;
+
+    load_book* book_ = nullptr;  // null when it has left
     std::size_t load_ = 0;
     std::size_t holders_ = 1;
+    std::size_t place_ = 0;   // in the book
+    std::uint64_t turn_ = 0;  // when it got the last message
 };
+
+inline bool load_book::is_before(const routee& one, const routee& other) noexcept
+{
+    return one.load_ != other.load_ ? one.load_ < other.load_ : one.turn_ < other.turn_;
+}
+
+inline void load_book::put(routee& moved, std::size_t place) noexcept
+{
+    heap_[place] = &moved;
+    moved.place_ = place;
+}
+
+inline void load_book::rise(std::size_t place) noexcept
+{
+    routee& moved = *heap_[place];
+    for (; place != 0 && is_before(moved, *heap_[(place - 1) / 2]); place = (place - 1) / 2)
+        put(*heap_[(place - 1) / 2], place);
+    put(moved, place);
+}
+
+inline void load_book::sink(std::size_t place) noexcept
+{
+    routee& moved = *heap_[place];
+    for (std::size_t next = place * 2 + 1; next < heap_.size(); next = place * 2 + 1) {
+        if (next + 1 < heap_.size() && is_before(*heap_[next + 1], *heap_[next]))
+            ++next;
+        if (!is_before(*heap_[next], moved))
+            break;
+        put(*heap_[next], place);
+        place = next;
+    }
+    put(moved, place);
+}
+
+inline void load_book::add(routee& joined)
+{
+    if (!orders_)
+        return;
+    heap_.push_back(&joined);
+    joined.turn_ = ++last_turn_;
+    rise(heap_.size() - 1);
+}
+
+inline void load_book::remove(routee& left) noexcept
+{
+    total_ -= left.load_;
+    if (!orders_)
+        return;
+    const std::size_t place = left.place_;
+    routee& last = *heap_.back();
+    heap_.pop_back();
+    if (&last == &left)
+        return;
+    put(last, place);
+    rise(place);
+    sink(last.place_);
+}
+
+inline void load_book::changed(routee& of, bool is_more) noexcept
+{
+    total_ = is_more ? total_ + 1 : total_ - 1;
+    if (!orders_)
+        return;
+    if (is_more) {
+        of.turn_ = ++last_turn_;
+        sink(of.place_);
+    } else {
+        rise(of.place_);
+    }
+}
 
 /// A request that was given to several routees, until the last of them has let go of it.
 class gathering {

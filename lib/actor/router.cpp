@@ -7,12 +7,15 @@
 #include <costar/actor/engine.hpp>
 #include <costar/actor/extras.hpp>
 #include <costar/actor/outgoing.hpp>
+#include <costar/core/consistent_hash.hpp>
 #include <costar/core/log.hpp>
+#include <costar/core/ordered_set.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 namespace costar {
 
@@ -22,6 +25,11 @@ namespace {
 struct passing {
     held_envelope sent;
     std::unique_ptr<headers> with;
+};
+
+/// Ends a routee that could not be entered.
+struct leaving {
+    void operator()(routee* left) const noexcept { left->leave(); }
 };
 
 /// What a router knows, and what it does with a message.
@@ -36,14 +44,16 @@ public:
                   : setup_.options.seed                      ? *setup_.options.seed
                                                              : post_.home().random().next()),
           counts_(setup_.options.strategy == routing::least_loaded ||
-              (setup_.options.strategy == routing::consistent_hash && setup_.options.load_bound > 0))
+              (setup_.options.strategy == routing::consistent_hash && setup_.options.load_bound > 0)),
+          hashes_(setup_.options.strategy == routing::consistent_hash),
+          loads_(setup_.options.strategy == routing::least_loaded)
     {}
     routing_table(const routing_table&) = delete;
     routing_table& operator=(const routing_table&) = delete;
     ~routing_table()
     {
         while (!routees_.empty())
-            take_out(routees_.size() - 1);
+            take_out(routees_.back()->who);
     }
 
     void fill()
@@ -59,15 +69,15 @@ public:
             return;  // it stands for a message that middleware kept from the router
         if (received.is<resize_pool>() && setup_.spawn == nullptr)
             return;  // a group has no size: a dead letter
-        const bool for_router = received.match([&](terminated& m) { take_out(find(m.who)); },
-            [&](add_routee& m) { add(m.who, false); }, [&](remove_routee& m) { remove(m.who); },
-            [&](get_routees&) { return routees(); }, [&](resize_pool& m) { resize(m.size); },
-            [&](touch&) { return touched{self_.pid()}; },
-            [&](broadcast m) {  // by value, so that it is not given to the router again
-                held_envelope sent = m.release();
-                sent->sender = received.sender();
-                give_to_all({std::move(sent), headers_of(received)});
-            });
+        const bool for_router =
+            received.match([&](terminated& m) { take_out(m.who); }, [&](add_routee& m) { add(m.who, false); },
+                [&](remove_routee& m) { remove(m.who); }, [&](get_routees&) { return routees(); },
+                [&](resize_pool& m) { resize(m.size); }, [&](touch&) { return touched{self_.pid()}; },
+                [&](broadcast m) {  // by value, so that it is not given to the router again
+                    held_envelope sent = m.release();
+                    sent->sender = received.sender();
+                    give_to_all({std::move(sent), headers_of(received)});
+                });
         if (for_router)
             return;
         std::unique_ptr<headers> with = headers_of(received);
@@ -84,6 +94,7 @@ private:
     std::vector<pid> routees() const
     {
         std::vector<pid> all;
+        all.reserve(routees_.size());
         for (const routee* each : routees_)
             all.push_back(each->who);
         return all;
@@ -91,21 +102,35 @@ private:
 
     void add(pid who, bool is_own)
     {
-        if (who == self_.pid() || find(who) != routees_.size())
+        if (who == self_.pid() || routees_.contains(who))
             return;
-        routees_.reserve(routees_.size() + 1);
-        routees_.push_back(new routee(total_, who, is_own));
+        std::unique_ptr<routee, leaving> joined(new routee(who, is_own));
+        joined->join(loads_);
+        by_home_.resize(hashes_ ? std::max(by_home_.size(), routees_.size() + 1) : 0);
+        joined->home = hashes_ ? hash_.add() : 0;
+        const pid next = next_ == routees_.end() ? who : (*next_)->who;
+        try {
+            routees_.insert(joined.get());
+        } catch (...) {
+            if (hashes_)
+                hash_.remove(joined->home);
+            throw;
+        }
+        next_ = routees_.find(next);
+        if (hashes_)
+            by_home_[joined->home] = joined.get();
+        joined.release();
         self_.watch(who);
     }
 
     void remove(pid who)
     {
-        const std::size_t place = find(who);
-        if (place == routees_.size())
+        const auto found = routees_.find(who);
+        if (found == routees_.end())
             return;
-        const bool is_own = routees_[place]->is_own;
+        const bool is_own = (*found)->is_own;
         self_.unwatch(who);
-        take_out(place);
+        take_out(who);
         if (is_own)
             self_.send(who, poison_pill());
     }
@@ -128,22 +153,20 @@ private:
             add(setup_.spawn(self_, setup_.options.routee), true);
     }
 
-    std::size_t find(pid who) const noexcept
+    void take_out(pid who) noexcept
     {
-        std::size_t place = 0;
-        while (place < routees_.size() && routees_[place]->who != who)
-            ++place;
-        return place;
-    }
-
-    void take_out(std::size_t place) noexcept
-    {
-        if (place == routees_.size())
+        const auto found = routees_.find(who);
+        if (found == routees_.end())
             return;
-        routee& left = *routees_[place];
-        routees_.erase(routees_.begin() + static_cast<std::ptrdiff_t>(place));
-        if (next_ > place)
-            --next_;
+        routee& left = **found;
+        if (next_ == found)
+            ++next_;
+        const bool is_at_end = next_ == routees_.end();
+        const pid next = is_at_end ? pid() : (*next_)->who;
+        routees_.erase(who);
+        next_ = is_at_end ? routees_.end() : routees_.find(next);
+        if (hashes_)
+            hash_.remove(left.home);
         left.leave();
     }
 
@@ -165,13 +188,14 @@ private:
         }
         switch (setup_.options.strategy) {
         case routing::round_robin:
-            hand_over(std::move(given), *routees_[following()], nullptr);
+            hand_over(std::move(given), following(), nullptr);
             break;
         case routing::random:
-            hand_over(std::move(given), *routees_[random_.below(routees_.size())], nullptr);
+            hand_over(std::move(given),
+                *routees_.any([this](std::uint64_t limit) { return random_.below(limit); }), nullptr);
             break;
         case routing::least_loaded:
-            hand_over(std::move(given), least_loaded(), nullptr);
+            hand_over(std::move(given), loads_.least(), nullptr);
             break;
         case routing::consistent_hash:
             if (const auto key = key_of(*given.sent))
@@ -196,24 +220,11 @@ private:
             post_.send(to.who, given.sent.release());
     }
 
-    std::size_t following() noexcept
+    routee& following() noexcept
     {
-        if (next_ >= routees_.size())
-            next_ = 0;
-        return next_++;
-    }
-
-    /// The one with the fewest messages in flight; those that have equally few take turns.
-    routee& least_loaded() noexcept
-    {
-        const std::size_t first = following();
-        routee* best = routees_[first];
-        for (std::size_t i = 1; i < routees_.size(); ++i) {
-            routee* other = routees_[(first + i) % routees_.size()];
-            if (other->load() < best->load())
-                best = other;
-        }
-        return *best;
+        if (next_ == routees_.end())
+            next_ = routees_.begin();
+        return **next_++;
     }
 
     std::optional<std::uint64_t> key_of(envelope& sent)
@@ -227,28 +238,28 @@ private:
         return std::nullopt;
     }
 
-    /// The highest number among those that may take one more. There always is one: together they have room
-    /// for more than what is in flight.
+    /// The key's first choice among those that may take one more. There always is one: together they have
+    /// room for more than what is in flight.
     routee& chosen_by(std::uint64_t key) noexcept
     {
-        std::size_t room = SIZE_MAX;
-        if (counts_) {
-            const double bound = std::max(1.0, setup_.options.load_bound);
-            const double share = static_cast<double>(total_ + 1) / static_cast<double>(routees_.size());
-            room = static_cast<std::size_t>(std::ceil(bound * share));
+        routee* chosen = by_home_[hash_(key)];
+        if (!counts_)
+            return *chosen;
+        const double bound = std::max(1.0, setup_.options.load_bound);
+        const double share = static_cast<double>(loads_.total() + 1) / static_cast<double>(routees_.size());
+        const auto room = static_cast<std::size_t>(std::ceil(bound * share));
+        for (int choices = 1; chosen->load() >= room && choices < 64; ++choices) {
+            key = mixed(key + 0x9e3779b97f4a7c15);
+            chosen = by_home_[hash_(key)];
         }
-        routee* best = nullptr;
-        std::uint64_t highest = 0;
-        for (routee* each : routees_) {
-            if (each->load() >= room)
-                continue;
-            const std::uint64_t score = mixed(key ^ mixed(each->who.key() ^ mixed(each->who.place())));
-            if (best == nullptr || score > highest) {
-                best = each;
-                highest = score;
-            }
-        }
-        return *best;
+        if (chosen->load() < room)
+            return *chosen;
+        // Nearly all are full, which a bound close to 1 makes of them: the next one after the last choice.
+        auto next = routees_.find(chosen->who);
+        while ((*next)->load() >= room)
+            if (++next == routees_.end())
+                next = routees_.begin();
+        return **next;
     }
 
     /// Gives a request to all, and its asker what came of it; another message just to all.
@@ -265,8 +276,10 @@ private:
         auto* group = new gathering(post_, *all.back().sent, all.size(), wants_all);
         std::size_t given_to = 0;
         try {
-            for (; given_to < all.size(); ++given_to)
-                hand_over(std::move(all[given_to]), *routees_[given_to], group);
+            for (routee* each : routees_) {
+                hand_over(std::move(all[given_to]), *each, group);
+                ++given_to;
+            }
         } catch (...) {  // the router's middleware; the message it threw over has ended
             while (++given_to < all.size())
                 group->note(nullptr, nullptr, errc::actor_failed);
@@ -281,8 +294,11 @@ private:
             return;
         }
         std::vector<passing> all = copies_of(std::move(given));
-        for (std::size_t i = 0; i < all.size(); ++i)
-            hand_over(std::move(all[i]), *routees_[i], nullptr);
+        if (all.empty())
+            return;
+        auto next = all.begin();
+        for (routee* each : routees_)
+            hand_over(std::move(*next++), *each, nullptr);
     }
 
     /// One for each routee, the message itself being the last; none when it cannot be copied.
@@ -322,9 +338,12 @@ private:
     router_setup setup_;
     random_source random_;
     const bool counts_;  // what is in flight
-    std::vector<routee*> routees_;
-    std::size_t next_ = 0;
-    std::size_t total_ = 0;  // in flight at those who are routees now
+    const bool hashes_;
+    load_book loads_;
+    ordered_set<routee*, routee::key> routees_;
+    ordered_set<routee*, routee::key>::iterator next_;  // whose turn it is in round robin
+    consistent_hash hash_;
+    std::vector<routee*> by_home_;  // where the hash leads
 };
 
 }  // namespace

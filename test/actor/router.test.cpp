@@ -617,6 +617,41 @@ TEST_CASE("router: routees come and go by message", "[actor][router]")
         CHECK(events.ends_of(first[0]) == 1);
         CHECK(sim.engine().figures().dead_letters == 0);
     }
+    SECTION("of a group, by the dozen, and round robin does as a list")
+    {
+        const auto seed = static_cast<std::uint64_t>(GENERATE(range(1, 6)));
+        random_source random(seed);
+        std::vector<pid> idle;
+        for (int i = 0; i < 60; ++i)
+            idle.push_back(sim.engine().spawn(on(0), worker, &done));
+        const pid group = spawn_group(sim.engine(), "", {});
+        std::vector<pid> list;
+        std::size_t next = 0;
+        int sent = 0;
+        bool grows = true;
+        for (int step = 0; step < 400; ++step) {
+            if (list.empty() || idle.empty())
+                grows = list.empty();
+            const std::uint64_t choice = random.below(4);
+            if (choice < 2 && !list.empty()) {
+                next = next >= list.size() ? 0 : next;
+                sim.send(group, number{++sent});
+                sim.run_until_idle();
+                REQUIRE(done.seen[list[next++]].back() == sent);
+            } else if (grows == (choice == 2) && !idle.empty()) {
+                list.push_back(idle.back());
+                sim.ask(group, add_routee{idle.back()});
+                idle.pop_back();
+            } else if (!list.empty()) {
+                const std::size_t which = random.below(list.size());
+                idle.push_back(list[which]);
+                sim.ask(group, remove_routee{list[which]});
+                list.erase(list.begin() + static_cast<std::ptrdiff_t>(which));
+                next -= next > which;
+            }
+            REQUIRE(routees_of(sim, group) == list);
+        }
+    }
     SECTION("of a pool, and round robin goes on where it was")
     {
         const pid pool = spawn_pool(sim.engine(), "", 3, worker, &done);
