@@ -6,7 +6,7 @@ MESON_TEST = meson test --print-errorlogs
 SANITIZE = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Ddemos=false -Dbenchmarks=false
 SOURCES = find include lib test demos benchmarks -name '*.[ch]pp' -print0
 
-.PHONY: help setup demo test test-asan test-tsan bench bench-smoke bench-peers soak format format-check tidy lint install clean
+.PHONY: help setup demo test test-asan test-tsan bench bench-smoke bench-growth bench-peers soak format format-check tidy lint install clean
 
 help:
 	@echo 'make demo         build and run the account service; ARGS="--port 18080 --for 20s" are its arguments'
@@ -15,6 +15,7 @@ help:
 	@echo 'make test-tsan    unit and thread tests under ThreadSanitizer'
 	@echo 'make bench        build and run the benchmarks; ARGS are their arguments'
 	@echo 'make bench-smoke  every benchmark once with few messages, to see that it runs'
+	@echo 'make bench-growth how costs grow with the number of other things, and its part of docs/benchmarks.md'
 	@echo 'make bench-peers  costar beside other actor systems, and docs/benchmarks.md from it (about an hour)'
 	@echo 'make soak         mixed traffic for ten minutes; ARGS="--seconds 60" for less'
 	@echo 'make format       format all sources with clang-format 19; make format-check only looks'
@@ -55,6 +56,12 @@ bench: setup
 bench-smoke: setup
 	@$(NINJA) -C $(BUILD) bench
 	@exec $(MESON_TEST) -C $(BUILD) --no-rebuild --suite bench $(ARGS)
+
+bench-growth: setup
+	@$(NINJA) -C $(BUILD) benchmarks/bench_growth
+	@python3 benchmarks/growth.py $(BUILD) $(ARGS)
+	@cd benchmarks/results && exec python3 ../report.py peers.json --service service.json --soak soak.json \
+	    --growth growth.json --idle idle.json
 
 bench-peers:
 	@scripts/packages peers

@@ -3,7 +3,8 @@
 
 """Writes docs/benchmarks.md and its pictures from result files of run.py, service_load.py and soak.
 
-Usage: report.py RESULT.json [--service SERVICE.json] [--soak SOAK.json] [--idle IDLE.json] [--docs FOLDER]
+Usage: report.py RESULT.json [--service SERVICE.json] [--soak SOAK.json] [--idle IDLE.json]
+                 [--growth GROWTH.json] [--docs FOLDER]
 
 The numbers on that page come from here and from nowhere else.
 """
@@ -421,6 +422,28 @@ def service_rows(path):
     )
 
 
+def growth_rows(path):
+    operations = json.loads(path.read_text())
+    numbers = sorted({int(n) for each in operations.values() for n in each["ns"]})
+    rows = [
+        [
+            name,
+            *(f"{each['ns'][str(n)]:,.0f}" if str(n) in each["ns"] else "" for n in numbers),
+            f"{each['exponent']:.2f}",
+            "linear" if each["documented"] == 1 else "constant or logarithmic",
+        ]
+        for name, each in operations.items()
+    ]
+    return [
+        "What one more of something costs when there are as many already, in ns, and with which power of "
+        "their number that grows (`make bench-growth`). It is processor time: among a million things each "
+        "lies in memory that no cache holds, which shows as an exponent of 0.1 to 0.5. What is promised is "
+        "counted in steps, by `test/actor/growth.test.cpp`.",
+        "",
+        *table(["", *(f"{n:,}" for n in numbers), "exponent", "documented"], rows),
+    ]
+
+
 def page(args, results):
     machine = results.machine
     out = [
@@ -523,6 +546,8 @@ def page(args, results):
             ["minute", "messages", "asks", "HTTP requests", "crashes", "p50 µs", "p99 µs", "resident MB"],
             soak["rows"],
         )
+    if args.growth:
+        out += ["", "## How costs grow", ""] + growth_rows(args.growth)
     if args.idle:
         idle = json.loads(args.idle.read_text())
         out += [
@@ -543,6 +568,7 @@ def main():
     parser.add_argument("--features", type=pathlib.Path, help="a result file with the features")
     parser.add_argument("--service", type=pathlib.Path)
     parser.add_argument("--soak", type=pathlib.Path)
+    parser.add_argument("--growth", type=pathlib.Path)
     parser.add_argument("--idle", type=pathlib.Path)
     parser.add_argument(
         "--docs", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent / "docs"

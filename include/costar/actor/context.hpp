@@ -282,7 +282,7 @@ public:
     }
 
     /// The next message of type `Message`; the others wait in their order. Cost: it passes those that wait in
-    /// front of it, about 2 ns each, since a mailbox is one list; whoever lets many wait stashes them.
+    /// front of it, about 3 ns each, since a mailbox is one list; whoever lets many wait stashes them.
     template <any_message Message>
     auto receive() noexcept
     {
