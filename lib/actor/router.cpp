@@ -52,6 +52,7 @@ public:
     routing_table& operator=(const routing_table&) = delete;
     ~routing_table()
     {
+        keep_own();
         while (!routees_.empty())
             take_out(routees_.back()->who);
     }
@@ -60,6 +61,7 @@ public:
     {
         for (const pid& member : setup_.members)
             add(member, false);
+        take_over_kept();
         grow(setup_.size);
     }
 
@@ -90,6 +92,33 @@ public:
 private:
     // Routees
     // -------------------------------------------------------------------------------------------------
+
+    /// Notes the routees that are children, for a next life that may find them alive.
+    void keep_own() noexcept
+    {
+        for (const routee* each : routees_) {
+            if (!each->is_own)
+                continue;
+            try {
+                setup_.kept->push_back(each->who);
+            } catch (...) {  // nobody would send it anything any more
+                self_.stop(each->who);
+            }
+        }
+    }
+
+    /// Goes on with the children of a former life that have not been told to end.
+    void take_over_kept()
+    {
+        if (setup_.kept->empty())
+            return;
+        std::vector<pid> alive = self_.children();
+        std::sort(alive.begin(), alive.end());
+        for (const pid& each : *setup_.kept)
+            if (std::binary_search(alive.begin(), alive.end(), each))
+                add(each, true);
+        setup_.kept->clear();
+    }
 
     std::vector<pid> routees() const
     {

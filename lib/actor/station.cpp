@@ -505,12 +505,16 @@ void station::request_stop(cell& target) noexcept
     if (target.stop_requested)
         return;
     target.stop_requested = true;
-    if (target.state == life::restarting) {
-        if (target.rare()->pause != nullptr)
-            home_.disarm(*target.rare()->pause);
+    const bool is_pausing = target.state == life::restarting;
+    if (is_pausing || (target.state == life::closing && target.begin_again)) {
+        if (rare_part* rare = target.rare(); is_pausing && rare != nullptr && rare->pause != nullptr)
+            home_.disarm(*rare->pause);
         target.state = life::closing;
-        target.begin_again = true;
-        queue_reap(target);
+        target.begin_again = false;
+        target.failed = false;  // it would have gone on; the stop ends it
+        close_family(target);   // children that were to be kept
+        if (is_pausing)
+            queue_reap(target);
         return;
     }
     end_wait(target);
@@ -562,6 +566,8 @@ void station::body_ended(cell& self) noexcept
         if (rare->failure)
             failure = std::exchange(rare->failure, nullptr);
         restart_asked = std::exchange(rare->restart_asked, false);
+        if (restart_asked && rare->is_settled && rare->decided != directive::restart)
+            restart_asked = false;  // it was told already that it ends
         if (rare->extras != nullptr)
             rare->extras->disarm_idle(home_);
     }
@@ -570,6 +576,7 @@ void station::body_ended(cell& self) noexcept
     self.state = life::closing;
     if (restart_asked && !self.stop_requested && (!failure || is_cancellation(failure))) [[unlikely]] {
         self.begin_again = true;
+        self.rare()->is_settled = false;  // a crash that this has overtaken
         if (shared_.events.has_subscribers<actor_restarted>())
             shared_.events.publish(actor_restarted{
                 pid_of(self), name_of(self), "asked to", self.cold->restart_count + 1, home_.read_wall()});
@@ -589,11 +596,13 @@ void station::body_ended(cell& self) noexcept
 void station::close_family(cell& self) noexcept
 {
     self.cancel();  // the tasks, and those that they begin from now on
-    if (self.begin_again && keeps_children(self))
+    if (keeps_children(self))
         return;
-    if (rare_part* rare = self.rare())
+    if (rare_part* rare = self.rare()) {
+        rare->ends_children = true;
         for (const pid child : rare->distant_children)
             stop(child, 0);
+    }
     for (std::uint32_t slot = self.first_child; slot != cell::nobody;) {
         cell& child = *chunks_[slot / chunk::cells]->at(slot % chunk::cells);
         slot = child.next_sibling;
@@ -603,11 +612,6 @@ void station::close_family(cell& self) noexcept
 
 void station::advance(cell& self) noexcept
 {
-    if (self.begin_again && self.stop_requested) {
-        self.begin_again = false;
-        self.failed = false;  // it would have gone on; the stop ends it
-        close_family(self);   // children that were to be kept
-    }
     const bool keeps = self.begin_again && keeps_children(self);
     if (!keeps && self.first_child != cell::nobody)
         return;
@@ -641,6 +645,8 @@ void station::restart(cell& self) noexcept
 {
     self.state = life::running;  // a stop from here on is one like any other
     self.reset_cancelled();
+    if (rare_part* rare = self.rare())
+        rare->ends_children = false;
     ++self.cold->restart_count;
     figures_.restarts.add(1);
     try {
@@ -776,6 +782,7 @@ void station::task_done(cell& owner, std::exception_ptr failure) noexcept
         end_wait(owner);
     } else if (failure && owner.state == life::closing && !owner.failed && !is_cancellation(failure)) {
         crashed(owner, failure);
+        close_family(owner);  // children that were to be kept, if it does not begin again now
     }
     family_changed(owner);
 }

@@ -299,7 +299,7 @@ bool station::keeps_children_at_all(const cell& self) noexcept
 
 bool station::keeps_children(const cell& self) const noexcept
 {
-    return self.begin_again && keeps_children_at_all(self);
+    return self.begin_again && keeps_children_at_all(self) && !self.rare()->ends_children;
 }
 
 bool station::has_family(const cell& self) noexcept

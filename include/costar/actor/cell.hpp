@@ -92,6 +92,7 @@ struct rare_part {
     bool restart_asked = false;  // by somebody else
     bool is_decided = false;     // about the crash that is under way
     bool is_settled = false;     // the restart it takes is counted
+    bool ends_children = false;  // they were told to end, and this life keeps none of them
     directive decided = directive::stop;
     run_node* childless = nullptr;  // resumed when no child and no task is left
     std::unique_ptr<supervision_part> supervision;
