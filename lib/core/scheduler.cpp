@@ -92,6 +92,8 @@ public:
     explicit driver(std::unique_ptr<strand_context> context) noexcept : context_(std::move(context)) {}
 
     virtual void start() = 0;
+
+    /// Ends the turns. No kick is under way when it returns, and none does anything from then on.
     virtual void stop() noexcept = 0;
 
     /// Destroys what is pending in a context of its own.
@@ -114,10 +116,35 @@ public:
     strand_context& machine() const noexcept { return *context_; }
 
 protected:
+    /// Calls `wake_up`, which uses what ends with the engine, unless it has ended. A thread of somebody else
+    /// may come here at any time, with an operation that completes while the engine is being destroyed.
+    template <class Function>
+    void kick_unless_stopped(Function&& wake_up) noexcept
+    {
+        // Both sides write first and then look at what the other one has written: sequentially consistent, so
+        // that one of them sees it.
+        kicks_.fetch_add(1, std::memory_order_seq_cst);
+        if (!stopped_.load(std::memory_order_seq_cst))
+            std::forward<Function>(wake_up)();
+        kicks_.fetch_sub(1, std::memory_order_release);
+    }
+
+    /// From now on nobody kicks. Waits for those who do.
+    void refuse_kicks() noexcept
+    {
+        stopped_.store(true, std::memory_order_seq_cst);
+        while (kicks_.load(std::memory_order_seq_cst) != 0)
+            std::this_thread::yield();
+    }
+
+    bool is_stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
+
     std::unique_ptr<strand_context> context_;
 
 private:
     std::atomic<std::size_t> holds_{1};  // the scheduler's, and any number on any thread
+    std::atomic<std::size_t> kicks_{0};  // under way, on any thread
+    std::atomic<bool> stopped_{false};   // written by the one who stops it
 };
 
 /// A strand with an `io_context` and a thread of its own.
@@ -134,7 +161,7 @@ public:
 
     void kick() noexcept override
     {
-        asio::post(io_, [] {});
+        kick_unless_stopped([this] { asio::post(io_, [] {}); });
     }
     bool may_enter() const noexcept override { return own_thread_of == this; }
     bool may_hold_back() const noexcept override { return own_thread_of == nullptr; }
@@ -164,7 +191,7 @@ public:
 
     void stop() noexcept override
     {
-        stopping_.store(true, std::memory_order_release);
+        refuse_kicks();
         asio::post(io_, [] {});
         if (thread_.joinable())
             thread_.join();
@@ -184,7 +211,7 @@ private:
         if (pin_)
             pin_this_thread(context_->index());
         bool is_clock_read = false;
-        while (!stopping_.load(std::memory_order_acquire)) {
+        while (!is_stopped()) {
             if (context_->turn(std::exchange(is_clock_read, false))) {
                 poll();
                 continue;
@@ -244,7 +271,7 @@ private:
                 }
                 relax();
             }
-            if (stopping_.load(std::memory_order_relaxed))
+            if (is_stopped())
                 return true;
             if (poll() != 0)
                 return true;
@@ -289,7 +316,6 @@ private:
     bool is_looking_ = false;
     int vain_spins_ = 0;
     int skipped_ = 0;
-    std::atomic<bool> stopping_{false};
     std::thread thread_;
 };
 
@@ -304,10 +330,13 @@ public:
 
     void kick() noexcept override
     {
-        if (!stopped_)
-            asio::post(io_->executor, [self = handler_hold(*this)] { self->pump(); });
+        kick_unless_stopped(
+            [this] { asio::post(io_->executor, [self = handler_hold(*this)] { self->pump(); }); });
     }
-    bool may_enter() const noexcept override { return !stopped_ && io_->executor.running_in_this_thread(); }
+
+    // What runs on the `asio::strand` is a turn from its beginning to its end. To ask the `asio::strand`
+    // would use what another thread may be destroying.
+    bool may_enter() const noexcept override { return false; }
     bool may_hold_back() const noexcept override { return false; }
     bool sleeps_seldom() const noexcept override { return false; }
     asio::execution_context& context() const noexcept override { return *context_of_io_; }
@@ -322,7 +351,7 @@ public:
         io_->timer.expires_after(time_until(due, context_->read_clock()));
         io_->timer.async_wait([self = handler_hold(*this), arming](const boost::system::error_code& code) {
             // One that had fired before the timer was set anew says nothing about the new setting.
-            if (code || self->stopped_ || arming != self->armings_)
+            if (code || self->is_stopped() || arming != self->armings_)
                 return;
             self->context_->forget_announcement();
             self->pump();
@@ -350,7 +379,7 @@ public:
 
     void stop() noexcept override
     {
-        stopped_ = true;
+        refuse_kicks();
         io_->timer.cancel();
         const std::lock_guard lock(work_mutex_);
         work_.reset();
@@ -377,7 +406,7 @@ private:
 
     void pump()
     {
-        if (stopped_)
+        if (is_stopped())
             return;
         context_->stay_awake();
         struct repost {
@@ -397,7 +426,7 @@ private:
         const std::lock_guard lock(work_mutex_);
         if (work_count_.load(std::memory_order_acquire) == 0)
             work_.reset();
-        else if (!work_ && !stopped_)
+        else if (!work_ && !is_stopped())
             work_.emplace(asio::prefer(io_->base, asio::execution::outstanding_work.tracked));
     }
 
@@ -419,7 +448,6 @@ private:
     asio::execution_context* context_of_io_;
     std::optional<io_part> io_;
     std::uint64_t armings_ = 0;
-    std::atomic<bool> stopped_{false};
     std::atomic<std::size_t> work_count_{0};  // executors that track work, on any thread
     std::mutex work_mutex_;
     std::optional<asio::any_io_executor> work_;
