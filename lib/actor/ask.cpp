@@ -30,7 +30,12 @@ const hook_actions token_awaiter::actions{.cancel =
                                                   self.withdraw(post, self.token_);
                                                   self.end(errc::cancelled);
                                               },
-    .describe = [](const cancel_hook& hook) { return static_cast<const token_awaiter&>(hook).subject(); }};
+    .describe = [](const cancel_hook& hook) { return static_cast<const token_awaiter&>(hook).subject(); },
+    .request =
+        [](const cancel_hook& hook) noexcept {
+            const auto& self = static_cast<const token_awaiter&>(hook);
+            return awaited_request{self.token_, self.target_.place(), self.target_.key(), self.kind()};
+        }};
 
 token_awaiter::~token_awaiter()
 {
@@ -81,6 +86,8 @@ void token_awaiter::keep(void*) noexcept {}
 
 void token_awaiter::check() const
 {
+    if (failure_ == errc::request_circle)
+        throw error(failure_, station::of(self_).take_circle(*this));
     if (failure_ != errc{})
         throw error(failure_, subject());
 }
@@ -92,7 +99,7 @@ bool stop_awaiter::await_ready() const noexcept
 
 void stop_awaiter::ask(station& post, std::uint64_t token)
 {
-    post.await_end(target_, token);
+    post.await_end(target_, token, post.pid_of(self_));
 }
 
 void stop_awaiter::withdraw(station& post, std::uint64_t token) noexcept

@@ -19,7 +19,12 @@ const hook_actions receive_hook::actions{
                 self.home().make_ready(self);
             }
         },
-    .describe = [](const cancel_hook&) { return std::string("a message"); },
+    .describe =
+        [](const cancel_hook& hook) {
+            const message_type* wanted = static_cast<const receive_hook&>(hook).self_.wanted;
+            return wanted == nullptr || wanted == &any_type ? std::string("a message")
+                                                            : "a message of type " + wanted->name();
+        },
 };
 
 cold_part::~cold_part()

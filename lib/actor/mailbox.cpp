@@ -343,6 +343,9 @@ void station::overflow_with(cell& to, extras_part& more, const admission& arrive
         if (arrived.token != 0 || (arrived.sent->reply != 0 && arrived.sent->type->reply != nullptr)) {
             drop_expired(*this, more);
             more.waiting.insert(arrived);
+            if (to.wanted == nullptr && arrived.sent->sender && is_stuck(to))
+                suspect_circle(to, arrived.token != 0 ? arrived.token : arrived.sent->reply,
+                    arrived.token != 0 ? awaited_kind::room : awaited_kind::answer, arrived.sent->sender);
         } else
             refuse(arrived.sent, 0);
         break;

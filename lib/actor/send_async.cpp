@@ -26,6 +26,11 @@ void send_awaiter::withdraw(station& post, std::uint64_t token) noexcept
     post.withdraw(target_, token);
 }
 
+const hook_actions family_awaiter::actions{.cancel = [](cancel_hook&) noexcept {},
+    .describe = [](const cancel_hook&) { return std::string("its children and tasks to end"); },
+    .request = [](const cancel_hook&) noexcept { return awaited_request{.kind = awaited_kind::children}; },
+    .stays = true};
+
 std::string send_awaiter::subject() const
 {
     return "room in the mailbox of " + target_.to_string();

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstring>
 #include <functional>
+#include <new>
 
 namespace costar {
 
@@ -80,7 +81,9 @@ cell& station::open()
         fresh_slot_ = next_slot_.fetch_add(block, std::memory_order_relaxed);
         fresh_end_ = fresh_slot_ + block;
     }
-    return construct(fresh_slot_++);
+    cell& made = construct(fresh_slot_);
+    ++fresh_slot_;
+    return made;
 }
 
 pid station::reserve() noexcept
@@ -103,11 +106,27 @@ void station::give_back(pid reserved) noexcept
     vacancies_.push_back(reserved);
 }
 
-cell& station::open(pid reserved)
+cell* station::open_or_give_up(pid reserved, pid parent, registry::entry* name) noexcept
 {
-    cell& made = construct(reserved.slot());
-    made.from_afar = true;
-    return made;
+    try {
+        cell& made = construct(reserved.slot());
+        made.from_afar = true;
+        return &made;
+    } catch (const std::bad_alloc&) {
+        // The pid is not given back: what is under way to it is not meant for another one.
+        const std::string text = name != nullptr ? std::string(registry::name_of(*name)) : std::string();
+        if (name != nullptr)
+            shared_.names.erase(*name);
+        log(log_level::error, fmt::format("no memory for actor {} {}", reserved, text));
+        if (shared_.events.has_subscribers())
+            shared_.events.publish(actor_stopped{reserved, text, errc::actor_failed, home_.read_wall()});
+        if (parent)
+            goes_on_at(parent, [=](station& theirs) {
+                if (theirs.find(parent) != nullptr)
+                    theirs.child_ended(parent.slot(), reserved);
+            });
+        return nullptr;
+    }
 }
 
 void station::close(cell& unborn) noexcept
@@ -471,11 +490,13 @@ void station::stop(pid target, std::uint64_t token)
         request_stop(*found);
 }
 
-void station::await_end(pid target, std::uint64_t token)
+void station::await_end(pid target, std::uint64_t token, pid asker)
 {
-    if (goes_on_at(target, [=](station& theirs) { theirs.await_end(target, token); }))
+    if (goes_on_at(target, [=](station& theirs) { theirs.await_end(target, token, asker); }))
         return;
-    static_cast<void>(find_or_answer(target, token));
+    cell* found = find_or_answer(target, token);
+    if (found != nullptr && asker && found->wanted == nullptr && is_stuck(*found))
+        suspect_circle(*found, token, awaited_kind::end, asker);
 }
 
 void station::forget_end(pid target, std::uint64_t token)
@@ -591,6 +612,8 @@ void station::body_ended(cell& self) noexcept
         self.set_receptive(true);
         home_.make_ready(self);
     }
+    if (self.first != nullptr && has_family(self)) [[unlikely]]
+        suspect_requests(self);
 }
 
 void station::close_family(cell& self) noexcept
@@ -866,6 +889,19 @@ std::vector<std::string> station::living_names() const
     return all;
 }
 
+/// Who of an actor's family is waited for, the first few by their pids.
+std::string station::family_of(cell& self) const
+{
+    constexpr std::size_t named = 4;
+    const std::vector<pid> all = children_of(self);
+    std::string text;
+    for (std::size_t i = 0; i < std::min(all.size(), named); ++i)
+        text += fmt::format("{}{}", i == 0 ? ", waits for its children to end: " : ", ", all[i]);
+    if (all.size() > named)
+        text += fmt::format(" and {} more", all.size() - named);
+    return text;
+}
+
 std::vector<std::string> station::dump() const
 {
     std::vector<std::string> lines;
@@ -873,15 +909,21 @@ std::vector<std::string> station::dump() const
         std::string line = fmt::format("{} {} ({}), {} queued", pid_of(each), name_of(each),
             each.kind != nullptr ? demangled(*each.kind->info) : "being born", each.queued());
         if (each.state == life::closing)
-            line += ", is ending";
+            line += ", is ending" + (keeps_children(each) ? std::string() : family_of(each));
         else if (each.state == life::restarting)
             line += ", waits to be begun anew";
-        else if (each.wanted == &any_type)
+        else if (each.wanted == &any_type && !each.receives_in_branch)
             line += ", waits for a message";
-        else if (each.wanted != nullptr)
+        else if (each.wanted != nullptr && !each.receives_in_branch)
             line += ", waits for a message of type " + each.wanted->name();
-        else
-            each.for_each_waiting([&](const cancel_hook& hook) { line += ", waits for " + hook.describe(); });
+        each.for_each_waiting([&](const cancel_hook& hook) {
+            const scope* inner = hook.inside();
+            if (inner == nullptr || !inner->has_ended())
+                line += (inner != nullptr && inner->is_apart() ? ", a task waits for " : ", waits for ") +
+                    hook.describe();
+            if (hook.request().kind == awaited_kind::children)
+                line += family_of(each);
+        });
         if (each.waiter != nullptr && each.body && each.state == life::running)
             line += fmt::format(
                 ", from {}:{}", each.body.promise().where().file_name(), each.body.promise().where().line());

@@ -57,7 +57,8 @@ task<> sleeps(context& self, std::chrono::nanoseconds pause, std::vector<std::in
 task<> asks_in_circle(context& self, const pid* other)
 {
     while (auto message = co_await self.receive()) {
-        self.spawn_task([](context& self, pid other) -> task<> { co_await self.wait(other); }(self, *other));
+        self.spawn_task(
+            [](context& self) -> task<> { static_cast<void>(co_await self.receive<number>()); }(self));
         static_cast<void>(co_await self.ask(*other, twice{1}, 24h));
     }
 }

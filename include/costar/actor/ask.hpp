@@ -198,7 +198,7 @@ inline const hook_actions ask_awaiter<Reply>::actions{
     .request =
         [](const cancel_hook& hook) noexcept {
             const auto& self = static_cast<const ask_awaiter&>(hook);
-            return awaited_request{self.token_, self.to_.place(), self.to_.key()};
+            return awaited_request{self.token_, self.to_.place(), self.to_.key(), awaited_kind::answer};
         }};
 
 template <class Reply>
@@ -271,6 +271,9 @@ protected:
     /// What is waited for, as a text.
     virtual std::string subject() const = 0;
 
+    /// What the one who was asked has to do for it.
+    virtual awaited_kind kind() const noexcept { return awaited_kind::nothing; }
+
     /// Throws when it came to nothing.
     void check() const;
 
@@ -301,6 +304,7 @@ private:
     void ask(station& post, std::uint64_t token) override;
     void withdraw(station& post, std::uint64_t token) noexcept override;
     std::string subject() const override;
+    awaited_kind kind() const noexcept override { return awaited_kind::end; }
 };
 
 /// A stop that has been requested already, or that others bring about; awaiting it waits for the end.

@@ -351,7 +351,9 @@ public:
     /// handled. Errors: throws `costar::error` with `timed_out`, `no_such_actor`, `unanswered`,
     /// `actor_failed`, `actor_stopped`, `not_understood`, `wrong_reply`, `mailbox_full`, `request_circle`,
     /// `not_local`, `cancelled`; `as_result` gives them as a value. Cost: about 90 ns on the same strand with
-    /// the answer, nothing allocated in steady state.
+    /// the answer, nothing allocated in steady state. One that comes to an actor which itself waits looks
+    /// whether that closes a circle: some ten nanoseconds for each actor on the way, 512 at most, and a post
+    /// for each change of strand; neither mailboxes nor what else lives count.
     template <class Destination, class Message>
         requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
     auto ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout = default_timeout);
@@ -377,9 +379,9 @@ public:
     ///
     /// Only a mailbox with a limit makes it wait; see `overflow` for what happens when it is full: one that
     /// drops the newest lets the send end well, though the message is gone. Errors: throws `mailbox_full`,
-    /// `no_such_actor`, `actor_stopped`, `not_local`, `cancelled`; a send that is cancelled may have taken
-    /// place when the receiver is on another strand. Cost: as `send` on the same strand, as an answer from
-    /// the receiver's strand elsewhere.
+    /// `no_such_actor`, `actor_stopped`, `not_local`, `request_circle`, `cancelled`; a send that is cancelled
+    /// may have taken place when the receiver is on another strand. Cost: as `send` on the same strand, as an
+    /// answer from the receiver's strand elsewhere.
     template <class Destination, class Message>
         requires accepts<Destination, std::remove_cvref_t<Message>>
     send_request send_async(const Destination& to, Message&& message);
@@ -454,7 +456,8 @@ public:
 
     /// Waits until an actor has ended, for whatever reason; not at all for one that is gone.
     ///
-    /// Nobody can wait for their own end: that wait is over at once. Errors: throws `errc::cancelled`.
+    /// Nobody can wait for their own end: that wait is over at once. Errors: throws `errc::cancelled`, and
+    /// `errc::request_circle` when that actor waits for this one, so that neither could end.
     stop_request wait(costar::pid target) noexcept { return stop_request(*this, target); }
 
     /// Stops this actor.

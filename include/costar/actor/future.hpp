@@ -77,7 +77,10 @@ public:
     [[noreturn]] void throw_failure() const;
 
     pid asked() const noexcept { return asked_; }
-    awaited_request request() const noexcept { return {token_, asked_.place(), asked_.key()}; }
+    awaited_request request() const noexcept
+    {
+        return {token_, asked_.place(), asked_.key(), awaited_kind::answer};
+    }
     strand_context& home() const noexcept { return post_.home(); }
 
     void attach(future_waiter& added) noexcept;

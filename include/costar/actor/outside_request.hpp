@@ -158,7 +158,7 @@ private:
         } else if (wanted_ == purpose::end) {
             if (sent_ != nullptr)
                 post_.send(to_, std::exchange(sent_, nullptr));
-            post_.await_end(to_, token_);
+            post_.await_end(to_, token_, {});
         } else if (wanted_ == purpose::look) {
             post_.look_at_mailbox(to_, token_);
         } else if (wanted_ == purpose::room) {

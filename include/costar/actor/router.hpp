@@ -182,8 +182,8 @@ struct router_setup {
 /// and a line of the log. A routee that ends leaves; one that is restarted stays.
 /// Lifetime: the routees of a pool are children of its router, and are stopped with it; to have them finish
 /// what they hold, send `broadcast(poison_pill())`. A router that is restarted begins with the routees it was
-/// spawned with; one with `restart_policy::keep_children` goes on with those of its pool that live, and
-/// spawns what they are short of its first size.
+/// spawned with; with `restart_policy::keep_children` it goes on with those of its pool that live, and spawns
+/// as many as its first size is short of.
 /// Cost: a receive and a forward, about 50 ns; 30 ns more for a message that is counted or whose answer
 /// passes the router, which those of the first two strategies do not. The number of routees counts where all
 /// of them get the message; the least loaded and that of a key are found in logarithmic time, and one routee

@@ -47,6 +47,7 @@ private:
     void ask(station& post, std::uint64_t token) override;
     void withdraw(station& post, std::uint64_t token) noexcept override;
     std::string subject() const override;
+    awaited_kind kind() const noexcept override { return awaited_kind::room; }
 
     envelope* sent_;
 };
@@ -76,9 +77,9 @@ private:
 };
 
 /// Waits until the actor's children and tasks have ended; made by `context::end_children`.
-class family_awaiter : private run_node {
+class family_awaiter : private run_node, private cancel_hook {
 public:
-    explicit family_awaiter(cell& self) noexcept : self_(self) {}
+    explicit family_awaiter(cell& self) noexcept : cancel_hook(actions), self_(self) {}
     ~family_awaiter()
     {
         if (waits_)
@@ -93,13 +94,24 @@ public:
         if (caller.promise().scope().is_apart())
             throw std::logic_error("end_children() is for the body of an actor, not for its tasks");
         waiter = &caller.promise();
-        waits_ = station::of(self_).end_family(self_, *this);
+        station& post = station::of(self_);
+        waits_ = post.end_family(self_, *this);
+        if (waits_) {
+            caller.promise().scope().attach(*this);
+            post.suspect_requests(self_);
+        }
         return waits_;
     }
 
-    void await_resume() noexcept { waits_ = false; }
+    void await_resume() noexcept
+    {
+        waits_ = false;
+        detach();
+    }
 
 private:
+    static const hook_actions actions;
+
     cell& self_;
     bool waits_ = false;
 };

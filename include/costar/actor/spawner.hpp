@@ -196,7 +196,10 @@ private:
 
         void operator()()
         {
-            cell& born = target->open(id);
+            cell* const made = target->open_or_give_up(id, parent, name);
+            if (made == nullptr)
+                return;
+            cell& born = *made;
             try {
                 if (name != nullptr)
                     target->set_name(born, name);

@@ -152,8 +152,9 @@ public:
     /// Gives a reserved pid back of which nothing came. Thread safety: from any thread.
     void give_back(pid reserved) noexcept;
 
-    /// The cell of a reserved pid.
-    cell& open(pid reserved);
+    /// The cell of a reserved pid; null where there is no memory for it. Then the actor has ended before it
+    /// was born, its name is free, and its parent and all others are told so.
+    cell* open_or_give_up(pid reserved, pid parent, registry::entry* name) noexcept;
 
     /// Gives a cell back that was opened and never begun.
     void close(cell& unborn) noexcept;
@@ -321,8 +322,8 @@ public:
     /// Stops an actor anywhere; `token` is answered when it has ended, 0 for nobody.
     void stop(pid target, std::uint64_t token);
 
-    /// Answers `token` when an actor anywhere has ended, at once when it is gone.
-    void await_end(pid target, std::uint64_t token);
+    /// Answers `token`, for which `asker` waits, when an actor anywhere has ended, at once when it is gone.
+    void await_end(pid target, std::uint64_t token, pid asker);
 
     /// Whoever holds `token` does not wait for that end any more.
     void forget_end(pid target, std::uint64_t token);
@@ -354,6 +355,9 @@ public:
     /// Stops the children and tasks of an actor whose body goes on, and has `node` resumed when they have
     /// ended; false when there are none.
     bool end_family(cell& self, run_node& node);
+
+    /// Looks whether the actor, which waits for its family, would keep those waiting whose requests it has.
+    void suspect_requests(cell& self) noexcept;
 
     /// Forgets `node`.
     static void forget_family(cell& self) noexcept { self.rare()->childless = nullptr; }
@@ -475,7 +479,7 @@ private:
                 home_.make_ready(to);
             }
         } else if constexpr (MayAsk) {
-            if (sent.reply != 0 && to.is_waiting()) [[unlikely]]
+            if (sent.reply != 0 && is_stuck(to)) [[unlikely]]
                 suspect_circle(to, sent);
         }
     }
@@ -495,9 +499,19 @@ private:
     void look_for_survivor(pid who) noexcept;
     void arm_idle(const std::unique_ptr<idle_timer>& timer);
 
-    /// Has a request that came to an actor which is itself waiting closed a circle?
+    /// May it be that others have to do something before this actor goes on?
+    static bool is_stuck(const cell& self) noexcept
+    {
+        return self.is_waiting() || self.state != life::running;
+    }
+
+    /// Has somebody who waits for an actor which is itself waiting closed a circle?
     void suspect_circle(cell& to, const envelope& request) noexcept;
+    void suspect_circle(cell& to, std::uint64_t token, awaited_kind kind, pid asker) noexcept;
     void follow_circle(circle_chase chase) noexcept;
+    bool follow_waits(cell& at, circle_chase& chase);
+    bool is_descendant(cell& ancestor, pid who) const noexcept;
+    void refuse(circle_chase chase);
     void take_back(pid from, std::uint64_t token) noexcept;
 
     directive decision_for(cell& self, const std::exception_ptr& failure) noexcept;
@@ -564,6 +578,7 @@ private:
     void child_ended(std::uint32_t parent_slot, pid child) noexcept;
     void family_changed(cell& parent) noexcept;
     void drop_mailbox(cell& self, errc reason) noexcept;
+    std::string family_of(cell& self) const;
     template <class Visitor>
     void for_each_cell(Visitor&& visit) const;
 

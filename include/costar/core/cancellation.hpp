@@ -4,18 +4,30 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace costar {
 
 class strand_context;
+class scope;
 class root_scope;
 class cancel_hook;
+
+/// What somebody waits for that only somebody else can bring about.
+enum class awaited_kind : std::uint8_t {
+    nothing,   ///< none of these
+    answer,    ///< a request is answered
+    end,       ///< the one who was asked has ended
+    room,      ///< the one who was asked takes a message
+    children,  ///< all that belong to the one who waits have ended
+};
 
 /// A request that somebody waits for: its token, and who was asked, in two numbers.
 struct awaited_request {
     std::uint64_t token = 0;
     std::uint64_t place = 0;
     std::uint64_t key = 0;
+    awaited_kind kind = awaited_kind::nothing;
 };
 
 /// What a waiting operation can do for the scope it waits in: be cancelled, and say what it waits for.
@@ -28,6 +40,12 @@ struct hook_actions {
 
     /// The request it waits for; null for an operation that is none.
     awaited_request (*request)(const cancel_hook&) noexcept = nullptr;
+
+    /// The scope that the hook stands for; null for a wait.
+    const scope* (*inside)(const cancel_hook&) noexcept = nullptr;
+
+    /// A cancellation leaves the hook in its scope, where it goes on to wait.
+    bool stays = false;
 };
 
 /// Link between a waiting operation and the scope that may cancel it.
@@ -55,6 +73,10 @@ public:
     }
 
     std::string describe() const { return actions_->describe(*this); }
+    const scope* inside() const noexcept
+    {
+        return actions_->inside != nullptr ? actions_->inside(*this) : nullptr;
+    }
     awaited_request request() const noexcept
     {
         return actions_->request != nullptr ? actions_->request(*this) : awaited_request();
@@ -88,13 +110,20 @@ public:
     void cancel() noexcept
     {
         cancelled_ = true;
-        while (cancel_hook* hook = first_) {
+        if (first_ == nullptr)
+            return;
+        // Those that stay move to the list of the scope; whatever a cancellation ends leaves either list.
+        cancel_hook* left = std::exchange(first_, nullptr);
+        left->place_ = &left;
+        while (cancel_hook* hook = left) {
             hook->detach();
+            if (hook->actions_->stays)
+                attach(*hook);
             hook->actions_->cancel(*hook);
         }
     }
 
-    /// Adds a waiting operation. The scope must not be cancelled.
+    /// Adds a waiting operation. Unless it stays, the scope must not be cancelled.
     void attach(cancel_hook& hook) noexcept
     {
         hook.next_ = first_;
@@ -107,11 +136,32 @@ public:
     /// Does anything wait in it?
     bool is_waiting() const noexcept { return first_ != nullptr; }
 
-    /// The request that is the only thing waited for here; its token is 0 when there is none.
-    awaited_request sole_request() const noexcept
+    /// Calls `visit` with each request that is waited for here and in the scopes inside, until it gives
+    /// false. True when these are all, so that nothing here goes on before one of them ends.
+    template <class Visitor>
+    bool waits_only_for_requests(Visitor&& visit) const
     {
-        return first_ != nullptr && first_->next_ == nullptr ? first_->request() : awaited_request();
+        bool waits = false;
+        for (const cancel_hook* hook = first_; hook != nullptr; hook = hook->next_) {
+            if (const scope* inner = hook->inside()) {
+                if (inner->ended_)
+                    continue;
+                if (!inner->waits_only_for_requests(visit))
+                    return false;
+                waits = waits || inner->apart_ == apart_;  // a task beside the body is no wait of the body's
+            } else {
+                const awaited_request wanted = hook->request();
+                if (wanted.kind == awaited_kind::nothing || !visit(wanted))
+                    return false;
+                waits = true;
+            }
+        }
+        return waits;
     }
+
+    /// Notes that the coroutine that this scope is for has ended.
+    void mark_ended() noexcept { ended_ = true; }
+    bool has_ended() const noexcept { return ended_; }
 
     /// The outermost scope around this one.
     root_scope& root() noexcept;
@@ -143,7 +193,8 @@ private:
     strand_context* home_;
     bool cancelled_ = false;
     bool is_root_;
-    bool apart_ = false;
+    bool apart_ : 1 = false;
+    bool ended_ : 1 = false;
 };
 
 /// Outermost scope of a tree of coroutines: an actor or a task spawned on its own.
@@ -201,35 +252,50 @@ class child_scope : public scope, private cancel_hook {
 public:
     /// Begins a branch of `parent`; a shielded one is not cancelled with it.
     explicit child_scope(scope& parent, bool shielded = false) noexcept
-        : scope(parent.home(), false), cancel_hook(actions), root_(&parent.root())
+        : scope(parent.home(), false), cancel_hook(shielded ? shield_actions : actions), root_(&parent.root())
     {
         root_->had_branches_ = true;
         set_apart(parent.is_apart());
-        if (shielded)
-            return;
-        if (parent.is_cancelled())
+        parent.attach(*this);
+        if (!shielded && parent.is_cancelled())
             cancel();
-        else
-            parent.attach(*this);
     }
 
 private:
     friend class scope;
 
     static const hook_actions actions;
+    static const hook_actions shield_actions;
+
+    /// What waits inside, in a line.
+    static std::string describe(const cancel_hook& hook)
+    {
+        std::string all;
+        static_cast<const child_scope&>(hook).for_each_waiting([&](const cancel_hook& inner) {
+            if (const scope* branch = inner.inside(); branch != nullptr && branch->has_ended())
+                return;
+            all += (all.empty() ? "" : ", ") + inner.describe();
+        });
+        return all.empty() ? std::string("its branch to go on") : all;
+    }
+    static const scope* inside(const cancel_hook& hook) noexcept
+    {
+        return &static_cast<const child_scope&>(hook);
+    }
 
     root_scope* root_;
 };
 
 inline const hook_actions child_scope::actions{
     .cancel = [](cancel_hook& hook) noexcept { static_cast<child_scope&>(hook).cancel(); },
-    .describe =
-        [](const cancel_hook& hook) {
-            std::string all;
-            static_cast<const child_scope&>(hook).for_each_waiting(
-                [&](const cancel_hook& inner) { all += (all.empty() ? "" : ", ") + inner.describe(); });
-            return all.empty() ? std::string("its branch to go on") : all;
-        }};
+    .describe = &child_scope::describe,
+    .inside = &child_scope::inside,
+    .stays = true};
+
+inline const hook_actions child_scope::shield_actions{.cancel = [](cancel_hook&) noexcept {},
+    .describe = &child_scope::describe,
+    .inside = &child_scope::inside,
+    .stays = true};
 
 inline root_scope& scope::root() noexcept
 {

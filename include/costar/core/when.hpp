@@ -118,8 +118,9 @@ protected:
     }
 
     /// True when the last branch has ended; the caller is made ready then.
-    bool branch_ended() noexcept
+    bool branch_ended(promise_base& ended) noexcept
     {
+        ended.scope().mark_ended();
         if (--running_ != 0)
             return false;
         parent_.waiter->scope().home().make_ready(parent_);
@@ -195,7 +196,7 @@ private:
     void task_ended(promise_base& promise) noexcept override
     {
         failure_.note(promise, branches_);
-        branch_ended();
+        branch_ended(promise);
     }
 
     template <std::size_t... Index>
@@ -266,7 +267,7 @@ private:
     void task_ended(promise_base& promise) noexcept override
     {
         failure_.note(promise, branches_);
-        branch_ended();
+        branch_ended(promise);
     }
 
     std::vector<task<T>> tasks_;
@@ -317,7 +318,7 @@ private:
                 if (i != winner_)
                     branches_[i].cancel();
         }
-        branch_ended();
+        branch_ended(promise);
     }
 
     template <std::size_t... Index>
@@ -406,10 +407,10 @@ public:
     }
 
 private:
-    void task_ended(promise_base&) noexcept override
+    void task_ended(promise_base& promise) noexcept override
     {
         home_->disarm(*this);
-        branch_ended();
+        branch_ended(promise);
     }
 
     std::chrono::nanoseconds limit_;
@@ -463,7 +464,7 @@ public:
     }
 
 private:
-    void task_ended(promise_base&) noexcept override { branch_ended(); }
+    void task_ended(promise_base& promise) noexcept override { branch_ended(promise); }
 
     task<T> task_;
     branch branch_;
