@@ -3,18 +3,23 @@
 #include <costar/actor/offload.hpp>
 
 #include <boost/asio/execution/outstanding_work.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include <algorithm>
 #include <cassert>
+#include <condition_variable>
 #include <cstdint>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 namespace costar {
 
-class offload_pool::helpers : public asio::thread_pool {
-public:
-    using asio::thread_pool::thread_pool;
+/// The threads, which are started one by one as they are needed: one that cannot be started leaves the work
+/// to those that there are.
+struct offload_pool::helpers {
+    std::vector<std::thread> threads;
+    std::condition_variable work_came;
+    std::size_t idle = 0;  // threads that wait for work, or were woken and have not come to it
 };
 
 offload_pool::offload_pool(std::size_t threads, std::size_t queue, bool by_hand)
@@ -35,12 +40,8 @@ void offload_pool::begin(offload_work& work)
         throw error(errc::engine_stopped);
     if (count_ >= limit_)
         throw error(errc::offload_full);
-    if (!by_hand_ && helping_ < threads_) {
-        if (helpers_ == nullptr)
-            helpers_ = std::make_unique<helpers>(threads_);
-        asio::post(*helpers_, [this] { help(); });
-        ++helping_;
-    }
+    if (!by_hand_)
+        see_to_help();
     ++count_;
     work.waiting_ = true;
     if (by_hand_) {
@@ -50,17 +51,37 @@ void offload_pool::begin(offload_work& work)
     work.previous_ = last_;
     (last_ == nullptr ? first_ : last_->next_) = &work;
     last_ = &work;
+    ++queued_;
+    helpers_->work_came.notify_one();
 }
 
-/// Runs functions on a helper thread until none waits.
+/// Starts one more thread if all are busy. Throws when it cannot be started and there is no other one.
+void offload_pool::see_to_help()
+{
+    if (helpers_ == nullptr)
+        helpers_ = std::make_unique<helpers>();
+    std::vector<std::thread>& threads = helpers_->threads;
+    if (queued_ < helpers_->idle || threads.size() == threads_)
+        return;
+    try {
+        threads.reserve(threads.size() + 1);
+        threads.emplace_back([this] { help(); });
+    } catch (const std::exception&) {  // neither the thread nor memory for it
+        if (threads.empty())
+            throw;
+    }
+}
+
+/// Runs functions on a helper thread until the pool is closed.
 void offload_pool::help() noexcept
 {
     for (std::unique_lock lock(mutex_);;) {
+        ++helpers_->idle;
+        helpers_->work_came.wait(lock, [this] { return first_ != nullptr || closed_; });
+        --helpers_->idle;
         offload_work* work = first_;
-        if (work == nullptr) {
-            --helping_;
+        if (work == nullptr)
             return;
-        }
         unlink(*work);
         lock.unlock();
         work->call();
@@ -91,6 +112,7 @@ void offload_pool::unlink(offload_work& work) noexcept
     (work.previous_ == nullptr ? first_ : work.previous_->next_) = work.next_;
     (work.next_ == nullptr ? last_ : work.next_->previous_) = work.previous_;
     work.next_ = work.previous_ = nullptr;
+    --queued_;
 }
 
 void offload_pool::withdraw(offload_work& work) noexcept
@@ -117,13 +139,15 @@ void offload_pool::close() noexcept
         work->give_up();
         work->come_home();
     }
-    // Nobody makes helpers any more.
-    lock.unlock();
     if (helpers_ == nullptr)
         return;
-    assert(!helpers_->get_executor().running_in_this_thread() &&
-        "an engine is not destroyed by a function that was offloaded to it");
-    helpers_->join();
+    helpers_->work_came.notify_all();
+    lock.unlock();  // nobody starts a thread any more
+    for (std::thread& each : helpers_->threads) {
+        assert(each.get_id() != std::this_thread::get_id() &&
+            "an engine is not destroyed by a function that was offloaded to it");
+        each.join();
+    }
     helpers_.reset();
 }
 

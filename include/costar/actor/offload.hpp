@@ -40,7 +40,8 @@ public:
     /// Lets `work` run when a thread is free.
     ///
     /// Errors: throws `error` with `errc::offload_full` or `errc::engine_stopped`, and
-    /// `boost::system::system_error` when no thread can be started.
+    /// `std::system_error` when the first thread cannot be started. When a further one cannot, `work` waits
+    /// for those that there are.
     void begin(offload_work& work);
 
     /// Gives `work` up if it has not begun to run; it ends with `errc::cancelled` then. In its strand's turn.
@@ -53,8 +54,9 @@ public:
 private:
     friend class offload_work;
 
-    class helpers;
+    struct helpers;
 
+    void see_to_help();
     void help() noexcept;
     bool take(offload_work& work) noexcept;
     void unlink(offload_work& work) noexcept;
@@ -64,8 +66,8 @@ private:
     const bool by_hand_;
     std::mutex mutex_;
     std::unique_ptr<helpers> helpers_;
-    std::size_t helping_ = 0;  // threads that look for work
-    std::size_t count_ = 0;    // functions that run or wait
+    std::size_t queued_ = 0;  // functions that wait for a thread
+    std::size_t count_ = 0;   // functions that run or wait
     bool closed_ = false;
     offload_work* first_ = nullptr;  // that waits
     offload_work* last_ = nullptr;
