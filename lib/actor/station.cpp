@@ -216,6 +216,16 @@ void station::set_mailbox(cell& born, const mailbox_options& box, const failing_
     born.has_extras = is_needed;
 }
 
+void station::set_name(cell& born, registry::entry* name)
+{
+    try {
+        born.cold_part_made().name = name;
+    } catch (...) {
+        shared_.names.erase(*name);
+        throw;
+    }
+}
+
 registry::entry* station::claim_name(
     std::string_view name, pid owner, const std::function<void(registry::entry&)>& first)
 {

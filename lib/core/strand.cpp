@@ -85,6 +85,13 @@ public:
         return nullptr;
     }
 
+    /// Of one that came to nothing.
+    void forget(chute& queue) noexcept
+    {
+        std::erase_if(entries_, [&](const entry& known) { return known.queue == &queue; });
+        leave(queue);
+    }
+
     chute& add(const strand_context& target)
     {
         std::erase_if(entries_, [](entry& known) {
@@ -285,7 +292,12 @@ chute* strand_context::way_from_outside()
     chute* known = sender->find(*this);
     if (known == nullptr) [[unlikely]] {
         chute& made = sender->add(*this);
-        post(adoption(chutes_, made));
+        try {
+            post(adoption(chutes_, made));
+        } catch (...) {  // the strand does not know it, and would never look into it
+            sender->forget(made);
+            throw;
+        }
         return &made;
     }
     // Relaxed: a thread that was joined, or has started this one, has told its era with that.

@@ -168,7 +168,8 @@ public:
     /// The middleware of a newly born actor.
     void set_middleware(cell& born, const std::vector<std::shared_ptr<middleware>>& chain);
     void set_mailbox(cell& born, const mailbox_options& box, const failing_message& failing);
-    void set_name(cell& born, registry::entry* name) { born.cold_part_made().name = name; }
+    /// From now on the name is the cell's; where there is no memory for that, it is free again.
+    void set_name(cell& born, registry::entry* name);
 
     /// Enters a name, as `registry::insert`; throws `name_in_use`. Thread safety: from any thread.
     registry::entry* claim_name(
