@@ -11,6 +11,8 @@
 #include <support/catch.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -285,4 +287,34 @@ TEST_CASE("strand: several threads run the contexts of two borrowed strands that
     CHECK(first.all.get_future().wait_for(0s) == std::future_status::ready);
     CHECK(second.all.get_future().wait_for(0s) == std::future_status::ready);
     CHECK(first.broken + second.broken == 0);
+}
+
+TEST_CASE("strand: a cancellation comes from another thread while the strand ends", "[thread][strand]")
+{
+    constexpr std::size_t count = 16;
+    for (int round = 0; round < 30; ++round) {
+        checking receiver(1);
+        std::array<asio::cancellation_signal, count> signals;
+        std::atomic<int> ended{0};
+        auto strands = std::make_unique<scheduler>(owned(1, 0ns));
+        strands->start({&receiver});
+        const auto waits = []() -> task<> { co_await costar::sleep_for(1h); };
+        for (asio::cancellation_signal& each : signals)
+            costar::async_spawn(strands->at(0).get_executor(), waits(),
+                asio::bind_cancellation_slot(each.slot(), [&](std::exception_ptr) { ++ended; }));
+
+        std::atomic<bool> emits{false};
+        std::thread canceller([&] {
+            for (asio::cancellation_signal& each : signals) {
+                each.emit(asio::cancellation_type::terminal);
+                emits = true;
+            }
+        });
+        while (!emits)
+            std::this_thread::yield();
+        strands.reset();
+        canceller.join();
+
+        CHECK(ended <= static_cast<int>(count));
+    }
 }

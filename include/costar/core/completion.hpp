@@ -17,8 +17,8 @@
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 
-#include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -79,7 +79,7 @@ public:
     template <class... Values>
     void operator()(Values... values)
     {
-        target_.reset();
+        link_.reset();
         auto allocator = asio::get_associated_allocator(handler_);
         auto executor = std::move(executor_);
         auto call = asio::bind_allocator(allocator,
@@ -96,44 +96,77 @@ public:
     }
 
     /// Lets the handler's cancellation slot call `operation.cancel()` in a turn of `home`, as long as
-    /// `operation` has not ended.
+    /// `operation` has not ended. The slot's signal may be emitted on another thread while the strand ends.
     template <class Operation>
     void connect_cancellation(strand_context& home, Operation& operation)
     {
         auto slot = asio::get_associated_cancellation_slot(handler_);
         if (!slot.is_connected())
             return;
-        auto target = std::make_shared<std::atomic<void*>>(&operation);
-        target_ = disarm{target};
-        slot.assign([&home, target](asio::cancellation_type) {
-            if (target->load(std::memory_order_relaxed) == nullptr)
-                return;  // the strand may be gone by now
-            home.post([target] {
-                if (void* still = target->load(std::memory_order_relaxed))
+        auto link = std::make_shared<cancellation_link>(home, &operation);
+        link_ = disarm{link};
+        slot.assign([link](asio::cancellation_type) {
+            const std::optional<strand> held = link->hold();
+            if (!held)
+                return;
+            held->machine().post([link] {
+                if (void* still = link->operation())
                     static_cast<Operation*>(still)->cancel();
             });
         });
     }
 
 private:
+    /// What the slot points to, whatever becomes of the operation and its strand.
+    ///
+    /// Thread safety: `hold` from any thread; all else from the strand, or from whoever destroys it.
+    class cancellation_link {
+    public:
+        cancellation_link(strand_context& home, void* operation) noexcept
+            : home_(&home), operation_(operation)
+        {}
+
+        /// The strand, which stays in memory as long as this is held; nothing when the operation has ended:
+        /// the strand may be gone then.
+        std::optional<strand> hold()
+        {
+            const std::lock_guard lock(mutex_);
+            if (operation_ == nullptr)
+                return std::nullopt;
+            return home_->get_executor().require(asio::execution::outstanding_work.tracked);
+        }
+
+        void* operation() const noexcept { return operation_; }
+
+        void clear() noexcept
+        {
+            const std::lock_guard lock(mutex_);
+            operation_ = nullptr;
+        }
+
+    private:
+        std::mutex mutex_;
+        strand_context* home_;
+        void* operation_;  // written under the mutex, by the strand
+    };
+
     /// Clears what the slot points to when the operation ends.
     class disarm {
     public:
         disarm() = default;
-        explicit disarm(std::shared_ptr<std::atomic<void*>> target) noexcept : target_(std::move(target)) {}
+        explicit disarm(std::shared_ptr<cancellation_link> link) noexcept : link_(std::move(link)) {}
         disarm(disarm&&) noexcept = default;
         disarm& operator=(disarm&&) noexcept = default;
         ~disarm() { reset(); }
         void reset() noexcept
         {
-            if (target_)
-                target_->store(nullptr, std::memory_order_relaxed);
-            target_.reset();
+            if (link_)
+                link_->clear();
+            link_.reset();
         }
 
     private:
-        // Written by the strand only; the emitting thread reads it to spare a post in vain.
-        std::shared_ptr<std::atomic<void*>> target_;
+        std::shared_ptr<cancellation_link> link_;
     };
 
     // Decayed: an executor that cannot track work comes back as a reference.
@@ -158,7 +191,7 @@ private:
 
     Handler handler_;
     executor_type executor_;
-    disarm target_;
+    disarm link_;
 };
 
 }  // namespace costar
