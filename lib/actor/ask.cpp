@@ -47,7 +47,7 @@ bool token_awaiter::begin(scope& within)
 {
     if (within.is_cancelled()) {
         failure_ = errc::cancelled;
-        return false;
+        return self_.home().must_yield(*this, *waiter);
     }
     station& post = station::of(self_);
     token_ = post.expect(*this);
@@ -92,7 +92,7 @@ void token_awaiter::check() const
         throw error(failure_, subject());
 }
 
-bool stop_awaiter::await_ready() const noexcept
+bool stop_awaiter::is_own() const noexcept
 {
     return target_ == station::of(self_).pid_of(self_);
 }

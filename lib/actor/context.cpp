@@ -14,8 +14,12 @@ bool receive_awaiter::must_wait_in(scope& where, bool there)
     if (self_.is_cancelled())
         return false;
     const bool in_branch = &where != &static_cast<scope&>(self_);
-    if (in_branch && where.is_cancelled())
-        throw error(errc::cancelled);
+    if (in_branch && where.is_cancelled()) {
+        if (self_.is_receptive())  // by another receive, which this must not disturb
+            throw error(errc::cancelled);
+        self_.receive_cancelled = true;
+        return false;
+    }
     if (there && self_.had_branches() && self_.home().spend())
         return false;
     if (in_branch)
@@ -23,6 +27,26 @@ bool receive_awaiter::must_wait_in(scope& where, bool there)
     if (!there && self_.has_extras)
         station::of(self_).has_survived(self_);
     return true;
+}
+
+bool receive_awaiter::must_yield(promise_base& caller) noexcept
+{
+    const bool is_over = self_.is_cancelled() || self_.receive_cancelled;
+    if (!is_over || self_.is_receptive() || self_.home().spend())
+        return false;
+    self_.waiter = &caller;
+    self_.set_receptive(true);
+    self_.home().make_ready(self_);
+    return true;
+}
+
+void receive_awaiter::settle_for(bool there)
+{
+    self_.set_receptive(false);
+    if (self_.is_cancelled() || self_.receive_cancelled || !there)
+        take_nothing();
+    else if (self_.receives_in_branch)
+        detach();
 }
 
 void receive_awaiter::attach_to(scope& branch)
@@ -37,11 +61,16 @@ void receive_awaiter::attach_to(scope& branch)
 
 void receive_awaiter::detach() noexcept
 {
-    if (self_.cold == nullptr)
-        return;
-    delete std::exchange(self_.cold->receiving, nullptr);
     self_.receives_in_branch = false;
     self_.receive_cancelled = false;
+    if (self_.cold != nullptr)
+        delete std::exchange(self_.cold->receiving, nullptr);
+}
+
+void receive_awaiter::pass_over() noexcept
+{
+    if (extras_part* more = self_.extras())
+        more->order.due = nullptr;  // nothing holds it fast any more
 }
 
 message receive_awaiter::take_nothing()
@@ -117,6 +146,7 @@ message context::try_receive()
 {
     if (first == nullptr || is_cancelled())
         return {};
+    static_cast<void>(home().spend());
     return receive_awaiter(*this).await_resume();
 }
 

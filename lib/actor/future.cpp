@@ -182,10 +182,16 @@ const hook_actions future_wait::actions{.cancel =
 
 bool future_wait::begin(scope& within) noexcept
 {
+    home_ = &within.home();
+    if (is_over()) {  // others get a turn first; it may be dropped meanwhile
+        if (subject_ != nullptr)
+            subject_->attach(*this);
+        home_->make_ready_again(*this);
+        return true;
+    }
     cancelled_ = within.is_cancelled();
     if (cancelled_)
-        return false;
-    home_ = &within.home();
+        return home_->must_yield(*this, *waiter);
     within.attach(*this);
     subject_->attach(*this);
     return true;

@@ -26,12 +26,10 @@ bool future_group::begin(scope& within) noexcept
     for (member& each : members_)
         if (!is_over() && (each.subject == nullptr || each.subject->ready()))
             note(each);
-    if (is_over())
-        return false;
-    cancelled_ = within.is_cancelled();
-    if (cancelled_)
-        return false;
     home_ = &within.home();
+    cancelled_ = !is_over() && within.is_cancelled();
+    if (is_over() || cancelled_)
+        return home_->must_yield(*this, *waiter);
     within.attach(*this);
     for (member& each : members_) {
         if (each.subject == nullptr || each.subject->ready())

@@ -124,6 +124,7 @@ void offload_pool::withdraw(offload_work& work) noexcept
         unlink(work);
         --count_;
     }
+    work.waiter->scope().cut_short();
     work.give_up();
     if (!by_hand_)  // else it is on its way home already
         work.arrive();
@@ -160,14 +161,15 @@ const hook_actions offload_work::actions{.cancel =
                                                  auto& self = static_cast<offload_work&>(hook);
                                                  self.pool_.withdraw(self);
                                              },
-    .describe = [](const cancel_hook&) { return std::string("an offloaded function"); }};
+    .describe = [](const cancel_hook&) { return std::string("an offloaded function"); },
+    .is_certain = false};
 
 bool offload_work::begin(promise_base& caller) noexcept
 {
     scope& within = caller.scope();
     if (within.is_cancelled()) {
         give_up();
-        return false;
+        return within.home().must_yield(*this, caller);
     }
     waiter = &caller;
     home_ = &within.home();
@@ -176,7 +178,7 @@ bool offload_work::begin(promise_base& caller) noexcept
         pool_.begin(*this);
     } catch (...) {
         failure_ = std::current_exception();
-        return false;
+        return home_->must_yield(*this, caller);
     }
     within.attach(*this);
     return true;

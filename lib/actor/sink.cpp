@@ -18,14 +18,16 @@ bool stream_gate::waiting::begin(promise_base& caller, bool is_open)
     scope& within = caller.scope();
     within_ = &within;
     if (within.is_cancelled())
-        return false;
+        return gate_.home_->must_yield(*this, caller);
     // One that may go on and has not yet keeps the room that it was promised.
     if (gate_.waiting_ != nullptr)
         throw std::logic_error("a sink is put into by one coroutine at a time, and another one waits");
-    if (is_open)
+    if (!is_open) {
+        waiter = &caller;
+        within.attach(*this);
+    } else if (!gate_.home_->must_yield(*this, caller)) {
         return false;
-    waiter = &caller;
-    within.attach(*this);
+    }
     gate_.waiting_ = this;
     return true;
 }

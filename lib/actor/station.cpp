@@ -29,17 +29,6 @@ std::string text_of(const std::exception_ptr& failure)
     }
 }
 
-bool is_cancellation(const std::exception_ptr& failure) noexcept
-{
-    try {
-        std::rethrow_exception(failure);
-    } catch (const boost::system::system_error& thrown) {
-        return thrown.code() == std::errc::operation_canceled;
-    } catch (...) {
-        return false;
-    }
-}
-
 name_in_use::name_in_use(std::string_view name, pid holder)
     : error(errc::name_in_use, fmt::format("'{}' is the name of {}", name, holder)), holder_(holder)
 {}

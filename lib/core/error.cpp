@@ -2,9 +2,11 @@
 
 #include <costar/core/error.hpp>
 
+#include <boost/asio/experimental/channel_error.hpp>
 #include <boost/system/errc.hpp>
 
 #include <string_view>
+#include <system_error>
 
 namespace costar {
 
@@ -79,6 +81,25 @@ const boost::system::error_category& error_category() noexcept
 {
     static const category instance;
     return instance;
+}
+
+bool is_cancellation(const std::exception_ptr& failure) noexcept
+{
+    if (!failure)
+        return false;
+    try {
+        std::rethrow_exception(failure);
+    } catch (const boost::system::system_error& thrown) {
+        return is_cancellation(thrown.code());
+    } catch (...) {
+        return false;
+    }
+}
+
+bool is_cancellation(const error_code& code) noexcept
+{
+    return code == std::errc::operation_canceled ||
+        code == boost::asio::experimental::error::channel_cancelled;
 }
 
 }  // namespace costar

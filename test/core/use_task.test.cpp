@@ -10,8 +10,10 @@
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/compose.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/channel_error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -34,6 +36,7 @@ using boost::system::error_code;
 using costar::errc;
 using costar::task;
 using costar::use_task;
+using costar::with_timeout;
 using support::manual_strands;
 using support::tracked;
 using namespace std::chrono_literals;
@@ -489,6 +492,94 @@ TEST_CASE(
         timer.cancel();
         io.run();
         CHECK(io.stopped());
+    }
+}
+
+TEST_CASE(
+    "use_task: an operation that had completed when its time was over keeps its outcome", "[core][use_task]")
+{
+    manual_strands strands;
+    held_operation<error_code, int> operation;
+
+    SECTION("with a value")
+    {
+        auto started = strands.start(costar::as_task(with_timeout(1ms, operation.async_wait(use_task))));
+        strands.advance(1ms);
+        CHECK(operation.cancelled == 1);
+        operation.complete(error_code(), 5);
+        strands.run();
+        CHECK(started->get() == 5);
+    }
+    SECTION("with an error of its own")
+    {
+        auto started = strands.start(costar::as_task(with_timeout(1ms, operation.async_wait(use_task))));
+        strands.advance(1ms);
+        operation.complete(asio::error::eof, 0);
+        strands.run();
+        CHECK(started->code() == asio::error::eof);
+    }
+    SECTION("not with its cancellation")
+    {
+        const error_code how = GENERATE(error_code(asio::error::operation_aborted),
+            error_code(asio::experimental::error::channel_cancelled));
+        auto started = strands.start(costar::as_task(with_timeout(1ms, operation.async_wait(use_task))));
+        strands.advance(1ms);
+        operation.complete(how, 0);
+        strands.run();
+        CHECK(started->code() == errc::timed_out);
+    }
+    SECTION("beside a pause")
+    {
+        const auto body = [](held_operation<error_code, int>& operation) -> task<std::size_t> {
+            const auto first = co_await costar::when_any(
+                costar::sleep_for(1ms), operation.async_wait(asio::as_tuple(use_task)));
+            co_return first.index();
+        };
+        auto completed = strands.start(body(operation));
+        strands.advance(1ms);
+        operation.complete(error_code(), 5);
+        strands.run();
+        CHECK(completed->get() == 1);
+        auto cancelled = strands.start(body(operation));
+        strands.advance(1ms);
+        operation.complete(asio::error::operation_aborted, 0);
+        strands.run();
+        CHECK(cancelled->get() == 0);
+    }
+}
+
+TEST_CASE("use_task: a coroutine on another context may end while its cancellation is under way",
+    "[core][use_task]")
+{
+    // Goal: the signal of a cancellation reaches no memory that is gone. Method: cancel after each number of
+    // steps of the other context in turn, and let the strand hear of the end before the other context hears
+    // of the cancellation.
+    const auto elsewhere = []() -> asio::awaitable<int> {
+        for (int i = 0; i < 3; ++i)
+            co_await asio::post(asio::use_awaitable);
+        co_return 7;
+    };
+    for (int steps = 0; steps < 12; ++steps) {
+        asio::io_context other;
+        manual_strands strands;
+        auto started =
+            strands.start(costar::as_task(with_timeout(1ms, asio::co_spawn(other, elsewhere(), use_task))));
+        strands.run();
+        for (int i = 0; i < steps; ++i)
+            other.poll_one();
+        strands.advance(1ms);
+        while (!started->has_ended()) {
+            other.restart();
+            other.poll_one();
+            strands.run();
+        }
+        other.restart();
+        other.poll();
+
+        if (started->code())
+            CHECK(started->code() == errc::timed_out);
+        else
+            CHECK(started->get() == 7);
     }
 }
 

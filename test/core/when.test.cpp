@@ -2,6 +2,8 @@
 
 #include <costar/core/when.hpp>
 
+#include <costar/core/result.hpp>
+
 #include <support/catch.hpp>
 #include <support/manual_strand.hpp>
 
@@ -38,6 +40,13 @@ task<int> fail_after(std::chrono::nanoseconds delay)
 {
     co_await costar::sleep_for(delay);
     throw std::runtime_error("failed");
+}
+
+/// Gives a value though it is cancelled.
+task<int> stubborn(std::chrono::nanoseconds delay, int value)
+{
+    static_cast<void>(co_await costar::as_result(costar::sleep_for(delay)));
+    co_return value;
 }
 
 /// Notes when it has ended, which a cancelled one does late.
@@ -187,6 +196,70 @@ TEST_CASE("when_any: one that ends without waiting wins at once", "[core][when]"
     CHECK(strands.now() == 0ns);
 }
 
+TEST_CASE("when_any: what others had completed by then is kept", "[core][when]")
+{
+    manual_strands strands;
+    const auto body = []() -> task<> {
+        auto both = co_await when_any(later(1ms, 1), later<std::string>(1ms, "two"), later(2ms, 3));
+        CHECK(both.index() == 0);
+        REQUIRE(both.completed<0>() != nullptr);
+        CHECK(*both.completed<0>() == 1);
+        REQUIRE(both.completed<1>() != nullptr);
+        CHECK(*both.completed<1>() == "two");
+        CHECK(both.completed<2>() == nullptr);
+
+        auto failed = co_await when_any(fail_after(1ms), later(1ms, 2));
+        CHECK(failed.index() == 1);
+        CHECK_THROWS_AS(failed.completed<0>(), std::runtime_error);
+
+        auto late = co_await when_any(later(1ms, 1), stubborn(1h, 2));
+        CHECK(late.index() == 0);
+        CHECK(*late.completed<1>() == 2);
+    };
+
+    strands.run(body());
+}
+
+TEST_CASE("when_any: a branch that can be awaited again makes way for one that cannot", "[core][when]")
+{
+    manual_strands strands;
+    const auto body = []() -> task<> {
+        auto value = co_await when_any(costar::sleep_for(1ms), later(1ms, 2));
+        CHECK(value.index() == 1);
+        CHECK(value.completed<0>() == nullptr);
+        CHECK_THROWS_AS(co_await when_any(costar::sleep_for(1ms), fail_after(1ms)), std::runtime_error);
+
+        // What was cut short makes nobody wait, whatever it ends with.
+        CHECK((co_await when_any(stubborn(1h, 1), costar::sleep_for(1ms))).index() == 1);
+        CHECK((co_await when_any(costar::as_result(pause(1h)), costar::sleep_for(1ms))).index() == 1);
+        const auto fails_when_cancelled = []() -> task<> {
+            if (!co_await costar::as_result(pause(1h)))
+                throw std::runtime_error("cancelled");
+        };
+        CHECK((co_await when_any(fails_when_cancelled(), costar::sleep_for(1ms))).index() == 1);
+
+        // Nor does what has not begun.
+        const auto at_once = []() -> task<int> { co_return 1; };
+        CHECK((co_await when_any(costar::yield(), at_once())).index() == 1);
+        CHECK((co_await when_any(at_once(), at_once())).index() == 0);
+    };
+
+    strands.run(body());
+}
+
+TEST_CASE("when_all: as_result keeps the outcome of each branch", "[core][when]")
+{
+    manual_strands strands;
+    const auto body = []() -> task<> {
+        auto [value, late] = co_await when_all(
+            costar::as_result(later(1ms, 1)), costar::as_result(with_timeout(1ms, pause(1h))));
+        CHECK(value.value() == 1);
+        CHECK(late.error() == errc::timed_out);
+    };
+
+    strands.run(body());
+}
+
 TEST_CASE("when: they can be nested and awaited together with anything", "[core][when]")
 {
     manual_strands strands;
@@ -224,6 +297,24 @@ TEST_CASE("with_timeout: it passes what comes in time, and ends what does not", 
         CHECK(late->code() == errc::timed_out);
         CHECK(ended);
         CHECK(strands.now() == 1ms);
+    }
+    SECTION("a value though the time is over")
+    {
+        CHECK(strands.run(as_task(with_timeout(1ms, stubborn(1h, 3)))) == 3);
+        CHECK(strands.now() == 1ms);
+    }
+    SECTION("an error of its own when the time is over")
+    {
+        const auto fails = []() -> task<> {
+            static_cast<void>(co_await costar::as_result(pause(1h)));
+            throw std::runtime_error("failed");
+        };
+        CHECK_THROWS_AS(strands.run(as_task(with_timeout(1ms, fails()))), std::runtime_error);
+    }
+    SECTION("a result in place of an error")
+    {
+        const auto late = strands.run(as_task(with_timeout(1ms, costar::as_result(pause(1h)))));
+        CHECK(late.error() == errc::timed_out);
     }
     SECTION("cancelled from outside")
     {

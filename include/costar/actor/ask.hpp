@@ -105,7 +105,7 @@ public:
         scope& scope = caller.promise().scope();
         if (scope.is_cancelled()) {
             failure_ = errc::cancelled;
-            return false;
+            return home().must_yield(*this, caller.promise());
         }
         waiter = &caller.promise();
         station& post = station::of(self_);
@@ -296,11 +296,20 @@ class stop_awaiter final : public token_awaiter {
 public:
     stop_awaiter(cell& self, pid target) noexcept : token_awaiter(self, target) {}
 
-    /// Nobody can wait for their own end.
-    bool await_ready() const noexcept;
+    template <std::derived_from<promise_base> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> caller)
+    {
+        if (is_own()) [[unlikely]]
+            return self_.home().must_yield(*this, caller.promise());
+        return token_awaiter::await_suspend(caller);
+    }
+
     void await_resume() const { check(); }
 
 private:
+    /// Nobody can wait for their own end.
+    bool is_own() const noexcept;
+
     void ask(station& post, std::uint64_t token) override;
     void withdraw(station& post, std::uint64_t token) noexcept override;
     std::string subject() const override;
@@ -310,6 +319,8 @@ private:
 /// A stop that has been requested already, or that others bring about; awaiting it waits for the end.
 class stop_request {
 public:
+    static constexpr bool is_repeatable = true;
+
     stop_request(cell& self, pid target) noexcept : self_(&self), target_(target) {}
     stop_awaiter operator co_await() const noexcept { return stop_awaiter(*self_, target_); }
 

@@ -42,7 +42,7 @@ public:
     {
         promise_base& promise = caller.promise();
         if (!must_wait(promise.scope(), self_.first != nullptr)) [[unlikely]]
-            return false;
+            return must_yield(promise);
         self_.waiter = &promise;
         self_.set_receptive(true);
         if (self_.first == nullptr)
@@ -51,6 +51,12 @@ public:
             run_again_for(self_.first);
         return true;
     }
+
+    /// Ends the wait and leaves the message where it is, for an `await_resume` in the same turn or later.
+    void settle() { settle_for(self_.first != nullptr); }
+
+    /// In place of the `await_resume` after a `settle`: the message is left for another receive.
+    void pass_over() noexcept;
 
     [[gnu::always_inline]] message await_resume(bool is_selective = false)
     {
@@ -96,6 +102,12 @@ protected:
         return must_wait_in(where, there);
     }
     bool must_wait_in(scope& where, bool there);
+
+    /// True when a receive that ends at once, because the actor or its branch was cancelled, lets others run
+    /// first.
+    bool must_yield(promise_base& caller) noexcept;
+
+    void settle_for(bool there);
     void attach_to(scope& branch);
     void detach() noexcept;
 
@@ -105,6 +117,8 @@ protected:
 /// Waits for the next message of a type; made by `context::receive<T>()`.
 class selective_awaiter : protected receive_awaiter {
 public:
+    using receive_awaiter::pass_over;
+
     selective_awaiter(cell& self, const message_type& wanted) noexcept
         : receive_awaiter(self), wanted_(&wanted)
     {}
@@ -120,7 +134,7 @@ public:
         promise_base& promise = caller.promise();
         envelope* const* there = find();
         if (!must_wait(promise.scope(), there != nullptr))
-            return false;
+            return must_yield(promise);
         self_.waiter = &promise;
         self_.set_receptive_for_some();
         if (there == nullptr)
@@ -129,6 +143,8 @@ public:
             run_again_for(*there);
         return true;
     }
+
+    void settle() { settle_for(find() != nullptr); }
 
     message await_resume()
     {
@@ -172,6 +188,7 @@ public:
     ~timed_awaiter() { this->self_.home().disarm(*this); }
 
     using Awaiter::await_ready;
+    using Awaiter::pass_over;
 
     template <std::derived_from<promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller)
@@ -183,18 +200,32 @@ public:
         return true;
     }
 
+    void settle()
+    {
+        this->self_.home().disarm(*this);
+        if (!timed_out_)
+            Awaiter::settle();
+        else
+            leave_in_time();
+    }
+
     message await_resume()
     {
         this->self_.home().disarm(*this);
         if (!timed_out_)
             return Awaiter::await_resume();
-        this->self_.set_receptive(false);
-        this->self_.current = nullptr;  // what is done now is done on nobody's behalf
-        this->detach();
+        leave_in_time();
         return message::none_in_time();
     }
 
 private:
+    void leave_in_time() noexcept
+    {
+        this->self_.set_receptive(false);
+        this->self_.current = nullptr;  // what is done now is done on nobody's behalf
+        this->detach();
+    }
+
     void time_out() noexcept
     {
         if (this->self_.wanted == nullptr)
@@ -212,6 +243,8 @@ private:
 template <class Make>
 class [[nodiscard]] receiving {
 public:
+    static constexpr bool is_repeatable = true;
+
     explicit receiving(Make make) noexcept : make_(make) {}
     auto operator co_await() const noexcept { return make_(); }
 
@@ -267,7 +300,8 @@ public:
     /// The next message. Empty when it is time to stop: the actor was stopped, or a poison pill had its turn.
     ///
     /// Only one coroutine of an actor receives at a time.
-    /// Cancellation: in a branch of `when_any` that loses, ends with `errc::cancelled` and takes no message.
+    /// Cancellation: in a branch that is cancelled, ends with `errc::cancelled` and takes no message. As a
+    /// branch of `when_any` it takes one only when nothing else that ended would be lost for it.
     auto receive() noexcept
     {
         return receiving([this] { return receive_awaiter(*this); });
@@ -298,7 +332,8 @@ public:
         });
     }
 
-    /// The next message if one waits, else empty. Does not wait.
+    /// The next message if one waits, else empty. Does not wait, and so gives nobody else a turn; what it
+    /// takes counts for the share of the turn that the next wait ends.
     message try_receive();
 
     /// Waits for a message and takes those behind it too, `most` at most; empty when it is time to stop.

@@ -153,7 +153,7 @@ public:
         : cancel_hook(actions), future_waiter(notify), subject_(subject)
     {}
 
-    bool await_ready() const noexcept { return subject_ == nullptr || subject_->ready(); }
+    bool await_ready() const noexcept { return is_over() && strand_context::current()->spend(); }
 
     template <std::derived_from<promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller) noexcept
@@ -175,6 +175,7 @@ private:
     static const hook_actions actions;
     static void notify(future_waiter& base, bool dropped) noexcept;
 
+    bool is_over() const noexcept { return subject_ == nullptr || subject_->ready(); }
     bool begin(scope& within) noexcept;
     void wake() noexcept;
 
@@ -186,6 +187,8 @@ private:
 /// A wait for a future that has not begun.
 class [[nodiscard]] future_end {
 public:
+    static constexpr bool is_repeatable = true;
+
     explicit future_end(future_state* subject) noexcept : subject_(subject) {}
     future_wait operator co_await() const noexcept { return future_wait(subject_); }
 

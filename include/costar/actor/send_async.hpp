@@ -31,11 +31,7 @@ public:
         scope& within = caller.promise().scope();
         if (within.is_cancelled() || !is_delivered())
             return token_awaiter::await_suspend(caller);
-        if (self_.home().spend())
-            return false;
-        waiter = &caller.promise();  // others get a turn
-        self_.home().make_ready(*this);
-        return true;
+        return self_.home().must_yield(*this, caller.promise());
     }
 
     void await_resume() const { check(); }
@@ -96,11 +92,11 @@ public:
         waiter = &caller.promise();
         station& post = station::of(self_);
         waits_ = post.end_family(self_, *this);
-        if (waits_) {
-            caller.promise().scope().attach(*this);
-            post.suspect_requests(self_);
-        }
-        return waits_;
+        if (!waits_)
+            return self_.home().must_yield(*this, caller.promise());
+        caller.promise().scope().attach(*this);
+        post.suspect_requests(self_);
+        return true;
     }
 
     void await_resume() noexcept

@@ -71,7 +71,8 @@ public:
     void await_resume();
 
 protected:
-    /// Waits, unless the gate `is_open`. Errors: throws `std::logic_error` where another one waits.
+    /// Waits, unless the gate `is_open`; for a turn of the others even then, when the caller has used up its
+    /// own. Errors: throws `std::logic_error` where another one waits.
     bool begin(promise_base& caller, bool is_open);
 
 private:

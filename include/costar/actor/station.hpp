@@ -93,9 +93,6 @@ private:
 /// The text of an exception.
 std::string text_of(const std::exception_ptr& failure);
 
-/// Is it the end of a wait that was cancelled?
-bool is_cancellation(const std::exception_ptr& failure) noexcept;
-
 /// Counts of one station, or of a whole engine.
 struct station_figures {
     std::uint64_t live = 0;          ///< actors

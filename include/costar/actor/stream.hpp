@@ -98,6 +98,8 @@ private:
     /// A read that has not begun.
     class [[nodiscard]] reading {
     public:
+        static constexpr bool is_repeatable = true;
+
         reading(stream& from, context& self) noexcept : from_(&from), self_(&self) {}
         awaiter operator co_await() const noexcept { return awaiter(*from_, *self_); }
 
@@ -155,7 +157,7 @@ private:
 };
 
 template <class T>
-class stream<T>::awaiter {
+class stream<T>::awaiter : private run_node {
 public:
     awaiter(stream& from, context& self) noexcept : from_(from), self_(self) {}
 
@@ -166,14 +168,23 @@ public:
     {
         within_ = &caller.promise().scope();
         if (within_->is_cancelled() || from_.look(self_))
-            return false;
+            return within_->home().must_yield(*this, caller.promise());
         return wait_.emplace(from_.pull_.state()).await_suspend(caller);
     }
 
-    std::optional<T> await_resume()
+    /// Ends the wait without taking the value that is there.
+    void settle()
     {
         if (within_->is_cancelled())  // perhaps only now: a branch that has lost may not take a value
             throw error(errc::cancelled);
+        within_ = nullptr;
+    }
+    void pass_over() const noexcept {}
+
+    std::optional<T> await_resume()
+    {
+        if (within_ != nullptr)
+            settle();
         return from_.take();
     }
 

@@ -46,6 +46,9 @@ struct hook_actions {
 
     /// A cancellation leaves the hook in its scope, where it goes on to wait.
     bool stays = false;
+    /// False where `cancel` only asks for the end, and the wait may end otherwise: then whoever waits calls
+    /// `scope::cut_short` if it was the end.
+    bool is_certain = true;
 };
 
 /// Link between a waiting operation and the scope that may cancel it.
@@ -119,9 +122,17 @@ public:
             hook->detach();
             if (hook->actions_->stays)
                 attach(*hook);
+            if (hook->actions_->is_certain)
+                cut_short();
             hook->actions_->cancel(*hook);
         }
     }
+
+    /// Notes that a wait in this scope was ended by its cancellation.
+    void cut_short() noexcept;
+
+    /// False as long as the cancellation has changed nothing: what was waited for had come, or nothing was.
+    bool was_cut_short() const noexcept { return cut_short_; }
 
     /// Adds a waiting operation. Unless it stays, the scope must not be cancelled.
     void attach(cancel_hook& hook) noexcept
@@ -185,7 +196,11 @@ protected:
             first_->detach();
     }
 
-    void reset_cancelled() noexcept { cancelled_ = false; }
+    void reset_cancelled() noexcept
+    {
+        cancelled_ = false;
+        cut_short_ = false;
+    }
     void set_apart(bool apart) noexcept { apart_ = apart; }
 
 private:
@@ -195,6 +210,7 @@ private:
     bool is_root_;
     bool apart_ : 1 = false;
     bool ended_ : 1 = false;
+    bool cut_short_ : 1 = false;
 };
 
 /// Outermost scope of a tree of coroutines: an actor or a task spawned on its own.
@@ -252,7 +268,10 @@ class child_scope : public scope, private cancel_hook {
 public:
     /// Begins a branch of `parent`; a shielded one is not cancelled with it.
     explicit child_scope(scope& parent, bool shielded = false) noexcept
-        : scope(parent.home(), false), cancel_hook(shielded ? shield_actions : actions), root_(&parent.root())
+        : scope(parent.home(), false),
+          cancel_hook(shielded ? shield_actions : actions),
+          root_(&parent.root()),
+          parent_(&parent)
     {
         root_->had_branches_ = true;
         set_apart(parent.is_apart());
@@ -284,18 +303,32 @@ private:
     }
 
     root_scope* root_;
+    scope* parent_;
 };
 
 inline const hook_actions child_scope::actions{
     .cancel = [](cancel_hook& hook) noexcept { static_cast<child_scope&>(hook).cancel(); },
     .describe = &child_scope::describe,
     .inside = &child_scope::inside,
-    .stays = true};
+    .stays = true,
+    .is_certain = false};
 
 inline const hook_actions child_scope::shield_actions{.cancel = [](cancel_hook&) noexcept {},
     .describe = &child_scope::describe,
     .inside = &child_scope::inside,
-    .stays = true};
+    .stays = true,
+    .is_certain = false};
+
+inline void scope::cut_short() noexcept
+{
+    scope* each = this;
+    while (each->cancelled_ && !each->cut_short_) {
+        each->cut_short_ = true;
+        if (each->is_root_)
+            break;
+        each = static_cast<child_scope&>(*each).parent_;
+    }
+}
 
 inline root_scope& scope::root() noexcept
 {

@@ -6,6 +6,7 @@
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <exception>
 #include <string>
 #include <type_traits>
 
@@ -85,6 +86,14 @@ public:
     explicit error(errc code) : system_error(make_error_code(code)) {}
     error(errc code, const std::string& context) : system_error(make_error_code(code), context) {}
 };
+
+/// Is this how an operation ends that was cancelled? By `errc::cancelled`, Asio's `operation_aborted`, all
+/// that equals the condition `std::errc::operation_canceled`, or the `channel_cancelled` of Asio's channels.
+///
+/// False for none. Thread safety: from any thread. Cost: about a microsecond, as the exception is thrown
+/// again.
+bool is_cancellation(const std::exception_ptr& failure) noexcept;
+bool is_cancellation(const error_code& code) noexcept;
 
 }  // namespace costar
 

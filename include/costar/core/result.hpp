@@ -7,6 +7,7 @@
 
 #include <boost/system/result.hpp>
 
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -15,6 +16,16 @@ namespace costar {
 /// A value, or the error code that took its place.
 template <class T>
 using result = boost::system::result<T>;
+
+/// `with_timeout(limit, as_result(...))` gives `errc::timed_out` where the deadline ended the wait.
+template <class T>
+struct after_timeout<result<T>> {
+    static void mark(result<T>& value) noexcept
+    {
+        if (value.has_error() && value.error() == std::errc::operation_canceled)
+            value = result<T>(make_error_code(errc::timed_out));
+    }
+};
 
 /// Awaits `awaitable` and gives what it throws as an error code instead: `auto balance = co_await
 /// as_result(...)`.

@@ -300,6 +300,20 @@ public:
     bool spend() noexcept { return --slice_ > 0; }
     void exhaust_slice() noexcept { slice_ = 0; }
 
+    /// For a wait that was over before it began: false when its coroutine may go on at once; true when it was
+    /// queued behind what is ready, because it has used up its share of the turn.
+    bool must_yield(run_node& node, promise_base& waiting) noexcept
+    {
+        if (spend()) [[likely]]
+            return false;
+        node.waiter = &waiting;
+        if (waiting.scope().is_cancelled())
+            make_ready(node);  // a stop goes on, whatever its root has sent into
+        else
+            make_ready_again(node);
+        return true;
+    }
+
     /// Accounts for a message put into a root's mailbox.
     static void message_queued(root_scope& root) noexcept { ++root.queued_; }
 

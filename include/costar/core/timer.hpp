@@ -58,10 +58,10 @@ public:
     {
         scope& scope = caller.promise().scope();
         cancelled_ = scope.is_cancelled();
-        if (cancelled_)
-            return false;
-        waiter = &caller.promise();
         home_ = &scope.home();
+        if (cancelled_)
+            return home_->must_yield(*this, caller.promise());
+        waiter = &caller.promise();
         if (delay_.count() <= 0) {
             home_->make_ready_again(*this);
             return true;
@@ -102,6 +102,8 @@ inline const hook_actions sleep_awaiter::actions{
 /// A pause that has not begun; awaited once.
 class [[nodiscard]] sleeping {
 public:
+    static constexpr bool is_repeatable = true;
+
     explicit sleeping(std::chrono::nanoseconds delay) noexcept : delay_(delay) {}
     sleep_awaiter operator co_await() const noexcept { return sleep_awaiter(delay_); }
 
@@ -137,6 +139,8 @@ public:
 
 /// A yield that has not begun.
 struct [[nodiscard]] yielding {
+    static constexpr bool is_repeatable = true;
+
     yield_awaiter operator co_await() const noexcept { return {}; }
 };
 

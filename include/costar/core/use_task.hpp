@@ -13,6 +13,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/dispatch.hpp>
 
 #include <atomic>
 #include <concepts>
@@ -39,6 +40,12 @@ namespace costar {
 /// whatever the token. Errors: `errc::cancelled` when the operation's handler is destroyed without a call.
 /// Lifetime: the operation starts when awaited.
 /// Cost: one pooled block for each operation.
+///
+/// Thread safety: the cancellation comes from the awaiting strand, wherever the operation runs; so nobody
+/// else may use the I/O object meanwhile. A coroutine that `asio::co_spawn` runs on another executor is
+/// cancelled there, which is safe. Behind `asio::as_tuple(use_task)` its executor is not seen, and with
+/// Boost 1.81 a deadline or a stop may reach into memory that is gone (chriskohlhoff/asio#1332):
+/// `as_result(asio::co_spawn(executor, coroutine(), use_task))` does without.
 struct use_task_t {
     constexpr use_task_t() noexcept = default;
 
@@ -124,6 +131,26 @@ struct operation_values<std::exception_ptr, Values...> : operation_result<Values
     }
 };
 
+/// Does the first of an operation's values say that it was cancelled?
+template <class Value>
+bool tells_cancellation(const Value&) noexcept
+{
+    return false;
+}
+inline bool tells_cancellation(const boost::system::error_code& code) noexcept
+{
+    return is_cancellation(code);
+}
+inline bool tells_cancellation(const std::exception_ptr& failure) noexcept
+{
+    return is_cancellation(failure);
+}
+template <class First, class... Others>
+bool tells_cancellation(const std::tuple<First, Others...>& values) noexcept
+{
+    return tells_cancellation(std::get<0>(values));
+}
+
 /// Where an Asio handler and the coroutine that waits for it meet. It outlives both, so a handler that is
 /// called or destroyed after its coroutine finds nobody and does no harm.
 ///
@@ -184,12 +211,83 @@ public:
             node_ = &node;
     }
     void forget() noexcept { node_ = nullptr; }
+
+    /// The operation is a coroutine of Asio that runs on `executor`, where its cancellation must arrive.
+    template <class Executor>
+    void cancel_on(const Executor& executor)
+    {
+        way_ = std::make_unique<way_to<Executor>>(executor);
+    }
+
+    /// Asks the operation to end early.
+    void cancel()
+    {
+        if (way_ == nullptr) [[likely]]
+            signal.emit(asio::cancellation_type::terminal);
+        else
+            way_->emit(hold(*this));
+    }
+
     bool has_arrived() const noexcept { return has_arrived_; }
+
+    /// Has it ended as an operation does that was cancelled?
+    bool was_cancelled() const noexcept
+    {
+        return failure_ ? is_cancellation(failure_) : tells_cancellation(*values_);
+    }
     strand_context& home() const noexcept { return *home_; }
 
     asio::cancellation_signal signal;
 
 private:
+    /// Keeps the state in memory, and the strand whose memory it is.
+    class hold {
+    public:
+        explicit hold(operation_state& state)
+            : work_(state.home().get_executor().require(asio::execution::outstanding_work.tracked)),
+              state_(&state)
+        {
+            state.references_.fetch_add(1, std::memory_order_relaxed);
+        }
+        hold(hold&& other) noexcept
+            : work_(std::move(other.work_)), state_(std::exchange(other.state_, nullptr))
+        {}
+        ~hold()
+        {
+            if (state_ != nullptr)
+                state_->release();
+        }
+        operation_state* operator->() const noexcept { return state_; }
+
+    private:
+        strand work_;
+        operation_state* state_;
+    };
+
+    /// Where a coroutine runs that is awaited here.
+    struct way {
+        virtual ~way() = default;
+        virtual void emit(hold held) = 0;
+    };
+
+    // Asio's `co_spawn` lets a pointer into the signal travel to its executor; in Boost 1.81 it arrives there
+    // even when the coroutine has ended meanwhile (chriskohlhoff/asio#1332). So what it points to is held
+    // until the signal was emitted on that executor.
+    template <class Executor>
+    struct way_to final : way {
+        explicit way_to(const Executor& executor) : executor(executor) {}
+
+        void emit(hold held) override
+        {
+            asio::dispatch(executor, [held = std::move(held), executor = executor]() mutable {
+                held->signal.emit(asio::cancellation_type::terminal);
+                asio::dispatch(executor, [held = std::move(held)] {});  // behind what it has queued
+            });
+        }
+
+        Executor executor;
+    };
+
     explicit operation_state(strand_context& home) noexcept : job{nullptr, &run_job}, home_(&home) {}
 
     void arrive() noexcept
@@ -222,6 +320,7 @@ private:
     bool has_arrived_ = false;
     std::exception_ptr failure_;
     std::optional<typename traits::stored> values_;
+    std::unique_ptr<way> way_;        // null for most
     std::atomic<int> references_{2};  // handler and coroutine; from 2 to 0, by either
 };
 
@@ -251,6 +350,12 @@ public:
     void operator()(Args&&... args)
     {
         std::exchange(state_, nullptr)->complete(std::forward<Args>(args)...);
+    }
+
+    template <class Executor>
+    void cancel_on(const Executor& executor)
+    {
+        state_->cancel_on(executor);
     }
 
     executor_type get_executor() const noexcept { return state_->home().get_executor(); }
@@ -284,7 +389,7 @@ public:
     {
         scope& scope = caller.promise().scope();
         if (scope.is_cancelled())
-            return false;
+            return scope.home().must_yield(*this, caller.promise());
         waiter = &caller.promise();
         state_ = operation_state<Values...>::make(scope.home());
         scope.attach(*this);
@@ -299,6 +404,8 @@ public:
         if (state_ == nullptr)
             throw error(errc::cancelled);
         detach();
+        if (asked_to_end_ && state_->was_cancelled())
+            waiter->scope().cut_short();
         return state_->take();
     }
 
@@ -307,6 +414,7 @@ private:
 
     Initiate initiate_;
     operation_state<Values...>* state_ = nullptr;
+    bool asked_to_end_ = false;
 };
 
 template <class Initiate, class... Values>
@@ -314,10 +422,13 @@ inline const hook_actions operation_awaiter<Initiate, Values...>::actions{
     .cancel =
         [](cancel_hook& hook) noexcept {
             auto& self = static_cast<operation_awaiter&>(hook);
-            if (!self.state_->has_arrived())
-                self.state_->signal.emit(asio::cancellation_type::terminal);
+            if (self.state_->has_arrived())
+                return;
+            self.asked_to_end_ = true;
+            self.state_->cancel();
         },
-    .describe = [](const cancel_hook&) { return std::string("an Asio operation"); }};
+    .describe = [](const cancel_hook&) { return std::string("an Asio operation"); },
+    .is_certain = false};
 
 /// An initiation whose type is forgotten: `asio::redirect_error` of Boost 1.81 has to name what it returns
 /// before it knows the operation. Costs one allocation.
@@ -387,6 +498,22 @@ struct await_as<asio::awaitable<T, Executor>> {
     }
 };
 
+template <class T>
+inline constexpr bool is_asio_awaitable = false;
+template <class T, class Executor>
+inline constexpr bool is_asio_awaitable<asio::awaitable<T, Executor>> = true;
+
+/// What `asio::co_spawn` hands to its completion token: an initiation that knows where the coroutine runs,
+/// and a function that makes it.
+template <class Initiation, class... Args>
+inline constexpr bool starts_coroutine = false;
+template <class Initiation, class Function>
+    requires requires(const Initiation& initiation, Function& function) {
+        initiation.get_executor();
+        requires is_asio_awaitable<decltype(function())>;
+    }
+inline constexpr bool starts_coroutine<Initiation, Function> = true;
+
 /// A deferred Asio operation awaited in a task.
 template <class T>
     requires asio::is_deferred<T>::value
@@ -408,6 +535,8 @@ public:
         return costar::make_operation<Values...>(
             [initiation = std::decay_t<Initiation>(std::forward<Initiation>(initiation)),
                 args = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](auto handler) mutable {
+                if constexpr (costar::starts_coroutine<std::decay_t<Initiation>, std::decay_t<Args>...>)
+                    handler.cancel_on(initiation.get_executor());
                 std::apply(
                     [&](auto&... arg) { std::move(initiation)(std::move(handler), std::move(arg)...); },
                     args);

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -101,6 +102,8 @@ protected:
             parent.home().make_ready(*this);
         }
         bool is(const promise_base& promise) const noexcept { return waiter == &promise; }
+        bool is_cancelled() const noexcept { return scope_->is_cancelled(); }
+        bool was_cut_short() const noexcept { return scope_->was_cut_short(); }
         void cancel() noexcept { scope_->cancel(); }
         void close() noexcept { scope_.reset(); }
 
@@ -111,10 +114,14 @@ protected:
     branch_group() = default;
     ~branch_group() = default;
 
-    void await_branches(promise_base& caller, std::size_t count) noexcept
+    /// False when there is none, and the caller goes on at once.
+    bool await_branches(promise_base& caller, std::size_t count) noexcept
     {
+        if (count == 0)
+            return caller.scope().home().must_yield(parent_, caller);
         parent_.waiter = &caller;
         running_ = count;
+        return true;
     }
 
     /// True when the last branch has ended; the caller is made ready then.
@@ -177,13 +184,14 @@ class when_all_awaiter final : branch_group {
 public:
     explicit when_all_awaiter(std::tuple<task<T>...> tasks) noexcept : tasks_(std::move(tasks)) {}
 
-    bool await_ready() const noexcept { return sizeof...(T) == 0; }
+    bool await_ready() const noexcept { return false; }
 
     template <std::derived_from<promise_base> Promise>
-    void await_suspend(std::coroutine_handle<Promise> caller)
+    bool await_suspend(std::coroutine_handle<Promise> caller)
     {
-        await_branches(caller.promise(), sizeof...(T));
+        const bool waits = await_branches(caller.promise(), sizeof...(T));
         start(caller.promise().scope(), std::index_sequence_for<T...>{});
+        return waits;
     }
 
     std::tuple<something<T>...> await_resume()
@@ -222,7 +230,9 @@ private:
 /// Awaits several awaitables at once and gives a tuple of their values (`std::monostate` for void).
 ///
 /// They run on the awaiting strand, interleaved at their suspensions. When one throws, the others are
-/// cancelled and awaited, then the first exception is rethrown.
+/// cancelled and awaited, then the first exception is rethrown, and the values of those that had ended well
+/// are gone. What must not be lost is awaited by `when_all(as_result(a), as_result(b))`, where each branch
+/// has an outcome of its own.
 ///
 /// Cancellation: passes to all branches.
 template <class... Awaitable>
@@ -241,14 +251,15 @@ public:
         : tasks_(std::move(tasks)), branches_(tasks_.size())
     {}
 
-    bool await_ready() const noexcept { return tasks_.empty(); }
+    bool await_ready() const noexcept { return false; }
 
     template <std::derived_from<promise_base> Promise>
-    void await_suspend(std::coroutine_handle<Promise> caller)
+    bool await_suspend(std::coroutine_handle<Promise> caller)
     {
-        await_branches(caller.promise(), tasks_.size());
+        const bool waits = await_branches(caller.promise(), tasks_.size());
         for (std::size_t i = 0; i < tasks_.size(); ++i)
             branches_[i].start(tasks_[i].promise(), caller.promise().scope(), *this);
+        return waits;
     }
 
     auto await_resume()
@@ -282,90 +293,310 @@ auto when_all(std::vector<task<T>> tasks)
     return grouped<when_all_range_awaiter<T>, std::vector<task<T>>>(std::move(tasks));
 }
 
-/// Awaits the first of several tasks; made by `when_any`.
+/// An awaitable whose end may be passed over without loss, since it ends the same way when it is awaited
+/// again: a pause, a wait for a future, a receive.
+template <class Awaitable>
+concept repeatable = requires { requires Awaitable::is_repeatable; };
+
+/// A repeatable one that waits first and takes what came afterwards: `settle()` of its awaiter ends the wait,
+/// then comes `await_resume()`, or `pass_over()` when nothing is to be taken.
+template <class Awaitable>
+concept taken_late = repeatable<Awaitable> && requires(Awaitable&& awaitable) {
+    std::move(awaitable).operator co_await().settle();
+    std::move(awaitable).operator co_await().pass_over();
+};
+
+/// One of the branches of `when_any`: its task, and where its value comes from.
+template <class Awaitable>
+class contestant {
+public:
+    using value_type = awaited_t<Awaitable>;
+
+    explicit contestant(Awaitable&& awaitable) : task_(as_task(std::move(awaitable))) {}
+
+    promise_base& promise() const noexcept { return task_.promise(); }
+    value_type take() { return task_.promise().take(); }
+    void pass_over() const noexcept {}
+
+private:
+    task<value_type> task_;
+};
+
+template <class Awaitable>
+    requires taken_late<Awaitable>
+class contestant<Awaitable> {
+public:
+    using value_type = awaited_t<Awaitable>;
+
+    explicit contestant(Awaitable&& awaitable)
+        : awaiter_(std::move(awaitable).operator co_await()), task_(settle(awaiter_))
+    {}
+    contestant(const contestant&) = delete;
+    contestant& operator=(const contestant&) = delete;
+
+    promise_base& promise() const noexcept { return task_.promise(); }
+    value_type take()
+    {
+        task_.promise().take();
+        return awaiter_.await_resume();
+    }
+    void pass_over() noexcept { awaiter_.pass_over(); }
+
+private:
+    using awaiter = decltype(std::declval<Awaitable>().operator co_await());
+
+    class settling {
+    public:
+        explicit settling(awaiter& inner) noexcept : inner_(inner) {}
+        bool await_ready() const noexcept { return inner_.await_ready(); }
+        template <std::derived_from<promise_base> Promise>
+        auto await_suspend(std::coroutine_handle<Promise> caller)
+        {
+            return inner_.await_suspend(caller);
+        }
+        void await_resume() { inner_.settle(); }
+
+    private:
+        awaiter& inner_;
+    };
+
+    static task<> settle(awaiter& inner) { co_await settling(inner); }
+
+    awaiter awaiter_;
+    task<> task_;
+};
+
+/// What `when_any` gives: a variant with the value of the branch that was first, and what others had
+/// completed with by then.
+///
+/// `std::get_if`, `std::visit` and `index()` see the first. `completed<I>()` sees every outcome there is.
 template <class... T>
+class first_of : public std::variant<something<T>...> {
+public:
+    using variant = std::variant<something<T>...>;
+
+    /// What branch `Index` ended with, whether it was the first or not; null when it was cancelled, or would
+    /// end the same way again. Rethrows when it failed by itself.
+    template <std::size_t Index>
+    std::variant_alternative_t<Index, variant>* completed()
+    {
+        if (Index == this->index())
+            return std::get_if<Index>(static_cast<variant*>(this));
+        if (is_cancellation(failures_[Index]))
+            return nullptr;
+        if (failures_[Index])
+            std::rethrow_exception(failures_[Index]);
+        if (others_ == nullptr)
+            return nullptr;
+        auto& value = std::get<Index>(*others_);
+        return value ? &*value : nullptr;
+    }
+
+private:
+    template <class...>
+    friend class when_any_awaiter;
+
+    template <std::size_t Index, class... Args>
+    explicit first_of(std::in_place_index_t<Index> which, Args&&... args)
+        : variant(which, std::forward<Args>(args)...)
+    {}
+
+    template <std::size_t Index>
+    auto& other()
+    {
+        if (others_ == nullptr)
+            others_ = std::make_unique<std::tuple<std::optional<something<T>>...>>();
+        return std::get<Index>(*others_);
+    }
+
+    std::exception_ptr failures_[sizeof...(T)];
+    std::unique_ptr<std::tuple<std::optional<something<T>>...>> others_;  // seldom there is one
+};
+
+/// Awaits the first of several awaitables; made by `when_any`.
+template <class... Awaitable>
 class when_any_awaiter final : branch_group {
 public:
-    using value_type = std::variant<something<T>...>;
+    using value_type = first_of<awaited_t<Awaitable>...>;
 
-    explicit when_any_awaiter(std::tuple<task<T>...> tasks) noexcept : tasks_(std::move(tasks)) {}
+    explicit when_any_awaiter(std::tuple<Awaitable...> awaitables)
+        : when_any_awaiter(std::move(awaitables), std::index_sequence_for<Awaitable...>{})
+    {}
 
     bool await_ready() const noexcept { return false; }
 
     template <std::derived_from<promise_base> Promise>
     void await_suspend(std::coroutine_handle<Promise> caller)
     {
-        await_branches(caller.promise(), sizeof...(T));
-        start(caller.promise().scope(), std::index_sequence_for<T...>{});
+        await_branches(caller.promise(), count);
+        start(caller.promise().scope(), std::index_sequence_for<Awaitable...>{});
     }
 
     value_type await_resume()
     {
-        for (branch& ended : branches_)
-            ended.close();
-        return take(std::index_sequence_for<T...>{});
+        for (std::size_t i = 0; i < count; ++i) {
+            late_[i] = late_[i] || branches_[i].was_cut_short();
+            branches_[i].close();
+        }
+        return take(std::index_sequence_for<Awaitable...>{});
     }
 
 private:
+    /// What a branch has ended with, the one that it would be the greatest loss to pass over first.
+    enum class outcome {
+        value,
+        failure,
+        value_again,
+        failure_again,
+        late,
+        cancelled
+    };
+
+    template <std::size_t... Index>
+    when_any_awaiter(std::tuple<Awaitable...> awaitables, std::index_sequence<Index...>)
+        : contestants_(std::move(std::get<Index>(awaitables))...)
+    {}
+
     void task_ended(promise_base& promise) noexcept override
     {
-        if (winner_ == none) {
-            for (std::size_t i = 0; i < sizeof...(T); ++i) {
-                if (branches_[i].is(promise))
-                    winner_ = i;
+        if (first_ == count) {
+            for (std::size_t i = 0; i < count; ++i) {
+                if (branches_[i].is(promise)) {
+                    first_ = i;
+                    first_cancelled_ = branches_[i].is_cancelled();
+                }
             }
-            for (std::size_t i = 0; i < sizeof...(T); ++i)
-                if (i != winner_)
+            note_late(std::index_sequence_for<Awaitable...>{});
+            for (std::size_t i = 0; i < count; ++i)
+                if (i != first_)
                     branches_[i].cancel();
         }
         branch_ended(promise);
     }
 
+    /// Notes which branches have not begun: those have awaited nothing.
+    template <std::size_t... Index>
+    void note_late(std::index_sequence<Index...>) noexcept
+    {
+        ((late_[Index] = Index != first_ && std::get<Index>(contestants_).promise().where().line() == 0),
+            ...);
+    }
+
     template <std::size_t... Index>
     void start(scope& parent, std::index_sequence<Index...>)
     {
-        (branches_[Index].start(std::get<Index>(tasks_).promise(), parent, *this), ...);
+        (branches_[Index].start(std::get<Index>(contestants_).promise(), parent, *this), ...);
     }
 
     template <std::size_t... Index>
     value_type take(std::index_sequence<Index...>)
     {
-        std::optional<value_type> value;
-        ((Index == winner_ ? fill<Index>(value) : void()), ...);
-        return std::move(*value);
+        std::size_t chosen = first_;
+        outcome best = outcome::cancelled;
+        ((Index == first_ ? void(best = outcome_of<Index>()) : void()), ...);
+        if (best != outcome::value) {
+            const auto compare = [&](std::size_t index, outcome seen) {
+                if (seen < best) {
+                    best = seen;
+                    chosen = index;
+                }
+            };
+            (compare(Index, outcome_of<Index>()), ...);
+        }
+        ((Index == chosen ? void() : pass_over<Index>()), ...);
+        std::optional<value_type> all;
+        ((Index == chosen ? fill<Index>(all) : void()), ...);
+        ((Index == chosen ? void() : keep<Index>(*all)), ...);
+        return std::move(*all);
     }
 
     template <std::size_t Index>
-    void fill(std::optional<value_type>& value)
+    outcome outcome_of() const noexcept
     {
-        auto& promise = std::get<Index>(tasks_).promise();
-        if constexpr (std::is_void_v<std::tuple_element_t<Index, std::tuple<T...>>>) {
-            promise.take();
-            value.emplace(std::in_place_index<Index>);
+        constexpr bool again = repeatable<std::tuple_element_t<Index, std::tuple<Awaitable...>>>;
+        const std::exception_ptr& failure = std::get<Index>(contestants_).promise().failure();
+        if (late_[Index])
+            return failure ? outcome::cancelled : outcome::late;
+        if (!failure)
+            return again ? outcome::value_again : outcome::value;
+        if ((Index != first_ || first_cancelled_) && is_cancellation(failure))
+            return outcome::cancelled;
+        return again ? outcome::failure_again : outcome::failure;
+    }
+
+    template <std::size_t Index>
+    void fill(std::optional<value_type>& all)
+    {
+        auto& winner = std::get<Index>(contestants_);
+        if constexpr (std::is_void_v<decltype(winner.take())>) {
+            winner.take();
+            all.emplace(value_type(std::in_place_index<Index>));
         } else {
-            value.emplace(std::in_place_index<Index>, promise.take());
+            all.emplace(value_type(std::in_place_index<Index>, winner.take()));
         }
     }
 
-    static constexpr std::size_t none = sizeof...(T);
+    template <std::size_t Index>
+    void pass_over() noexcept
+    {
+        auto& loser = std::get<Index>(contestants_);
+        if (!loser.promise().failure())
+            loser.pass_over();
+    }
 
-    std::tuple<task<T>...> tasks_;
-    branch branches_[sizeof...(T)];
-    std::size_t winner_ = none;
+    /// Keeps what a branch that was not chosen has completed with.
+    template <std::size_t Index>
+    void keep(value_type& all)
+    {
+        auto& loser = std::get<Index>(contestants_);
+        if constexpr (repeatable<std::tuple_element_t<Index, std::tuple<Awaitable...>>>)
+            return;
+        else if (loser.promise().failure())
+            all.failures_[Index] = loser.promise().failure();
+        else if constexpr (std::is_void_v<decltype(loser.take())>)
+            all.template other<Index>().emplace();
+        else
+            all.template other<Index>().emplace(loser.take());
+    }
+
+    static constexpr std::size_t count = sizeof...(Awaitable);
+
+    std::tuple<contestant<Awaitable>...> contestants_;
+    branch branches_[count];
+    std::size_t first_ = count;
+    bool first_cancelled_ = false;
+    bool late_[count] =
+        {};  // what it ended with it owes to its cancellation, or began after the first had ended
 };
 
 /// Awaits the first of several awaitables to end, by value or exception; the variant's index says which.
 ///
-/// The losers are cancelled and awaited before the winner's value is returned, so nothing of them runs
-/// afterwards.
+/// The others are cancelled and awaited before its value is returned, so nothing of them runs afterwards.
+/// They begin in their order, and what is there at once wins against those that have not begun.
+///
+/// A branch that had completed when it was to be cancelled keeps its outcome. For those that can be awaited
+/// again without loss, a receive, a read of a stream, a pause, a wait for a future or an actor's end, that
+/// means that they have taken nothing: another outcome is given in their place. So nothing is lost in
+/// `when_any(self.receive(), socket.async_read_some(...))`. Of several others, two reads for example, a value
+/// comes before an error and then the first before the rest; `first.completed<I>()` gives each of them, and
+/// must be looked at for each branch whose outcome matters:
+///
+///     auto ended = co_await when_any(left.async_receive(use_task), right.async_receive(use_task));
+///     if (auto* value = ended.completed<0>()) ...
+///     if (auto* value = ended.completed<1>()) ...
 template <class... Awaitable>
     requires(sizeof...(Awaitable) > 0)
 auto when_any(Awaitable... awaitables)
 {
-    using tasks = std::tuple<task<awaited_t<Awaitable>>...>;
-    return grouped<when_any_awaiter<awaited_t<Awaitable>...>, tasks>(
-        tasks(as_task(std::move(awaitables))...));
+    return grouped<when_any_awaiter<Awaitable...>, std::tuple<Awaitable...>>(
+        std::tuple<Awaitable...>(std::move(awaitables)...));
 }
+
+/// Marks a value as the end of a wait whose time was over; for values that stand for an error.
+template <class T>
+struct after_timeout {
+    static void mark(T&) noexcept {}
+};
 
 /// Awaits a task until a deadline; made by `with_timeout`.
 template <class T>
@@ -401,8 +632,15 @@ public:
     T await_resume()
     {
         branch_.close();
-        if (timed_out_)
+        if (timed_out_ && is_cancellation(task_.promise().failure()))
             throw error(errc::timed_out);
+        if constexpr (std::is_object_v<T>) {
+            if (timed_out_) {
+                T value = task_.promise().take();
+                after_timeout<T>::mark(value);
+                return value;
+            }
+        }
         return task_.promise().take();
     }
 
@@ -435,7 +673,11 @@ private:
 /// Awaits `awaitable` for at most `limit`.
 ///
 /// Errors: `errc::timed_out` when the time is over first; what was awaited has been cancelled and has ended
-/// then. Cost: tens of nanoseconds when the time is not over, no allocation where `awaitable` is a task.
+/// then. One that had completed by then, or ends with a value or an error of its own though it was cancelled,
+/// has that outcome: no byte and no end of a file is lost. An operation of several steps, such as
+/// `async_read`, ends by the cancellation with a part done; `with_timeout(limit, async_read(socket, buffer,
+/// as_tuple(use_task)))` says how much. Cost: tens of nanoseconds when the time is not over, no allocation
+/// where `awaitable` is a task.
 template <class Rep, class Period, class Awaitable>
 timed<awaited_t<Awaitable>> with_timeout(std::chrono::duration<Rep, Period> limit, Awaitable awaitable)
 {
