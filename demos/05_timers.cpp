@@ -37,10 +37,16 @@ costar::task<std::string> slow()
 costar::task<> doctor(costar::context& self)
 {
     auto started = co_await self.receive<run>();
+    if (!started)  // it was stopped before it began
+        co_return;
 
     const costar::pid patient = self.spawn(heart, self.pid());
-    for (int beats = 0; beats < 3; ++beats)
-        fmt::print("beat {}\n", (co_await self.receive<int>()).get<int>());
+    for (int beats = 0; beats < 3; ++beats) {
+        auto heard = co_await self.receive<int>();
+        if (!heard)
+            co_return;
+        fmt::print("beat {}\n", heard.get<int>());
+    }
     co_await self.stop(patient);
 
     auto called = co_await self.receive<call>(20ms);

@@ -33,8 +33,8 @@ costar::task<> shop(costar::context& self, int price, std::chrono::milliseconds 
 
 costar::task<> notice_board(costar::context& self)
 {
-    auto message = co_await self.receive();
-    message.match([](int cents) { fmt::print("board: {}\n", cents); });
+    if (auto message = co_await self.receive())  // empty when it is time to stop
+        message.match([](int cents) { fmt::print("board: {}\n", cents); });
 }
 
 costar::task<> buyer(costar::context& self)

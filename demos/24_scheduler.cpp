@@ -29,6 +29,8 @@ costar::task<> clock_actor(costar::context& self)
 
     for (int heard = 0; heard < 3;) {
         auto message = co_await self.receive();
+        if (!message)  // it is time to stop
+            co_return;
         message.match(
             [](reminder&) { fmt::print("reminder\n"); }, [&](tick&) { fmt::print("tick {}\n", ++heard); });
     }

@@ -26,16 +26,23 @@ costar::task<> node(costar::context& self, costar::pid parent, std::int64_t firs
     std::int64_t sum = size == 1 ? first : 0;
     for (int i = 0; size > 1 && i < 10; ++i)
         self.spawn(node, self.pid(), first + i * (size / 10), size / 10);
-    for (int i = 0; size > 1 && i < 10; ++i)
-        sum += (co_await self.receive<part>()).get<part>().sum;
+    for (int i = 0; size > 1 && i < 10; ++i) {
+        auto added = co_await self.receive<part>();
+        if (!added)  // it is time to stop
+            co_return;
+        sum += added.get<part>().sum;
+    }
     self.send(parent, part{sum});
 }
 
 costar::task<> root(costar::context& self)
 {
     auto asked = co_await self.receive<begin>();
+    if (!asked)
+        co_return;
     self.spawn(node, self.pid(), std::int64_t{0}, std::int64_t{100'000});
-    asked.respond((co_await self.receive<part>()).get<part>().sum);
+    if (auto whole = co_await self.receive<part>())
+        asked.respond(whole.get<part>().sum);
 }
 
 int main()

@@ -5,12 +5,14 @@
 #include <costar/actor/extras.hpp>
 #include <costar/actor/spawned_child.hpp>
 
-#include <cassert>
+#include <stdexcept>
 
 namespace costar {
 
 bool receive_awaiter::must_wait_in(scope& where, bool there)
 {
+    if (self_.is_receptive())
+        refuse_second(where);
     if (self_.is_cancelled())
         return false;
     const bool in_branch = &where != &static_cast<scope&>(self_);
@@ -49,10 +51,19 @@ void receive_awaiter::settle_for(bool there)
         detach();
 }
 
+/// Another coroutine waits with the actor's own node, which is in use until that one has gone on.
+void receive_awaiter::refuse_second(const scope& where) const
+{
+    if (self_.is_cancelled() || where.is_cancelled())
+        throw error(errc::cancelled);
+    throw std::logic_error("one coroutine of an actor receives at a time, and another one waits");
+}
+
 void receive_awaiter::attach_to(scope& branch)
 {
     cold_part& cold = self_.cold_part_made();
-    assert(cold.receiving == nullptr && "one coroutine of an actor receives at a time");
+    if (!self_.had_branches())  // a task that was spawned on its own; the body has to look for it from now on
+        static_cast<void>(child_scope(self_, true));
     auto* hook = new receive_hook(self_);
     cold.receiving = hook;
     self_.receives_in_branch = true;
@@ -83,7 +94,7 @@ message receive_awaiter::take_nothing()
     const bool ends = self_.stop_requested || (self_.rare() != nullptr && self_.rare()->restart_asked);
     if (cancelled || !ends)
         throw error(errc::cancelled);
-    return {};
+    return message::none_at_end();
 }
 
 /// A message for a receive that can be cancelled alone or for an actor that has extras, or a poison pill.
@@ -117,7 +128,7 @@ message receive_awaiter::swallow(envelope* pill) noexcept
         self_.rare_part_made().end_waiters.insert(token);
     pill->discard();
     post.request_stop(self_);
-    return {};
+    return message::none_at_end();
 }
 
 envelope** selective_awaiter::find_behind() const noexcept
@@ -144,7 +155,11 @@ message selective_awaiter::take_from_behind()
 
 message context::try_receive()
 {
-    if (first == nullptr || is_cancelled())
+    if (is_cancelled())
+        return message::none_at_end();
+    if (is_receptive())
+        receive_awaiter(*this).refuse_second(*this);
+    if (first == nullptr)
         return {};
     static_cast<void>(home().spend());
     return receive_awaiter(*this).await_resume();
@@ -173,12 +188,11 @@ const headers& context::headers() const noexcept
 void context::forward_specially(costar::pid to, message&& received)
 {
     std::unique_ptr<costar::headers> with;
-    if (received && !received.headers().empty())
+    if (!received.headers().empty())
         with = std::make_unique<costar::headers>(received.headers());
-    if (envelope* passed = received.release()) {
-        extras()->with.erase(passed);
-        post().send_specially(*this, to, passed, std::move(with));
-    }
+    envelope* passed = received.release();
+    extras()->with.erase(passed);
+    post().send_specially(*this, to, passed, std::move(with));
 }
 
 stop_request context::stop(costar::pid target)

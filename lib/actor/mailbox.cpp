@@ -491,7 +491,11 @@ pid station::send_specially(
             throw;
         }
     }
-    if ((with != nullptr && !with->empty()) || token != 0)
+    if (must_stay(leaving.to(), *sent)) {
+        refuse_to_pass(leaving.to(), sent);
+        if (token != 0)
+            fail(token, errc::not_understood);
+    } else if ((with != nullptr && !with->empty()) || token != 0)
         admit(leaving.to(), sent, token, std::move(with));
     else
         send(leaving.to(), sent);
@@ -760,7 +764,7 @@ void station::give_again(envelope& failed) noexcept
 void station::stash(cell& self, message&& aside)
 {
     if (!aside)
-        return;
+        aside.refuse_nothing();
     extras_part& more = self.extras_made();
     if (more.stashed >= more.box.stash_limit)
         throw error(errc::mailbox_full, "stash");

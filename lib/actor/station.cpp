@@ -346,6 +346,34 @@ void station::send_parcel(std::uint32_t strand, const parcel& packed)
     home_.send(shared_.stations[strand]->home(), packed);
 }
 
+void commons::check_way(pid to, const strand_context& home) const
+{
+    if (to.node() == node && to.strand() < stations.size() && &stations[to.strand()]->home() != &home)
+        refuse_to_leave_strand();
+}
+
+bool station::must_stay(pid to, const envelope& sent) const noexcept
+{
+    return sent.type->is_strand_bound && to.node() == node_ && to.strand() != strand_ &&
+        is_known(to.strand());
+}
+
+void station::refuse_to_pass(pid to, envelope* sent) noexcept
+{
+    log(log_level::warning,
+        fmt::format(
+            "a message of type {} belongs to its strand and is not passed on to {}", sent->type->name(), to));
+    bury(sent, to, errc::not_understood);
+}
+
+void station::pass_away(pid to, envelope* sent)
+{
+    if (must_stay(to, *sent))
+        refuse_to_pass(to, sent);
+    else
+        send_away(to, sent);
+}
+
 /// To another strand, or to nobody.
 void station::send_away(pid to, envelope* sent)
 {
@@ -359,11 +387,11 @@ void station::send_away(pid to, envelope* sent)
 
 namespace {
 
-/// The message of a dead letter. One that cannot be copied may hold what belongs to its strand, a future or a
-/// stream, and is destroyed there.
+/// The message of a dead letter. One that belongs to its strand, or may hold what does because it cannot be
+/// copied, is destroyed there.
 std::shared_ptr<const lost_message> kept_of(envelope& lost) noexcept
 {
-    if (lost.type->copy == nullptr)
+    if (lost.type->copy == nullptr || lost.type->is_strand_bound)
         return nullptr;
     try {
         return std::make_shared<const lost_message>(*lost.type, lost.body());
@@ -453,6 +481,10 @@ void station::pass_on(std::uint64_t token, const message_type& type, void* value
     if (is_awaited_here(token)) {
         if (reply_waiter* waiter = claim(token))
             waiter->take(&type, value);
+        return;
+    }
+    if (type.is_strand_bound) {
+        fail(token, errc::wrong_reply);
         return;
     }
     try {

@@ -3,15 +3,19 @@
 #include <costar/actor/context.hpp>
 
 #include <costar/core/result.hpp>
+#include <costar/core/spawn.hpp>
 #include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/detached.hpp>
 
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <deque>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -164,6 +168,93 @@ task<> one_number(context& self, int* taken, std::chrono::nanoseconds pause)
     auto message = co_await self.receive<number>();
     if (message)
         *taken = message.get<number>().value;
+}
+
+/// The forms of `receive`, all of which use the actor's one place to wait.
+enum class form {
+    any,
+    any_in_time,
+    of_type,
+    of_type_in_time,
+    batch,
+    in_branch,
+    without_wait
+};
+constexpr form all_forms[] = {form::any, form::any_in_time, form::of_type, form::of_type_in_time, form::batch,
+    form::in_branch, form::without_wait};
+
+task<> receives(context& self, form how, int* taken)
+{
+    message got;
+    switch (how) {
+    case form::any:
+        got = co_await self.receive();
+        break;
+    case form::any_in_time:
+        got = co_await self.receive(1h);
+        break;
+    case form::of_type:
+        got = co_await self.receive<number>();
+        break;
+    case form::of_type_in_time:
+        got = co_await self.receive<number>(1h);
+        break;
+    case form::batch:
+        for (message& each : co_await self.receive_batch(1))
+            got = std::move(each);
+        break;
+    case form::in_branch:
+        got = std::get<0>(co_await when_any(self.receive(), sleep_for(1h)));
+        break;
+    case form::without_wait:
+        got = self.try_receive();
+        break;
+    }
+    if (got)
+        *taken += got.get<number>().value;
+}
+
+/// Receives too, and is refused.
+task<> receives_beside(context& self, form how, bool sends, int* refused)
+{
+    co_await sleep_for(1ms);
+    if (sends)  // wakes the one that waits, which is still the one that gets it
+        self.send(self.pid(), number{7});
+    try {
+        int taken = 0;
+        co_await receives(self, how, &taken);
+        CHECK(taken == 0);
+    } catch (const std::logic_error&) {
+        ++*refused;
+    }
+}
+
+/// The body receives while a task does, or the other way round.
+task<> receives_twice(context& self, form first, form second, bool sends, int* taken, int* refused)
+{
+    self.spawn_task(receives_beside(self, second, sends, refused));
+    co_await receives(self, first, taken);
+    co_await sleep_for(1s);
+}
+
+task<> receives_behind_a_task(context& self, form first, form second, bool sends, int* taken, int* refused)
+{
+    self.spawn_task(receives(self, first, taken));
+    co_await receives_beside(self, second, sends, refused);
+    co_await sleep_for(1s);
+}
+
+/// Receives in two branches of one wait.
+task<> receives_in_two_branches(context& self)
+{
+    co_await when_any(self.receive(), self.receive());
+}
+
+task<> receives_in_a_foreign_task(context& self, int* taken, int* refused)
+{
+    async_spawn(self.get_executor(), receives(self, form::any, taken), boost::asio::detached);
+    co_await receives_beside(self, form::any, false, refused);
+    co_await sleep_for(1s);
 }
 
 task<> only_waits_for_words(context& self)
@@ -486,6 +577,95 @@ TEST_CASE(
         CHECK((taken == 3 || !waits));
     }
     CHECK(events.ends_of(actor) == 1);
+}
+
+TEST_CASE("context: a second receive while one waits is refused, and the first goes on", "[actor][context]")
+{
+    simulation sim(GENERATE(1U, 2U));
+    event_record events(sim.engine());
+    const form first = GENERATE(
+        form::any, form::any_in_time, form::of_type, form::of_type_in_time, form::batch, form::in_branch);
+    const form second = GENERATE(from_range(std::begin(all_forms), std::end(all_forms)));
+    const bool sends = GENERATE(false, true);
+    const bool is_in_body = GENERATE(false, true);
+    if (sends && second == form::in_branch)
+        return;  // the branch begins a step later, and the first may have its message by then
+    INFO("first " << static_cast<int>(first) << ", second " << static_cast<int>(second));
+    int taken = 0;
+    int refused = 0;
+    const pid actor = sim.engine().spawn(
+        is_in_body ? receives_twice : receives_behind_a_task, first, second, sends, &taken, &refused);
+    sim.advance(1ms);
+
+    CHECK(refused == 1);
+    CHECK(taken == (sends ? 7 : 0));
+    SECTION("it gets the next message")
+    {
+        if (!sends)
+            sim.send(actor, number{7});
+        sim.advance(10ms);
+        CHECK(taken == 7);
+        sim.advance(2s);
+    }
+    SECTION("a stop ends the actor")
+    {
+        sim.stop(actor);
+        CHECK(sim.now() == 1ms);
+    }
+    SECTION("a pill ends the actor")
+    {
+        sim.engine().poison(actor);
+        sim.advance(2s);
+    }
+    CHECK(events.ends_of(actor) == 1);
+    CHECK(events.dead.empty());
+}
+
+TEST_CASE("context: a second receive that nobody catches is a crash", "[actor][context]")
+{
+    kept_log log;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_record events(sim.engine());
+    struct parent {
+        static task<> body(context& self)
+        {
+            static int taken = 0;
+            self.spawn_task(receives(self, form::any, &taken));
+            co_await receives(self, form::any, &taken);
+        }
+        static task<> with_task(context& self)
+        {
+            static int taken = 0;
+            self.spawn_task(receives(self, form::any, &taken));
+            co_await sleep_for(1ms);
+            co_await receives(self, form::any, &taken);
+        }
+    };
+    const pid actor =
+        sim.engine().spawn(GENERATE(&parent::body, &parent::with_task, &receives_in_two_branches));
+    sim.advance(1s);
+
+    REQUIRE(events.ends_of(actor) == 1);
+    CHECK(events.stopped[0].reason == errc::actor_failed);
+    const bool says_why = std::any_of(log.lines.begin(), log.lines.end(), [](const std::string& line) {
+        return line.find("one coroutine of an actor receives at a time") != std::string::npos;
+    });
+    CHECK(says_why);
+}
+
+TEST_CASE("context: a task on its own that receives for an actor holds its place", "[actor][context]")
+{
+    simulation sim;
+    int taken = 0;
+    int refused = 0;
+    const pid actor = sim.engine().spawn(receives_in_a_foreign_task, &taken, &refused);
+    sim.advance(10ms);
+    CHECK(refused == 1);
+
+    sim.send(actor, number{7});
+    sim.advance(10ms);
+
+    CHECK(taken == 7);
 }
 
 TEST_CASE("context: messages of one sender stay in order, whatever the interleaving", "[actor][context]")

@@ -2,13 +2,18 @@
 
 #include <costar/actor/message.hpp>
 
+#include <costar/actor/behaviours.hpp>
 #include <costar/core/result.hpp>
+#include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
 
 #include <array>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <support/actors.hpp>
@@ -135,6 +140,131 @@ task<> collects_unseen(context& self)
     std::vector<message> all;
     while (auto received = co_await self.receive())
         all.push_back(std::move(received));
+}
+
+/// Everything that can be done with a received message.
+using use = void (*)(context& self, message& received);
+struct named_use {
+    const char* name;
+    use call;
+    bool only_asks = false;  // whether it is of a type
+};
+const named_use all_uses[] = {
+    {"is", [](context&, message& m) { static_cast<void>(m.is<number>()); }, true},
+    {"match", [](context&, message& m) { m.match([](number&) {}, [](words) {}); }, true},
+    {"get", [](context&, message& m) { static_cast<void>(m.get<number>()); }},
+    {"respond", [](context&, message& m) { m.respond(1); }},
+    {"sender", [](context&, message& m) { static_cast<void>(m.sender()); }},
+    {"is_request", [](context&, message& m) { static_cast<void>(m.is_request()); }},
+    {"type_name", [](context&, message& m) { static_cast<void>(m.type_name()); }},
+    {"headers", [](context&, message& m) { static_cast<void>(m.headers()); }},
+    {"mark_handled", [](context&, message& m) { m.mark_handled(); }},
+    {"forward", [](context& self, message& m) { self.forward(self.pid(), std::move(m)); }},
+    {"forward, the long way",
+        [](context& self, message& m) {
+            self.set_receive_timeout(1h);
+            self.forward(self.pid(), std::move(m));
+        }},
+    {"stash", [](context& self, message& m) { self.stash(std::move(m)); }},
+    {"behaviours",
+        [](context&, message& m) {
+            behaviours mood;
+            mood.become([](number&) {});
+            mood(m);
+        },
+        true},
+};
+
+/// The forms of `receive`.
+enum class form {
+    any,
+    any_in_time,
+    of_type,
+    of_type_in_time,
+    in_branch,
+    without_wait
+};
+constexpr form all_forms[] = {
+    form::any, form::any_in_time, form::of_type, form::of_type_in_time, form::in_branch, form::without_wait};
+
+task<message> received(context& self, form how, std::chrono::nanoseconds limit)
+{
+    switch (how) {
+    case form::any:
+        co_return co_await self.receive();
+    case form::any_in_time:
+        co_return co_await self.receive(limit);
+    case form::of_type:
+        co_return co_await self.receive<number>();
+    case form::of_type_in_time:
+        co_return co_await self.receive<number>(limit);
+    case form::in_branch:
+        co_return std::get<0>(co_await when_any(self.receive(), sleep_for(limit)));
+    case form::without_wait:
+        while (!self.stopping())
+            co_await shield(sleep_for(1ms));
+        co_return self.try_receive();
+    }
+    co_return message();
+}
+
+/// Handles messages without a look at whether there is one, as a loop that was written in a hurry does.
+task<> uses_blindly(context& self, form how, use what)
+{
+    for (;;) {
+        auto taken = co_await received(self, how, 1h);
+        what(self, taken);
+    }
+}
+
+/// Says what the use of a message throws.
+std::string thrown_by(context& self, use what, message& used)
+{
+    try {
+        what(self, used);
+    } catch (const error& thrown) {
+        return thrown.code().message();
+    } catch (const std::logic_error& thrown) {
+        return thrown.what();
+    }
+    return "nothing";
+}
+
+task<> uses_what_is_late(context& self, form how, use what, std::string* thrown)
+{
+    auto taken = co_await received(self, how, 1s);
+    CHECK(taken.timed_out());
+    *thrown = thrown_by(self, what, taken);
+}
+
+task<> uses_what_is_gone(context& self, use what, std::string* thrown)
+{
+    auto taken = co_await self.receive();
+    const auto kept = std::move(taken);
+    *thrown = thrown_by(self, what, taken);
+    message never;
+    CHECK(thrown_by(self, what, never) == *thrown);
+    message none = self.try_receive();
+    CHECK(thrown_by(self, what, none) == *thrown);
+}
+
+task<> takes_for_a_number(context& self, std::string* thrown)
+{
+    auto taken = co_await self.receive();
+    *thrown = thrown_by(self, [](context&, message& m) { static_cast<void>(m.get<number>()); }, taken);
+}
+
+/// Keeps the requests in their own handlers, and answers them later.
+task<> answers_later(context& self)
+{
+    std::vector<message> kept;
+    while (auto taken = co_await self.receive()) {
+        taken.match([&](knock&) { kept.push_back(std::move(taken)); },
+            [&](number&) {
+                for (message& each : kept)
+                    each.respond(std::monostate{});
+            });
+    }
 }
 
 task<> holds_then_crashes(context& self)
@@ -332,4 +462,102 @@ TEST_CASE("message: one whose move throws on sending stays with the sender", "[a
     sim.run_until_idle();
 
     CHECK(sim.engine().figures().dead_letters == 0);
+}
+
+TEST_CASE("message: who uses the empty one of a stop ends as one that was told to", "[actor][message]")
+{
+    kept_log log;
+    simulation sim(GENERATE(1U, 2U));
+    event_record events(sim.engine());
+    const form how = GENERATE(from_range(std::begin(all_forms), std::end(all_forms)));
+    const named_use used = GENERATE(from_range(std::begin(all_uses), std::end(all_uses)));
+    INFO(used.name << ", form " << static_cast<int>(how));
+    const pid receiver = sim.engine().spawn({.restart = {.limit = 5}}, uses_blindly, how, used.call);
+    sim.run_until_idle();
+
+    SECTION("told to stop")
+    {
+        sim.stop(receiver);
+    }
+    SECTION("told to stop with messages in the mailbox")
+    {
+        sim.engine().stop(receiver);
+        sim.engine().send(receiver, number{1});
+    }
+    SECTION("poisoned")
+    {
+        if (how == form::without_wait)
+            return;  // it takes the pill only when it is told to stop
+        sim.engine().poison(receiver);
+    }
+    SECTION("begun anew, then stopped")
+    {
+        sim.engine().restart(receiver);
+        if (how == form::without_wait)
+            return;  // it is not told of it
+        sim.run_until_idle();
+        CHECK(events.restarted.size() == 1);
+        sim.stop(receiver);
+    }
+    sim.advance(1s);
+
+    CHECK(events.ends_of(receiver) == 1);
+    REQUIRE(events.stopped.size() == 1);
+    CHECK(events.stopped[0].reason == errc::cancelled);
+    for (const std::string& line : log.lines)
+        CHECK(line.find("crashed") == std::string::npos);
+}
+
+TEST_CASE("message: one that did not come in time says no, and cannot be used", "[actor][message]")
+{
+    simulation sim;
+    const form how = GENERATE(form::any_in_time, form::of_type_in_time);
+    const named_use used = GENERATE(from_range(std::begin(all_uses), std::end(all_uses)));
+    INFO(used.name);
+    std::string thrown;
+    sim.engine().spawn(uses_what_is_late, how, used.call, &thrown);
+    sim.advance(2s);
+
+    CHECK(thrown == (used.only_asks ? "nothing" : make_error_code(errc::timed_out).message()));
+}
+
+TEST_CASE("message: one that was handed on cannot be used", "[actor][message]")
+{
+    simulation sim;
+    const named_use used = GENERATE(from_range(std::begin(all_uses), std::end(all_uses)));
+    INFO(used.name);
+    std::string thrown;
+    sim.send(sim.engine().spawn(uses_what_is_gone, used.call, &thrown), number{1});
+    sim.run_until_idle();
+
+    CHECK(thrown == "there is no message: none was received, or it was handed on");
+}
+
+TEST_CASE("message: one that is taken for another says what both are", "[actor][message]")
+{
+    simulation sim;
+    event_record events(sim.engine());
+    std::string thrown;
+    const pid receiver = sim.engine().spawn(takes_for_a_number, &thrown);
+    sim.send(receiver, words{"not one"});
+    sim.run_until_idle();
+
+    CHECK(thrown == "a message of type support::words was taken for one of type support::number");
+    CHECK(events.dead_of(receiver, errc::not_understood) == 1);
+}
+
+TEST_CASE("message: a handler may keep its own message and answer later", "[actor][message]")
+{
+    simulation sim;
+    const pid receiver = sim.engine().spawn(answers_later);
+    int answered = 0;
+    for (int i = 0; i < 2; ++i)
+        sim.engine().ask(receiver, knock{}, 5s, [&](error_code code) { answered += code ? 0 : 1; });
+    sim.run_until_idle();
+    CHECK(answered == 0);
+
+    sim.send(receiver, number{1});
+    sim.run_until_idle();
+
+    CHECK(answered == 2);
 }

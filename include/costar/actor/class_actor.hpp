@@ -336,9 +336,9 @@ private:
         if constexpr (is_task<result<Message>>) {
             return false;
         } else {
-            if (!received.is<Message>())
+            if (!received.holds<Message>())
                 return false;
-            Message& value = received.get<Message>();
+            Message& value = received.open<Message>();
             received.respond_with<Message>(
                 [&]() -> decltype(auto) { return call_whole<Message>(actor, self, received, value); });
             return true;
@@ -359,10 +359,10 @@ private:
         if constexpr (!is_task<result<Message>>) {
             return false;
         } else {
-            if (!received.is<Message>())
+            if (!received.holds<Message>())
                 return false;
             pending = await_and_respond<Message>(
-                call_whole<Message>(actor, self, received, received.get<Message>()), received);
+                call_whole<Message>(actor, self, received, received.open<Message>()), received);
             return true;
         }
     }

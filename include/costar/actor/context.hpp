@@ -68,6 +68,9 @@ public:
         return hand_over(taken, is_selective);
     }
 
+    /// Says by an exception that another coroutine of the actor waits for a message.
+    [[noreturn]] void refuse_second(const scope& where) const;
+
 protected:
     [[gnu::always_inline]] message hand_over(envelope* taken, bool is_selective)
     {
@@ -299,7 +302,8 @@ public:
 
     /// The next message. Empty when it is time to stop: the actor was stopped, or a poison pill had its turn.
     ///
-    /// Only one coroutine of an actor receives at a time.
+    /// Only one coroutine of an actor receives at a time. Errors: throws `std::logic_error` while another one
+    /// waits, whatever form of `receive` it is; that one goes on waiting.
     /// Cancellation: in a branch that is cancelled, ends with `errc::cancelled` and takes no message. As a
     /// branch of `when_any` it takes one only when nothing else that ended would be lost for it.
     auto receive() noexcept
@@ -333,7 +337,7 @@ public:
     }
 
     /// The next message if one waits, else empty. Does not wait, and so gives nobody else a turn; what it
-    /// takes counts for the share of the turn that the next wait ends.
+    /// takes counts for the share of the turn that the next wait ends. Errors: as `receive`.
     message try_receive();
 
     /// Waits for a message and takes those behind it too, `most` at most; empty when it is time to stop.
@@ -343,11 +347,16 @@ public:
     /// comes back before a restart; at the end it becomes dead letters.
     ///
     /// Errors: throws `errc::mailbox_full` beyond `mailbox_options::stash_limit`; the message is still the
-    /// caller's then. Cost: the first time, once for each message that waits.
+    /// caller's then. An empty one throws as `message` says. Cost: the first time, once for each message that
+    /// waits.
     void stash(message&& aside) { post().stash(*this, std::move(aside)); }
 
-    /// Puts what is aside back in front of the messages that wait, in the order in which it was received; the
-    /// first `count` of them. Gives how many these were.
+    /// Puts what is aside back in front of the messages that wait; the first `count` of them. Gives how many
+    /// these were.
+    ///
+    /// Order: that in which they were put aside, each in front of what waits at its level. So news of ends
+    /// come before all others, and in a mailbox by priority the levels stay. What this call puts back comes
+    /// in front of what an earlier one did.
     std::size_t unstash(std::size_t count = SIZE_MAX) noexcept { return post().unstash(*this, count); }
 
     /// Sends the actor a `receive_timeout` when no message has come for `length`: again and again when it
@@ -451,14 +460,17 @@ public:
         std::chrono::nanoseconds timeout = default_timeout);
 
     /// Hands a received message on as it is: the first sender stays its sender, and gets the answer.
+    ///
+    /// Errors: an empty one throws as `message` says. One that belongs to this strand, see `is_strand_bound`,
+    /// becomes a dead letter with `errc::not_understood` when `to` lives on another one.
     void forward(costar::pid to, message&& received)
     {
-        if (!has_extras) {
-            if (envelope* passed = received.release())
-                post().send(to, passed);
-        } else {
+        if (!received) [[unlikely]]
+            received.refuse_nothing();
+        if (!has_extras)
+            post().pass(to, received.release());
+        else
             forward_specially(to, std::move(received));
-        }
     }
 
     /// Answers the request received last. Nothing happens when nobody waits for it.

@@ -142,6 +142,9 @@ public:
     {
         using value = std::remove_cvref_t<Message>;
         using reply = typename value::reply;
+        static_assert(!is_strand_bound<stored_reply<reply>>,
+            "this reply belongs to the strand of the actor: only an actor beside it can ask for it");
+        shared_.check_way(to, message);
         return asio::async_initiate<Token, typename request_signature<reply>::type>(
             [this](auto handler, pid to, value message, std::chrono::nanoseconds timeout) {
                 using waiting = outside_request<reply, decltype(handler)>;
@@ -219,10 +222,12 @@ public:
         requires accepts<Destination, std::remove_cvref_t<Message>>
     void send_as(pid sender, const Destination& to, Message&& message)
     {
-        if (station* post = here())
+        if (station* post = here()) {
             post->send(static_cast<pid>(to), std::forward<Message>(message), sender);
-        else
-            send_from_outside(to, envelope::make(std::forward<Message>(message), sender));
+            return;
+        }
+        shared_.check_way(to, message);
+        send_from_outside(to, envelope::make(std::forward<Message>(message), sender));
     }
 
     /// Sends a message and completes with `void(error_code)` when it has found room in the receiver's
@@ -234,6 +239,7 @@ public:
     auto send_async(const Destination& to, Message&& message, Token&& token)
     {
         using value = std::remove_cvref_t<Message>;
+        shared_.check_way(to, message);
         return asio::async_initiate<Token, void(boost::system::error_code)>(
             [this](auto handler, pid to, value message) {
                 using waiting = outside_request<void, decltype(handler)>;
@@ -364,6 +370,7 @@ void engine::send(const Destination& to, Message&& message)
         post->send(target, std::forward<Message>(message), pid());
         return;
     }
+    shared_.check_way(target, message);
     if constexpr (type_of<value>.is_inline) {
         if (target.node() == shared_.node && target.strand() < shared_.stations.size()) [[likely]] {
             shared_.stations[target.strand()]->home().send_filled_from_outside(
@@ -387,6 +394,7 @@ void context::send(const Destination& to, Message&& message)
 template <class Message>
 void context::send_long_way(costar::pid to, Message&& message)
 {
+    post().shared().check_way(to, message);
     post().send_specially(*this, to, envelope::make(std::forward<Message>(message), pid()));
 }
 
@@ -394,6 +402,7 @@ template <class Destination, class Message>
     requires accepts<Destination, std::remove_cvref_t<Message>>
 void context::send(const Destination& to, Message&& message, costar::headers with)
 {
+    post().shared().check_way(to, message);
     post().send_specially(*this, static_cast<costar::pid>(to),
         envelope::make(std::forward<Message>(message), pid()),
         std::make_unique<costar::headers>(std::move(with)));
@@ -403,6 +412,7 @@ template <class Destination, class Message>
     requires accepts<Destination, std::remove_cvref_t<Message>>
 void context::send_as(costar::pid sender, const Destination& to, Message&& message)
 {
+    post().shared().check_way(to, message);
     if (has_extras) [[unlikely]]
         post().send_specially(
             *this, static_cast<costar::pid>(to), envelope::make(std::forward<Message>(message), sender));
@@ -414,6 +424,7 @@ template <class Destination, class Message>
     requires accepts<Destination, std::remove_cvref_t<Message>>
 send_request context::send_async(const Destination& to, Message&& message)
 {
+    post().shared().check_way(to, message);
     return send_request(*this, to, envelope::make(std::forward<Message>(message)));
 }
 
@@ -423,6 +434,7 @@ auto context::ask(
     const Destination& to, Message&& message, costar::headers with, std::chrono::nanoseconds timeout)
 {
     using value = std::remove_cvref_t<Message>;
+    post().shared().check_way(to, message);
     return ask_request<typename value::reply>(*this, to,
         with_headers(envelope::make(std::forward<Message>(message)), std::move(with)),
         timeout < std::chrono::nanoseconds(0) ? post().shared().ask_timeout : timeout);
@@ -433,6 +445,7 @@ template <class Destination, class Message>
 auto context::ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout)
 {
     using value = std::remove_cvref_t<Message>;
+    post().shared().check_way(to, message);
     return ask_request<typename value::reply>(
         *this, to, envelope::make(std::forward<Message>(message)), or_default(timeout));
 }

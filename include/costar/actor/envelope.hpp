@@ -4,6 +4,7 @@
 
 #include <costar/actor/copyable.hpp>
 #include <costar/actor/pid.hpp>
+#include <costar/actor/strand_bound.hpp>
 #include <costar/core/error.hpp>
 #include <costar/core/hash.hpp>
 #include <costar/core/pool.hpp>
@@ -36,6 +37,9 @@ struct message_type {
 
     /// Small and trivially copied: it travels between strands by value.
     bool is_inline;
+
+    /// It may not go to another strand, see `costar::is_strand_bound`.
+    bool is_strand_bound;
 
     /// Null where there is nothing to destroy.
     void (*destroy)(void* body) noexcept;
@@ -274,6 +278,7 @@ constexpr message_type make_message_type() noexcept
     made.bytes = sizeof(Message);
     made.block_class = arena::block_class_of(sizeof(envelope) + sizeof(Message));
     made.is_inline = std::is_trivially_copyable_v<Message> && sizeof(Message) <= 16 && alignof(Message) <= 8;
+    made.is_strand_bound = is_strand_bound<Message>;
     if constexpr (!std::is_trivially_destructible_v<Message>)
         made.destroy = [](void* body) noexcept { static_cast<Message*>(body)->~Message(); };
     if constexpr (request<Message>)

@@ -220,6 +220,9 @@ class [[nodiscard]] future {
 public:
     using value_type = Reply;
 
+    /// Only its own strand may have it, see `is_strand_bound`.
+    static constexpr bool belongs_to_strand = true;
+
     future() noexcept = default;
     explicit future(future_value<Reply>* begun) noexcept : state_(begun) {}
     future(future&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
@@ -238,6 +241,9 @@ public:
 
     /// False for an empty one.
     explicit operator bool() const noexcept { return state_ != nullptr; }
+
+    /// The strand that it belongs to, null when it is empty.
+    const strand_context* bound_to() const noexcept { return state_ != nullptr ? &state_->home() : nullptr; }
 
     /// Is the value there, or the error?
     bool ready() const noexcept { return state_ == nullptr || state_->ready(); }
@@ -337,6 +343,7 @@ auto context::ask_future(
     const Destination& to, Message&& message, costar::headers with, std::chrono::nanoseconds timeout)
 {
     using reply = typename std::remove_cvref_t<Message>::reply;
+    post().shared().check_way(to, message);
     held_envelope sent(envelope::make(std::forward<Message>(message)));
     auto* state = new future_value<reply>(*this, to);
     future<reply> made(state);

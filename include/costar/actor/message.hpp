@@ -46,9 +46,18 @@ struct handler_signature<Result (Class::*)(Message) const noexcept> : handler_si
 /// `errc::unanswered` for its asker (`errc::actor_failed` when an exception is under way), and a message that
 /// was neither matched nor looked at becomes a dead letter with `errc::not_understood`.
 ///
-/// Thread safety: used on the actor's strand; it must not outlive the actor.
+/// Errors: using one that came to nothing unwinds the body. One of a stop throws `errc::cancelled`, so the
+/// actor ends as it was told to; one that did not come in time throws `errc::timed_out`, and only says no to
+/// `is` and `match`; one that is empty otherwise, because it was moved from or handed on, throws
+/// `std::logic_error`.
+///
+/// Thread safety: used on the actor's strand, by its body, its tasks, or a child on the same strand to which
+/// it was given. It must not outlive the actor.
 class message {
 public:
+    /// Only its own strand may have it, see `is_strand_bound`.
+    static constexpr bool belongs_to_strand = true;
+
     message() noexcept = default;
     explicit message(envelope* received) noexcept : envelope_(received) {}
     message(message&& other) noexcept : envelope_(std::exchange(other.envelope_, nullptr)) {}
@@ -64,29 +73,41 @@ public:
     }
 
     /// What a `receive` with a deadline gives when the deadline passes.
-    static message none_in_time() noexcept { return message(timed_out_mark()); }
+    static message none_in_time() noexcept { return message(marked(timed_out_value)); }
+
+    /// What a `receive` gives when it is time to stop.
+    static message none_at_end() noexcept { return message(marked(end_value)); }
 
     void swap(message& other) noexcept { std::swap(envelope_, other.envelope_); }
 
     /// False when nothing came: it is time to stop, or `timed_out()`.
     explicit operator bool() const noexcept
     {
-        return reinterpret_cast<std::uintptr_t>(envelope_) > timed_out_value;
+        return reinterpret_cast<std::uintptr_t>(envelope_) > end_value;
     }
-    bool timed_out() const noexcept { return envelope_ == timed_out_mark(); }
+    bool timed_out() const noexcept { return envelope_ == marked(timed_out_value); }
+
+    /// The strand that it belongs to, null when it is empty.
+    const strand_context* bound_to() const noexcept
+    {
+        return *this ? &envelope_->receiver().home() : nullptr;
+    }
 
     template <any_message Message>
-    bool is() const noexcept
+    bool is() const
     {
-        return envelope_->type == &type_of<Message>;
+        return *this ? holds<Message>() : look_at_nothing();
     }
 
     /// The message, which must be a `Message`. It counts as handled from here on.
+    ///
+    /// Errors: throws `std::logic_error` that names both types when it is of another one.
     template <any_message Message>
-    Message& get() noexcept
+    Message& get()
     {
-        mark_handled();
-        return envelope_->as<Message>();
+        if (!*this || !holds<Message>()) [[unlikely]]
+            refuse(type_of<Message>);
+        return open<Message>();
     }
 
     /// Calls the first handler that takes this message's type; false when none does.
@@ -98,6 +119,8 @@ public:
     template <class... Handlers>
     bool match(Handlers&&... handlers)
     {
+        if (!*this) [[unlikely]]
+            return look_at_nothing();
         return (try_handler(handlers) || ...);
     }
 
@@ -108,17 +131,14 @@ public:
     void respond(Reply&& value)
     {
         mark_handled();
-        if (envelope_->reply == 0)
-            return;
-        station::of(envelope_->receiver()).answer(envelope_->reply, std::forward<Reply>(value));
-        envelope_->reply = 0;  // after it: who could not answer still owes one
+        answer(std::forward<Reply>(value));
     }
 
     /// Who sent it, nobody for a sender that is no actor.
-    pid sender() const noexcept { return envelope_->sender; }
+    pid sender() const { return there().sender; }
 
     /// Does somebody wait for an answer?
-    bool is_request() const noexcept { return envelope_->reply != 0; }
+    bool is_request() const { return there().reply != 0; }
 
     /// Readable name of the message's type.
     std::string type_name() const;
@@ -137,7 +157,10 @@ public:
     }
 
     /// What came with it beside the message; empty for most. Valid while the message is.
-    const costar::headers& headers() const noexcept;
+    const costar::headers& headers() const;
+
+    /// Says by an exception why there is no message.
+    [[noreturn]] void refuse_nothing() const;
 
     /// It is handed to a coroutine other than the body of its receiver, which may answer it whatever the body
     /// waits for.
@@ -155,9 +178,44 @@ public:
     }
 
     /// A handled message is no dead letter when it is let go of.
-    void mark_handled() noexcept { envelope_->mark_handled(); }
+    void mark_handled() { there().mark_handled(); }
 
 private:
+    envelope& there() const
+    {
+        if (!*this) [[unlikely]]
+            refuse_nothing();
+        return *envelope_;
+    }
+
+    template <class Reply>
+    void answer(Reply&& value)
+    {
+        envelope& asked = there();  // a handler may have handed it on
+        if (asked.reply == 0)
+            return;
+        station::of(asked.receiver()).answer(asked.reply, std::forward<Reply>(value));
+        asked.reply = 0;  // after it: who could not answer still owes one
+    }
+
+    /// What `is` and `match` find in a message that came to nothing.
+    bool look_at_nothing() const;
+
+    [[noreturn]] void refuse(const message_type& wanted) const;
+
+    // For those who know that there is a message.
+    template <any_message Message>
+    bool holds() const noexcept
+    {
+        return envelope_->type == &type_of<Message>;
+    }
+    template <any_message Message>
+    Message& open() noexcept
+    {
+        envelope_->mark_handled();
+        return envelope_->as<Message>();
+    }
+
     template <class Handler>
     bool try_handler(Handler& handler)
     {
@@ -166,9 +224,9 @@ private:
         static_assert(any_message<value>, "a handler's parameter must be a message type");
         static_assert(!is_task<typename signature::result>,
             "match() takes no coroutines: await in the actor's loop, or write a class actor");
-        if (envelope_->type != &type_of<value>)
+        if (!holds<value>())
             return false;
-        mark_handled();
+        envelope_->mark_handled();
         respond_with<value>([&]() -> decltype(auto) {
             if constexpr (std::is_lvalue_reference_v<typename signature::parameter>) {
                 return handler(envelope_->as<value>());
@@ -206,7 +264,8 @@ private:
             call();
             if constexpr (request<Message>)
                 if constexpr (std::is_void_v<typename Message::reply>)
-                    respond(std::monostate{});
+                    if (*this)  // else the handler has kept it, to answer later
+                        answer(std::monostate{});
         } else {
             static_assert(
                 request<Message>, "a handler that returns a value needs `using reply` in its message");
@@ -215,7 +274,7 @@ private:
                 static_assert(
                     std::is_convertible_v<result, reply>, "the handler's value must convert to the reply");
                 if (envelope_->reply != 0)
-                    respond(static_cast<reply>(call()));
+                    answer(static_cast<reply>(call()));
                 else
                     static_cast<void>(call());
             }
@@ -224,7 +283,8 @@ private:
 
     // Where an envelope would be, in a message that came to nothing. One pointer keeps the frames small.
     static constexpr std::uintptr_t timed_out_value = 1;
-    static envelope* timed_out_mark() noexcept { return reinterpret_cast<envelope*>(timed_out_value); }
+    static constexpr std::uintptr_t end_value = 2;
+    static envelope* marked(std::uintptr_t value) noexcept { return reinterpret_cast<envelope*>(value); }
 
     envelope* envelope_ = nullptr;
 };

@@ -180,6 +180,7 @@ auto context::offload(Function&& function)
     using value = std::invoke_result_t<stored&>;
     static_assert(
         !std::is_reference_v<value>, "an offloaded function gives a value: return a pointer instead");
+    static_assert(!is_strand_bound<value>, "what belongs to the strand has no place on a helper thread");
     static_assert(!is_task<value>,
         "a coroutine is not offloaded: it would begin on a helper thread and go on elsewhere");
     return offload_request<stored>(*post().shared().offload, std::forward<Function>(function));

@@ -186,7 +186,7 @@ public:
         requires accepts<Destination, std::remove_cvref_t<Message>>
     schedule send_after(std::chrono::nanoseconds delay, const Destination& to, Message&& message)
     {
-        return schedules().send_after(delay, static_cast<pid>(to), hold(std::forward<Message>(message)));
+        return schedules().send_after(delay, static_cast<pid>(to), hold(to, std::forward<Message>(message)));
     }
 
     /// Sends copies of a message, again and again.
@@ -197,8 +197,8 @@ public:
     schedule send_every(std::chrono::nanoseconds interval, const Destination& to, Message&& message,
         const repeat_options& options = {})
     {
-        return schedules().send_every(interval, static_cast<pid>(to), hold(std::forward<Message>(message)),
-            copies<std::remove_cvref_t<Message>>(), options);
+        return schedules().send_every(interval, static_cast<pid>(to),
+            hold(to, std::forward<Message>(message)), copies<std::remove_cvref_t<Message>>(), options);
     }
 
     /// Sends copies of a message at the times of a cron expression, by the system's date and time of day.
@@ -212,7 +212,7 @@ public:
     schedule send_at_cron(
         const cron& times, const Destination& to, Message&& message, const cron_options& options = {})
     {
-        return schedules().send_at_cron(times, static_cast<pid>(to), hold(std::forward<Message>(message)),
+        return schedules().send_at_cron(times, static_cast<pid>(to), hold(to, std::forward<Message>(message)),
             copies<std::remove_cvref_t<Message>>(), options);
     }
 
@@ -229,10 +229,11 @@ private:
     schedule_book& schedules() { return schedule_book::of(static_cast<Derived&>(*this)); }
 
     template <class Message>
-    schedule_book::held_message hold(Message&& message)
+    schedule_book::held_message hold(pid to, Message&& message)
     {
         using value = std::remove_cvref_t<Message>;
         static_assert(any_message<value>, "a message must be movable and aligned to 16 bytes at most");
+        station::of(static_cast<Derived&>(*this)).shared().check_way(to, message);
         return schedule_book::held_message(
             envelope::make(std::forward<Message>(message), static_cast<Derived&>(*this).pid()));
     }

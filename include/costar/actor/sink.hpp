@@ -112,6 +112,8 @@ public:
     /// Need a put not wait? What comes behind the last value waits for the end of the producer.
     bool is_open() const noexcept { return (has_room() && !is_finished_) || is_closed_; }
 
+    const strand_context& home() const noexcept { return home_; }
+
     /// Where a put waits.
     stream_gate& gate() noexcept { return gate_; }
 
@@ -235,6 +237,9 @@ private:
 template <class T>
 class sink {
 public:
+    /// Only its own strand may have it, see `is_strand_bound`.
+    static constexpr bool belongs_to_strand = true;
+
     explicit sink(stream_channel<T>& channel) noexcept : channel_(channel) {}
 
     /// Hands a value to the consumer: `co_await out.put(value)`. Waits until the consumer has asked for more
@@ -244,6 +249,9 @@ public:
     /// a task that the producer leaves behind is cancelled there.
     /// Errors: throws `std::logic_error` when another coroutine waits with a put: one puts at a time.
     auto put(T value) const { return putting(channel_, std::move(value)); }
+
+    /// The strand of its producer.
+    const strand_context* bound_to() const noexcept { return &(*channel_).home(); }
 
 private:
     using holder = typename stream_channel<T>::holder;

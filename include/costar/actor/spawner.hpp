@@ -3,8 +3,10 @@
 #pragma once
 
 #include <costar/actor/cell.hpp>
+#include <costar/actor/copyable.hpp>
 #include <costar/actor/spawn_options.hpp>
 #include <costar/actor/station.hpp>
+#include <costar/actor/strand_bound.hpp>
 #include <costar/core/task.hpp>
 
 #include <concepts>
@@ -56,7 +58,7 @@ template <class Function, class... Args>
 class launcher {
 public:
     static constexpr bool is_begun_once = begun_once<Function>;
-    static constexpr bool is_repeatable = is_begun_once || (std::is_copy_constructible_v<Args> && ...);
+    static constexpr bool is_repeatable = is_begun_once || (is_copyable<Args> && ...);
     static constexpr actor_kind kind{&typeid(Function)};
 
     template <class... Given>
@@ -70,6 +72,19 @@ public:
     task<> begin(context& self)
     {
         return std::apply([&](Args&... arg) { return function_(self, std::move(arg)...); }, args_);
+    }
+
+    /// Throws `std::logic_error` when an argument belongs to a strand other than `there`.
+    void check_way(const strand_context& there) const
+    {
+        if constexpr ((may_be_strand_bound<Args> || ...))
+            std::apply(
+                [&](const Args&... arg) {
+                    for (const strand_context* home : {home_strand(arg)...})
+                        if (home != nullptr && home != &there)
+                            refuse_to_leave_strand();
+                },
+                args_);
     }
 
     /// A recipe that begins with copies of the arguments; null when they cannot be copied, and for a body
@@ -222,6 +237,7 @@ private:
     template <class Launcher>
     pid send_for(Launcher launch)
     {
+        launch.check_way(target_->home());
         std::unique_ptr<delivery<Launcher>> made(new delivery<Launcher>{
             std::move(launch), target_, target_->reserve(), parent_, options_, supervisor_});
         delivery<Launcher>& sent = *made;
@@ -269,7 +285,9 @@ private:
 ///
 /// Errors: `name_in_use`; `errc::engine_stopped` when the engine is shutting down; `errc::cancelled` in a
 /// task of an actor whose body has ended; `std::invalid_argument` for a strand that does not exist, and for a
-/// restart whose arguments cannot be copied; what copying the arguments throws. Cost: one coroutine frame and
+/// restart whose arguments cannot be copied, and for middleware that is null; `std::logic_error` for another
+/// strand than that of an argument that belongs to one, see `is_strand_bound`; what copying the arguments
+/// throws. Cost: one coroutine frame and
 /// a cell, together about 256 bytes; around 100 ns on the same strand.
 template <class Derived>
 class spawner {

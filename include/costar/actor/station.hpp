@@ -51,6 +51,17 @@ struct commons {
     message_interceptor* interceptor = nullptr;
     engine* owner = nullptr;
     offload_pool* offload = nullptr;
+
+    /// Throws the `std::logic_error` of a message that belongs to a strand and is for an actor of another
+    /// one. Thread safety: from any thread.
+    template <class Message>
+    void check_way(pid to, const Message& sent) const
+    {
+        if constexpr (may_be_strand_bound<Message>)
+            if (const strand_context* home = home_strand(sent))
+                check_way(to, *home);
+    }
+    void check_way(pid to, const strand_context& home) const;
 };
 
 /// The name of a spawn is in use; says by whom.
@@ -195,6 +206,16 @@ public:
             deliver(*receiver, sent);
         else
             send_away(to, sent);
+    }
+
+    /// Sends an envelope on whose message nobody has looked at: one that belongs to this strand becomes a
+    /// dead letter when it is for another one.
+    void pass(pid to, envelope* sent)
+    {
+        if (cell* receiver = find(to)) [[likely]]
+            deliver(*receiver, sent);
+        else
+            pass_away(to, sent);
     }
 
     /// Puts an envelope into a mailbox of this strand. That it is no request can be known before.
@@ -536,6 +557,9 @@ private:
     void tell_watchers(cell& self, pid id, errc reason);
 
     void send_away(pid to, envelope* sent);
+    void pass_away(pid to, envelope* sent);
+    bool must_stay(pid to, const envelope& sent) const noexcept;
+    void refuse_to_pass(pid to, envelope* sent) noexcept;
 
     /// Sends a message in every other case. Kept out of the way of what stays on the strand.
     template <class Message>
@@ -615,6 +639,7 @@ template <class Message>
 void station::send(pid to, Message&& message, pid sender)
 {
     using value = std::remove_cvref_t<Message>;
+    shared_.check_way(to, message);
     home_.spend();
     // The common way calls nothing, so that it keeps all it needs in registers.
     if constexpr (std::is_nothrow_constructible_v<value, Message>) {
@@ -653,6 +678,9 @@ void station::answer(std::uint64_t token, Reply&& value)
             waiter->take(&type_of<stored>, &local);
         return;
     }
+    if constexpr (may_be_strand_bound<stored>)
+        if (home_strand(value) != nullptr)
+            refuse_to_leave_strand();
     if constexpr (type_of<stored>.is_inline)
         home_.send_filled(
             strand_of(token), [&](parcel& slot) { pack_inline<stored>(slot, token, value, {}, 0, 0); });

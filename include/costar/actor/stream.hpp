@@ -48,7 +48,8 @@ void stop_producer(engine& where, pid producer) noexcept;
 /// its producer. It must not outlive the engine.
 /// Cancellation: a `next` that is cancelled has taken nothing, so a stream can be one branch of `when_any`.
 /// It has no deadline of its own: `with_timeout(1s, rows.next(self))`. Thread safety: one actor at a time. It
-/// may be handed to an actor of another strand as long as no value was awaited in vain. Cost: an actor for
+/// may be handed to an actor of another strand as long as no value was awaited in vain; handed over by itself
+/// later, that throws `std::logic_error`. Cost: an actor for
 /// the producer, with three frames; a request for each batch.
 template <class T>
 class stream {
@@ -83,6 +84,9 @@ public:
 
     /// The actor that makes the values, nobody for an empty stream.
     pid producer() const noexcept { return producer_; }
+
+    /// The strand that it belongs to while it is being read; null when any may have it.
+    const strand_context* bound_to() const noexcept { return pull_.bound_to(); }
 
     /// How many values are asked for at once from now on; at least one.
     void window(std::uint32_t values) noexcept { window_ = values != 0 ? values : 1; }
