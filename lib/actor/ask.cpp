@@ -7,8 +7,14 @@
 #include <fmt/chrono.h>
 
 #include <chrono>
+#include <stdexcept>
 
 namespace costar {
+
+void refuse_empty_request()
+{
+    throw std::logic_error("the request is empty: it was moved from, or awaited before");
+}
 
 void throw_ask_failure(cell& self, const reply_waiter& waiting, errc reason, pid to,
     std::chrono::nanoseconds timeout, const promise_base* asker)

@@ -17,8 +17,6 @@ bool receive_awaiter::must_wait_in(scope& where, bool there)
         return false;
     const bool in_branch = &where != &static_cast<scope&>(self_);
     if (in_branch && where.is_cancelled()) {
-        if (self_.is_receptive())  // by another receive, which this must not disturb
-            throw error(errc::cancelled);
         self_.receive_cancelled = true;
         return false;
     }

@@ -46,6 +46,8 @@ engine::engine(engine_options options, std::unique_ptr<scheduler> strands)
     if (options.guardian)
         shared_.guardian = std::make_shared<const supervisor>(std::move(*options.guardian));
     shared_.chain = std::move(options.middleware);
+    if (std::find(shared_.chain.begin(), shared_.chain.end(), nullptr) != shared_.chain.end())
+        throw std::invalid_argument("a middleware of the engine is null");
     shared_.letters.configure(options.dead_letter_lines, options.dead_letter_interval);
     shared_.owner = this;
     offload_ =

@@ -77,6 +77,11 @@ public:
                 [&](resize_pool& m) { resize(m.size); }, [&](touch&) { return touched{self_.pid()}; },
                 [&](broadcast m) {  // by value, so that it is not given to the router again
                     held_envelope sent = m.release();
+                    if (sent == nullptr) {
+                        post_.bury(envelope::make(std::move(m), received.sender()), self_.pid(),
+                            errc::not_understood);
+                        return;
+                    }
                     sent->sender = received.sender();
                     give_to_all({std::move(sent), headers_of(received)});
                 });
@@ -246,7 +251,7 @@ private:
         if (cell_.has_extras || given.with != nullptr) [[unlikely]]
             post_.send_specially(cell_, to.who, given.sent.release(), std::move(given.with));
         else
-            post_.send(to.who, given.sent.release());
+            post_.pass(to.who, given.sent.release());
     }
 
     routee& following() noexcept

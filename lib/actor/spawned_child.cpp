@@ -25,6 +25,8 @@ private:
 
 void spawned_child::start(cell& owner, task<> work)
 {
+    if (!work)
+        refuse_empty_task();
     auto* made = new spawned_child(owner, std::move(work));
     made->home().make_ready(*made);
 }

@@ -57,6 +57,9 @@ void birth_place::inherit(commons& shared, cell* parent)
                     chain.push_back(each);
             }
     }
+    if (std::find(options_.middleware.begin(), options_.middleware.end(), nullptr) !=
+        options_.middleware.end())
+        throw std::invalid_argument("a middleware is null");
     if (!chain.empty())
         options_.middleware.insert(options_.middleware.begin(), chain.begin(), chain.end());
 }

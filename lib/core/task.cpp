@@ -4,9 +4,15 @@
 
 #include <fmt/format.h>
 
+#include <stdexcept>
 #include <string_view>
 
 namespace costar {
+
+void refuse_empty_task()
+{
+    throw std::logic_error("the task is empty: it was moved from, or made of nothing");
+}
 
 std::string async_stack(const promise_base& innermost)
 {

@@ -1004,3 +1004,76 @@ TEST_CASE("mailbox: a new life hears nothing of the silence before it", "[actor]
     CHECK(told == 1);  // of its own
     CHECK(events.dead.empty());
 }
+
+namespace {
+
+task<> ends_at_once(context&)
+{
+    co_return;
+}
+
+struct stash_plan {
+    const char* plan;
+    bool by_priority;
+    const char* expected;
+};
+
+/// Follows a plan, a letter a step: E a child that is watched ends, 1 to 7 a message of that urgency comes, s
+/// puts the next message aside, u puts one back and U all. Then it notes what it is given.
+task<> follows(context& self, std::string plan, std::string* seen)
+{
+    std::vector<pid> children;
+    int number = 0;
+    for (const char step : plan) {
+        if (step == 'E') {
+            children.push_back(self.spawn(ends_at_once));
+            self.watch(children.back());
+            co_await self.wait(children.back());
+        } else if (step == 's') {
+            self.stash(co_await self.receive());
+        } else if (step == 'u') {
+            CHECK(self.unstash(1) == 1);
+        } else if (step == 'U') {
+            CHECK(self.unstash() > 1);
+        } else {
+            self.send(self.pid(), parcel_of{step - '0', number++});
+        }
+    }
+    while (auto message = self.try_receive())
+        message.match([&](parcel_of& m) { *seen += std::to_string(m.number) + " "; },
+            [&](terminated& m) {
+                const auto who = std::find(children.begin(), children.end(), m.who);
+                *seen += "E" + std::to_string(who - children.begin()) + " ";
+            });
+}
+
+}  // namespace
+
+TEST_CASE("mailbox: what is put back comes level by level, in the order put aside", "[actor][mailbox]")
+{
+    const auto each = GENERATE(values<stash_plan>({
+        // News of ends first, in their own order, then the others in theirs.
+        {"4s4s4sU", false, "0 1 2 "},
+        {"EsEsEsU", false, "E0 E1 E2 "},
+        {"4sEs4sEsU", false, "E0 E1 0 1 "},
+        // In front of what waits at their level.
+        {"4sEs4EU", false, "E0 E1 0 1 "},
+        {"Es4s4U", false, "E0 0 1 "},
+        // A later call in front of an earlier one.
+        {"4s4s4suu", false, "1 0 "},
+        {"4s4s4suU", false, "1 2 0 "},
+        {"EsEs4suuu", false, "E1 E0 0 "},
+        // By priority the levels stay.
+        {"1s7sEs4sU", true, "E0 1 2 0 "},
+        {"4s4s5s4U", true, "2 0 1 3 "},
+    }));
+    INFO(each.plan);
+    simulation sim;
+    std::string seen;
+    spawn_options options = on(0);
+    options.mailbox.by_priority = each.by_priority;
+    sim.engine().spawn(options, follows, std::string(each.plan), &seen);
+    sim.run_until_idle();
+
+    CHECK(seen == each.expected);
+}

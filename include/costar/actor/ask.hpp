@@ -43,6 +43,10 @@ inline void discard_unsent(envelope* unsent) noexcept
     unsent->discard();
 }
 
+/// Throws the `std::logic_error` of a request that is awaited although it is empty, as one that was moved
+/// from.
+[[noreturn]] void refuse_empty_request();
+
 /// Throws what an `ask` ends with, saying who was asked and from where.
 [[noreturn]] void throw_ask_failure(cell& self, const reply_waiter& waiting, errc reason, pid to,
     std::chrono::nanoseconds timeout, const promise_base* asker);
@@ -102,6 +106,8 @@ public:
     template <std::derived_from<promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller)
     {
+        if (sent_ == nullptr) [[unlikely]]
+            refuse_empty_request();
         scope& scope = caller.promise().scope();
         if (scope.is_cancelled()) {
             failure_ = errc::cancelled;

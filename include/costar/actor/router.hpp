@@ -140,7 +140,8 @@ struct resize_pool {
     std::size_t size;
 };
 
-/// To a router: gives the message in it to all routees, whatever the strategy. Nobody is answered.
+/// To a router: gives the message in it to all routees, whatever the strategy. Nobody is answered. One whose
+/// message was taken out, as when it was moved from or handled before, becomes a dead letter.
 class broadcast {
 public:
     template <class Message>
@@ -149,6 +150,8 @@ public:
     {
         static_assert(
             is_copyable<std::remove_cvref_t<Message>>, "what is sent to several actors must be copyable");
+        static_assert(!is_strand_bound<std::remove_cvref_t<Message>>,
+            "what belongs to a strand cannot be sent to actors of others");
     }
 
     /// Gives the message away.

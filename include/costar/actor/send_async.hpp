@@ -61,8 +61,10 @@ public:
             sent_->discard();
     }
 
-    send_awaiter operator co_await() && noexcept
+    send_awaiter operator co_await() &&
     {
+        if (sent_ == nullptr) [[unlikely]]
+            refuse_empty_request();
         return send_awaiter(*self_, to_, std::exchange(sent_, nullptr));
     }
 

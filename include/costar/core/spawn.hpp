@@ -23,6 +23,8 @@ class spawned_task final : private root_scope, private run_node, private task_ow
 public:
     static void start(strand_context& home, task<T> body, Handler handler)
     {
+        if (!body)
+            refuse_empty_task();
         allocator memory = asio::get_associated_allocator(handler, pool_allocator<void>());
         auto* made = std::allocator_traits<allocator>::allocate(memory, 1);
         try {
@@ -128,7 +130,7 @@ struct spawn_signature<void> {
 /// exception is value-initialized. A `T` without a default constructor comes as `std::optional<T>`, a
 /// reference as a pointer. The handler is called on its associated executor, else on the strand.
 ///
-/// Thread safety: from any thread.
+/// Errors: throws `std::logic_error` for an empty task. Thread safety: from any thread.
 /// Cancellation: the token's slot cancels the task's scope, whatever the cancellation type.
 template <class T, class Token>
 auto async_spawn(strand where, task<T> body, Token&& token)

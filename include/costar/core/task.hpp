@@ -23,6 +23,9 @@ class promise_base;
 template <class T = void>
 class task;
 
+/// Throws the `std::logic_error` of a task that is to run although it is empty, as one that was moved from.
+[[noreturn]] void refuse_empty_task();
+
 /// Where a coroutine waits, and where those that await it do: "file:line < file:line", the innermost first.
 std::string async_stack(const promise_base& innermost);
 
