@@ -232,6 +232,16 @@ task<> uses_tasks(context& self, pid, bool* done)
     auto moved = nothing_at_all();
     co_await std::move(moved);
     CHECK_FALSE(empty);
+    CHECK(co_await end_of(std::move(empty)) == "a mistake");
+    CHECK(co_await end_of(when_all(std::move(empty), nothing_at_all())) == "a mistake");
+    CHECK(co_await end_of(when_any(nothing_at_all(), std::move(empty))) == "a mistake");
+    CHECK(co_await end_of(with_timeout(1s, std::move(empty))) == "a mistake");
+    CHECK(co_await end_of(shield(std::move(empty))) == "a mistake");
+    std::vector<task<>> several(2);
+    CHECK(co_await end_of(when_all(std::move(several))) == "a mistake");
+    auto both = when_all(nothing_at_all(), nothing_at_all());
+    co_await std::move(both);
+    CHECK(co_await end_of(std::move(both)) == "a mistake");  // for the second time
     CHECK(outcome_of([&] { self.spawn_task(std::move(empty)); }) == "a mistake");
     CHECK(outcome_of([&] { async_spawn(self.get_executor(), std::move(empty), boost::asio::detached); }) ==
         "a mistake");

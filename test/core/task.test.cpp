@@ -3,6 +3,7 @@
 #include <costar/core/task.hpp>
 
 #include <costar/core/timer.hpp>
+#include <costar/core/when.hpp>
 
 #include <support/catch.hpp>
 #include <support/manual_strand.hpp>
@@ -63,6 +64,24 @@ struct peek {
 };
 
 }  // namespace
+
+TEST_CASE("task: an empty one is refused wherever it would run", "[core][task]")
+{
+    manual_strands strands;
+    const auto awaits = [](task<int> first, task<int> second) -> task<int> {
+        co_return co_await std::move(first) + co_await std::move(second);
+    };
+    const auto awaits_all = [](task<int> first, task<int> second) -> task<int> {
+        const auto [one, other] = co_await costar::when_all(std::move(first), std::move(second));
+        co_return one + other;
+    };
+
+    CHECK(strands.run(awaits(number(1), number(2))) == 3);
+    CHECK_THROWS_AS(strands.run(awaits(number(1), task<int>())), std::logic_error);
+    CHECK(strands.run(awaits_all(number(1), number(2))) == 3);
+    CHECK_THROWS_AS(strands.run(awaits_all(number(1), task<int>())), std::logic_error);
+    CHECK_THROWS_AS(strands.run(task<int>()), std::logic_error);
+}
 
 TEST_CASE("task: it is lazy and ends without running when nobody awaits it", "[core][task]")
 {

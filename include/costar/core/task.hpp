@@ -210,6 +210,7 @@ public:
 /// turn, by symmetric transfer. An exception passes to whoever awaits. A task that is never awaited never
 /// runs.
 ///
+/// Errors: awaiting an empty one throws `std::logic_error`.
 /// Lifetime: parameters taken by reference must outlive the task.
 /// Cancellation: what it awaits is cancelled with the scope of whoever awaits it.
 /// Cost: one frame from the strand's pool, about 15 ns to create, run and destroy.
@@ -262,7 +263,12 @@ public:
         std::coroutine_handle<promise_type> frame_;
     };
 
-    awaiter operator co_await() && noexcept { return awaiter(frame_); }
+    awaiter operator co_await() &&
+    {
+        if (!frame_) [[unlikely]]
+            refuse_empty_task();
+        return awaiter(frame_);
+    }
 
 private:
     friend promise_type;

@@ -139,12 +139,39 @@ private:
     std::size_t running_ = 0;
 };
 
-/// Tasks to be awaited together that have not begun; awaited once, movable until then.
+/// Refuses tasks that are empty, before the first of them begins.
+template <class T>
+void check_begun(const task<T>& work)
+{
+    if (!work)
+        refuse_empty_task();
+}
+template <class... T>
+void check_begun(const std::tuple<task<T>...>& works)
+{
+    std::apply([](const auto&... each) { (check_begun(each), ...); }, works);
+}
+template <class T>
+void check_begun(const std::vector<task<T>>& works)
+{
+    for (const task<T>& each : works)
+        check_begun(each);
+}
+template <class Others>
+void check_begun(const Others&) noexcept
+{}
+
+/// Tasks to be awaited together that have not begun; awaited once, movable until then. Errors: throws
+/// `std::logic_error` when one is empty.
 template <class Awaiter, class Tasks>
 class [[nodiscard]] grouped {
 public:
     explicit grouped(Tasks tasks) noexcept : tasks_(std::move(tasks)) {}
-    Awaiter operator co_await() && { return Awaiter(std::move(tasks_)); }
+    Awaiter operator co_await() &&
+    {
+        check_begun(tasks_);
+        return Awaiter(std::move(tasks_));
+    }
 
 private:
     Tasks tasks_;
@@ -663,7 +690,11 @@ template <class T>
 class [[nodiscard]] timed {
 public:
     timed(std::chrono::nanoseconds limit, task<T> inner) noexcept : limit_(limit), task_(std::move(inner)) {}
-    timeout_awaiter<T> operator co_await() && { return timeout_awaiter<T>(limit_, std::move(task_)); }
+    timeout_awaiter<T> operator co_await() &&
+    {
+        check_begun(task_);
+        return timeout_awaiter<T>(limit_, std::move(task_));
+    }
 
 private:
     std::chrono::nanoseconds limit_;
@@ -717,7 +748,11 @@ template <class T>
 class [[nodiscard]] shielded {
 public:
     explicit shielded(task<T> inner) noexcept : task_(std::move(inner)) {}
-    shield_awaiter<T> operator co_await() && { return shield_awaiter<T>(std::move(task_)); }
+    shield_awaiter<T> operator co_await() &&
+    {
+        check_begun(task_);
+        return shield_awaiter<T>(std::move(task_));
+    }
 
 private:
     task<T> task_;
