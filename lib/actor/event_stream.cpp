@@ -5,6 +5,7 @@
 #include <costar/core/hash.hpp>
 #include <costar/core/log.hpp>
 
+#include <list>
 #include <map>
 #include <mutex>
 #include <new>
@@ -114,40 +115,116 @@ event_stream::subscription event_stream::subscribe(const kind& type, erased rece
     return subscription(state_, of, id);
 }
 
-/// Calls those who had subscribed when it began and have not cancelled when their turn comes, some at a time,
-/// so that it holds no lock while it calls and needs no memory.
-void event_stream::publish(channel& told, const void* event)
-{
-    constexpr std::size_t most = 16;
-    std::uint64_t last = 0;    // that was called
-    std::uint64_t newest = 0;  // that will be
-    for (bool goes_on = true; goes_on;) {
-        std::shared_ptr<channel::listener> some[most];
-        std::size_t count = 0;
-        {
-            const std::lock_guard lock(told.mutex);
-            if (last == 0)
-                newest = told.last_id;
-            auto each = told.listeners.upper_bound(last);
-            for (; count < most && each != told.listeners.end() && each->first <= newest; ++each) {
-                last = each->first;
-                some[count++] = each->second;
-            }
-            goes_on = count == most;
+/// What the calling thread tells of at the moment, and what its subscribers have published meanwhile.
+class event_stream::publishing {
+public:
+    explicit publishing(const state& stream) noexcept
+        : stream_(stream), outer_(std::exchange(innermost_, this))
+    {}
+    publishing(const publishing&) = delete;
+    publishing& operator=(const publishing&) = delete;
+    ~publishing() { innermost_ = outer_; }
+
+    /// That of a stream on the calling thread, null when there is none.
+    static publishing* of(const state& stream) noexcept
+    {
+        publishing* each = innermost_;
+        while (each != nullptr && &each->stream_ != &stream)
+            each = each->outer_;
+        return each;
+    }
+
+    /// Keeps an event until its turn comes; false when that is not possible.
+    bool put_aside(channel& to, const void* event, copy_function copy) noexcept
+    {
+        if (copy == nullptr)
+            return false;
+        try {
+            waiting_.push_back({to, newest_of(to), copy(event)});
+            return true;
+        } catch (...) {
+            return false;
         }
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto called = std::move(some[i]);
-            if (!called->active.load(std::memory_order_relaxed))
-                continue;
-            try {
-                called->receiver(event);
-            } catch (const std::exception& thrown) {  // it has happened; the teller cannot help it
-                log(log_level::error, std::string("a subscriber of events threw: ") + thrown.what());
-            } catch (...) {
-                log(log_level::error, "a subscriber of events threw an exception of unknown type");
+    }
+
+    void tell_waiting() noexcept
+    {
+        while (!waiting_.empty()) {
+            const put_aside_event next = std::move(waiting_.front());
+            waiting_.pop_front();
+            tell(next.to, next.newest, next.event.get());
+        }
+    }
+
+    /// The subscriber who subscribed last.
+    static std::uint64_t newest_of(channel& of) noexcept
+    {
+        const std::lock_guard lock(of.mutex);
+        return of.last_id;
+    }
+
+    /// Calls those who have not cancelled when their turn comes, up to the `newest`, some at a time, so that
+    /// it holds no lock while it calls and needs no memory.
+    static void tell(channel& told, std::uint64_t newest, const void* event) noexcept
+    {
+        constexpr std::size_t most = 16;
+        std::uint64_t last = 0;  // that was called
+        for (bool goes_on = true; goes_on;) {
+            std::shared_ptr<channel::listener> some[most];
+            std::size_t count = 0;
+            {
+                const std::lock_guard lock(told.mutex);
+                auto each = told.listeners.upper_bound(last);
+                for (; count < most && each != told.listeners.end() && each->first <= newest; ++each) {
+                    last = each->first;
+                    some[count++] = each->second;
+                }
+                goes_on = count == most;
+            }
+            for (std::size_t i = 0; i < count; ++i) {
+                const auto called = std::move(some[i]);
+                if (!called->active.load(std::memory_order_relaxed))
+                    continue;
+                try {
+                    called->receiver(event);
+                } catch (const std::exception& thrown) {  // it has happened; the teller cannot help it
+                    log(log_level::error, std::string("a subscriber of events threw: ") + thrown.what());
+                } catch (...) {
+                    log(log_level::error, "a subscriber of events threw an exception of unknown type");
+                }
             }
         }
     }
+
+private:
+    struct put_aside_event {
+        channel& to;
+        std::uint64_t newest;
+        std::shared_ptr<const void> event;
+    };
+
+    static thread_local publishing* innermost_;
+
+    const state& stream_;
+    publishing* outer_;  // of another stream
+    std::list<put_aside_event> waiting_;
+};
+
+thread_local event_stream::publishing* event_stream::publishing::innermost_ = nullptr;
+
+void event_stream::publish(channel& told, const void* event, copy_function copy)
+{
+    publishing* outer = publishing::of(*state_);
+    if (outer != nullptr && outer->put_aside(told, event, copy))
+        return;
+    const std::uint64_t newest = publishing::newest_of(told);
+    if (outer != nullptr) {
+        publishing::tell(told, newest, event);
+        return;
+    }
+    publishing here(*state_);
+    publishing::tell(told, newest, event);
+    here.tell_waiting();
 }
 
 void event_stream::subscription::cancel() noexcept

@@ -131,6 +131,184 @@ TEST_CASE("event_stream: many are called in order, while some end and others beg
     CHECK(seen == expected);
 }
 
+namespace {
+
+struct cause {
+    int number;
+};
+struct effect {
+    int number;
+};
+struct aftermath {
+    int number;
+};
+struct lone {
+    std::unique_ptr<int> number;
+};
+
+/// Publishes inside subscribers, two levels deep, while others listen to everything.
+struct chain {
+    explicit chain(event_stream& events)
+        : subscriptions{keep<cause>(events, "first", "cause"), keep<effect>(events, "first", "effect"),
+              events.subscribe<cause>([&events](const cause& c) {
+                  events.publish(effect{c.number});
+                  events.publish(effect{c.number + 1});
+              }),
+              events.subscribe<effect>([&events](const effect& e) { events.publish(aftermath{e.number}); }),
+              keep<cause>(events, "last", "cause"), keep<effect>(events, "last", "effect"),
+              keep<aftermath>(events, "last", "aftermath")}
+    {}
+
+    template <class Event>
+    event_stream::subscription keep(event_stream& events, std::string who, std::string what)
+    {
+        return events.subscribe<Event>([this, who, what](const Event& event) {
+            seen.push_back(who + ": " + what + " " + std::to_string(event.number));
+        });
+    }
+
+    std::vector<std::string> seen;
+    event_stream::subscription subscriptions[7];
+};
+
+}  // namespace
+
+TEST_CASE(
+    "event_stream: what a subscriber publishes is told to all behind what caused it", "[actor][event_stream]")
+{
+    event_stream events;
+    chain listening(events);
+    events.publish(cause{1});
+    events.publish(cause{5});
+
+    const auto told = [](int n) {
+        const std::string one = std::to_string(n), two = std::to_string(n + 1);
+        return std::vector<std::string>{"first: cause " + one, "last: cause " + one, "first: effect " + one,
+            "last: effect " + one, "first: effect " + two, "last: effect " + two, "last: aftermath " + one,
+            "last: aftermath " + two};
+    };
+    auto expected = told(1);
+    const auto rest = told(5);
+    expected.insert(expected.end(), rest.begin(), rest.end());
+    CHECK(listening.seen == expected);
+}
+
+TEST_CASE("event_stream: actors and executors hear of what a subscriber publishes behind what caused it",
+    "[actor][event_stream]")
+{
+    simulation sim(GENERATE(1U, 2U, 3U));
+    event_stream& events = sim.engine().events();
+    boost::asio::io_context io;
+    std::vector<std::string> seen;
+    const auto causes = [&](const cause&) { events.publish(effect{1}); };
+    const auto note_cause = [&](const cause&) { seen.push_back("cause"); };
+    const auto note_effect = [&](const effect&) { seen.push_back("effect"); };
+    const std::vector<std::string> expected{"cause", "effect"};
+
+    SECTION("an actor")
+    {
+        const pid actor = sim.engine().spawn(
+            on(GENERATE(0U, 1U)),
+            [](context& self, std::vector<std::string>* seen) -> task<> {
+                while (auto message = co_await self.receive())
+                    message.match([&](cause&) { seen->push_back("cause"); },
+                        [&](effect&) { seen->push_back("effect"); });
+            },
+            &seen);
+        const auto first = events.subscribe<cause>(causes);
+        const auto second = sim.engine().subscribe<cause>(actor);
+        const auto third = sim.engine().subscribe<effect>(actor);
+        events.publish(cause{1});
+        sim.run_until_idle();
+        CHECK(seen == expected);
+    }
+    SECTION("an executor")
+    {
+        const auto first = events.subscribe<cause>(causes);
+        const auto second = events.subscribe<cause>(io.get_executor(), note_cause);
+        const auto third = events.subscribe<effect>(io.get_executor(), note_effect);
+        events.publish(cause{1});
+        io.run();
+        CHECK(seen == expected);
+    }
+    SECTION("a subscriber on an executor that publishes")
+    {
+        const auto first = events.subscribe<cause>(io.get_executor(), causes);
+        const auto second = events.subscribe<cause>(note_cause);
+        const auto third = events.subscribe<effect>(note_effect);
+        events.publish(cause{1});
+        CHECK(seen == std::vector<std::string>{"cause"});
+        io.run();
+        CHECK(seen == expected);
+    }
+    SECTION("what the runtime itself publishes for a subscriber")
+    {
+        const auto first = events.subscribe<cause>(
+            [&](const cause&) { sim.send(pid(), number{1}); });  // a dead letter at once
+        const auto second = events.subscribe<cause>(note_cause);
+        const auto third =
+            events.subscribe<dead_letter>([&](const dead_letter&) { seen.push_back("effect"); });
+        events.publish(cause{1});
+        sim.run_until_idle();
+        CHECK(seen == expected);
+    }
+}
+
+TEST_CASE("event_stream: who subscribes while something is told does not hear of what was published before",
+    "[actor][event_stream]")
+{
+    event_stream events;
+    std::vector<int> seen;
+    event_stream::subscription late;
+    event_stream::subscription cancelled =
+        events.subscribe<effect>([&](const effect&) { seen.push_back(-1); });
+    const auto first = events.subscribe<cause>([&](const cause&) {
+        events.publish(effect{1});
+        late = events.subscribe<effect>([&](const effect& e) { seen.push_back(e.number); });
+        events.publish(effect{2});
+        cancelled.cancel();
+    });
+    events.publish(cause{1});
+
+    CHECK(seen == std::vector{2});
+}
+
+TEST_CASE("event_stream: only what can be copied waits for its turn, and only in its own stream",
+    "[actor][event_stream]")
+{
+    event_stream events;
+    event_stream others;
+    std::vector<std::string> seen;
+    const auto first = events.subscribe<cause>([&](const cause&) {
+        events.publish(lone{std::make_unique<int>(1)});
+        others.publish(effect{1});
+    });
+    const auto second = events.subscribe<lone>([&](const lone&) { seen.push_back("lone"); });
+    const auto third = others.subscribe<effect>([&](const effect&) {
+        seen.push_back("effect");
+        events.publish(aftermath{1});  // of the stream that is telling on this thread
+    });
+    const auto fourth = events.subscribe<cause>([&](const cause&) { seen.push_back("cause"); });
+    const auto fifth = events.subscribe<aftermath>([&](const aftermath&) { seen.push_back("aftermath"); });
+    events.publish(cause{1});
+
+    CHECK(seen == std::vector<std::string>{"lone", "effect", "cause", "aftermath"});
+}
+
+TEST_CASE("event_stream: a long chain of events needs no stack", "[actor][event_stream]")
+{
+    event_stream events;
+    int last = 0;
+    const auto one = events.subscribe<cause>([&](const cause& c) {
+        last = c.number;
+        if (c.number < 1'000'000)
+            events.publish(cause{c.number + 1});
+    });
+    events.publish(cause{0});
+
+    CHECK(last == 1'000'000);
+}
+
 TEST_CASE("event_stream: a subscription may outlive the stream", "[actor][event_stream]")
 {
     event_stream::subscription kept;

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <costar/actor/copyable.hpp>
 #include <costar/actor/envelope.hpp>
 #include <costar/actor/pid.hpp>
 #include <costar/actor/supervision.hpp>
@@ -128,10 +129,15 @@ struct dead_letter {
 ///
 /// Thread safety: from any thread. Subscribers are called in the publisher's thread, or turn, one after
 /// another, and must not block; an actor subscribes with `engine.subscribe<E>(pid)` and gets events as
-/// messages. Errors: what a subscriber throws is logged, and the others are called. Order: by subscription,
-/// for each publisher. Cost: one atomic load where nobody subscribes to anything, two or three where nobody
-/// subscribes to the type; to subscribe and to cancel is logarithmic in the subscribers of the type, however
-/// many the others have.
+/// messages. Errors: what a subscriber throws is logged, and the others are called. Cost: one atomic load
+/// where nobody subscribes to anything, two or three where nobody subscribes to the type; to subscribe and to
+/// cancel is logarithmic in the subscribers of the type, however many the others have.
+///
+/// Order: what one thread publishes, be it of several types, is told event by event: all subscribers hear of
+/// one, in the order of their subscriptions, before any hears of the next. An event that a subscriber
+/// publishes is put aside as a copy, and told when those before it have been: nobody hears of it before the
+/// one that caused it, and who subscribes meanwhile does not hear of it. One that cannot be copied is told at
+/// once. Between threads there is no order.
 class event_stream {
 public:
     /// Ends the subscription when destroyed. It may outlive the stream.
@@ -157,12 +163,13 @@ public:
         requires boost::asio::execution::is_executor<Executor>::value
     [[nodiscard]] subscription subscribe(Executor executor, std::function<void(const Event&)> receiver);
 
-    /// Gives `event` to all who subscribed to its type.
+    /// Gives `event` to all who subscribed to its type; in a subscriber, when this thread has told what was
+    /// published before. What the event points to has to live that long.
     template <class Event>
     void publish(const Event& event)
     {
         if (channel* told = channel_with_subscribers(kind_of<Event>))
-            publish(*told, &event);
+            publish(*told, &event, copies<Event>());
     }
 
     /// False when nobody listens to anything.
@@ -189,8 +196,23 @@ private:
     /// Those who subscribed to one type.
     struct channel;
 
+    class publishing;
+
+    /// Copies an event that is told later; null where that cannot be done.
+    using copy_function = std::shared_ptr<const void> (*)(const void* event);
+    template <class Event>
+    static constexpr copy_function copies() noexcept
+    {
+        if constexpr (is_copyable<Event>)
+            return [](const void* event) -> std::shared_ptr<const void> {
+                return std::make_shared<const Event>(*static_cast<const Event*>(event));
+            };
+        else
+            return nullptr;
+    }
+
     subscription subscribe(const kind& type, erased receiver);
-    static void publish(channel& told, const void* event);
+    void publish(channel& told, const void* event, copy_function copy);
 
     channel* channel_with_subscribers(const kind& type) const noexcept
     {
