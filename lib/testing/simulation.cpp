@@ -208,14 +208,14 @@ task<> probe::body(context& self, std::shared_ptr<mailbox> box)
 
 envelope* probe::next(const message_type& wanted)
 {
-    for (std::uint64_t steps = 0; box_->arrived.empty() && steps < sim_->options_.step_limit && sim_->step();
+    for (std::uint64_t steps = 0; box().arrived.empty() && steps < sim_->options_.step_limit && sim_->step();
         ++steps) {}
-    if (box_->arrived.empty())
+    if (box().arrived.empty())
         fail("expected a " + wanted.name() + ", and nothing came");
-    envelope* arrived = box_->arrived.front();
+    envelope* arrived = box().arrived.front();
     if (arrived->type != &wanted)
         fail("expected a " + wanted.name() + ", got a " + arrived->type->name());
-    box_->arrived.pop_front();
+    box().arrived.pop_front();
     take(*arrived);
     return arrived;
 }
@@ -230,19 +230,19 @@ void probe::wait(std::chrono::nanoseconds limit)
 {
     const std::chrono::nanoseconds end = sim_->now() + limit;
     sim_->run_until_idle();
-    while (box_->arrived.empty() && sim_->now() < end && sim_->pass_to_next_timer(end - sim_->now())) {}
+    while (box().arrived.empty() && sim_->now() < end && sim_->pass_to_next_timer(end - sim_->now())) {}
 }
 
 /// The first message of this type, wherever it stands.
 envelope* probe::next_of(const message_type& wanted)
 {
     sim_->run_until_idle();
-    const auto found = std::find_if(box_->arrived.begin(), box_->arrived.end(),
+    const auto found = std::find_if(box().arrived.begin(), box().arrived.end(),
         [&](const envelope* each) { return each->type == &wanted; });
-    if (found == box_->arrived.end())
+    if (found == box().arrived.end())
         fail("expected a " + wanted.name() + ", and none came");
     envelope* arrived = *found;
-    box_->arrived.erase(found);
+    box().arrived.erase(found);
     take(*arrived);
     return arrived;
 }
@@ -272,14 +272,21 @@ void probe::done(envelope* taken)
 void probe::expect_none()
 {
     sim_->run_until_idle();
-    if (!box_->arrived.empty())
-        fail("expected nothing, got a " + box_->arrived.front()->type->name());
+    if (!box().arrived.empty())
+        fail("expected nothing, got a " + box().arrived.front()->type->name());
 }
 
 std::size_t probe::size()
 {
     sim_->run_until_idle();
-    return box_->arrived.size();
+    return box().arrived.size();
+}
+
+probe::mailbox& probe::box() const
+{
+    if (box_ == nullptr)
+        fail("the probe is empty: it was moved from");
+    return *box_;
 }
 
 void probe::fail(const std::string& what) const

@@ -308,6 +308,23 @@ TEST_CASE("simulation: a test over many seeds says which one failed", "[testing]
     CHECK(for_each_seed(2, {}, test) == 2);
 }
 
+TEST_CASE("simulation: a probe that was moved from says so", "[testing][simulation]")
+{
+    simulation sim;
+    auto moved = sim.make_probe();
+    auto kept = std::move(moved);
+    const auto said = Catch::Matchers::StartsWith("seed 1: the probe is empty: it was moved from");
+
+    CHECK_THROWS_WITH(moved.expect<number>(), said);
+    CHECK_THROWS_WITH(moved.expect_within<number>(1s), said);
+    CHECK_THROWS_WITH(moved.expect_in_any_order<number>(), said);
+    CHECK_THROWS_WITH(moved.expect_none(), said);
+    CHECK_THROWS_WITH(moved.refuse<number>(), said);
+    CHECK_THROWS_WITH(moved.size(), said);
+    moved.respond(1);
+    kept.expect_none();
+}
+
 TEST_CASE("simulation: a probe takes in any order, waits, refuses, and watches", "[testing][simulation]")
 {
     simulation sim;

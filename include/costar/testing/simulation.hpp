@@ -323,7 +323,7 @@ public:
     void refuse()
     {
         sim_->run_until_idle();
-        for (const envelope* each : box_->arrived)
+        for (const envelope* each : box().arrived)
             if (each->type == &type_of<Message>)
                 fail("refuses a " + type_of<Message>.name() + ", and one came");
     }
@@ -371,6 +371,7 @@ private:
     }
 
     void wait(std::chrono::nanoseconds limit);
+    mailbox& box() const;
     envelope* next_of(const message_type& wanted);
     envelope* next(const message_type& wanted);
     void done(envelope* taken);
