@@ -60,8 +60,7 @@ void receive_awaiter::refuse_second(const scope& where) const
 void receive_awaiter::attach_to(scope& branch)
 {
     cold_part& cold = self_.cold_part_made();
-    if (!self_.had_branches())  // a task that was spawned on its own; the body has to look for it from now on
-        static_cast<void>(child_scope(self_, true));
+    self_.set_had_branches();  // for a task that was spawned on its own; the body has to look for it
     auto* hook = new receive_hook(self_);
     cold.receiving = hook;
     self_.receives_in_branch = true;
