@@ -27,6 +27,7 @@ namespace {
 struct alignas(128) lane {
     asio::io_context io{1};
     std::atomic<std::uint64_t> requests{0};
+    service::date_line date{};
 };
 
 class server {
@@ -82,9 +83,9 @@ private:
                     return;
                 if (!failure) {
                     client.set_option(tcp::no_delay(true), failure);
-                    auto made =
-                        std::make_shared<plain::session>(std::move(client), bank_, next.requests, options_);
-                    asio::post(next.io, [made] { made->read(); });
+                    auto made = std::make_shared<plain::session>(
+                        std::move(client), bank_, next.requests, next.date, options_);
+                    asio::post(next.io, [made] { made->begin(); });
                 }
                 accept();
             });

@@ -2,49 +2,57 @@
 
 #include "session.hpp"
 
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 
 #include <fmt/format.h>
+
+#include <chrono>
 
 namespace plain {
 
 namespace http = service::http;
 using service::target;
 
-void session::read()
+void session::begin()
 {
-    parser_.emplace();
-    parser_->body_limit(service::options::body_bytes_max);
-    parser_->header_limit(service::options::header_bytes_max);
+    reader_.emplace(service::request_reader::limits{
+        service::options::header_bytes_max, service::options::body_bytes_max});
     client_.expires_after(limits_.request_limit);
-    http::async_read(client_, buffer_, *parser_,
-        [self = shared_from_this()](
-            const boost::system::error_code& failure, std::size_t) { self->on_read(failure); });
+    go_on();
 }
 
-void session::on_read(const boost::system::error_code& failure)
+void session::go_on()
 {
-    if (!failure)
-        write(answer(parser_->get()), parser_->get().keep_alive());
-    else if (failure == http::error::body_limit)
-        write(service::answer_refused(http::status::payload_too_large, failure.message()), false);
-    else if (failure.category() == http::make_error_code(http::error::bad_method).category() &&
-        failure != http::error::end_of_stream && failure != http::error::partial_message)
-        write(service::answer_refused(http::status::bad_request, failure.message()), false);
+    if (reader_->take(buffer_))
+        return reply();
+    client_.async_read_some(buffer_.prepare(4096),
+        [self = shared_from_this()](const boost::system::error_code& failure, std::size_t bytes) {
+            if (failure)
+                return;
+            self->buffer_.commit(bytes);
+            self->go_on();
+        });
+}
+
+void session::reply()
+{
+    if (const auto& refused = reader_->refused())
+        return write(service::answer_refused(refused->status(), refused->what()), false);
+    write(answer(reader_->message()), reader_->keep_alive());
 }
 
 void session::write(service::response answered, bool keep_alive)
 {
     answered_ = std::move(answered);
     answered_.content_length(answered_.body().size());
+    answered_.set(http::field::date, date_.at(std::chrono::steady_clock::now().time_since_epoch()));
     answered_.keep_alive(keep_alive);
     requests_.store(requests_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     client_.expires_after(limits_.answer_limit);
     http::async_write(client_, answered_,
         [self = shared_from_this(), keep_alive](boost::system::error_code failure, std::size_t) {
             if (!failure && keep_alive)
-                self->read();
+                self->begin();
             else
                 self->client_.socket().shutdown(socket::shutdown_send, failure);
         });
@@ -62,7 +70,7 @@ service::response session::answer(const service::request& asked)
 service::response session::route(const service::request& asked)
 {
     const target named = service::read_target(asked.target());
-    service::require_method(asked, service::method_for(named.what));
+    service::require_method(asked, named.what);
     switch (named.what) {
     case target::kind::deposit: {
         const std::int64_t amount = service::read_amount(asked.body());

@@ -4,13 +4,14 @@
 
 #include "bank.hpp"
 
+#include "../../demos/service/date_line.hpp"
 #include "../../demos/service/options.hpp"
+#include "../../demos/service/request_reader.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
 
 #include <atomic>
 #include <memory>
@@ -24,15 +25,16 @@ using socket = stream::socket_type;
 /// Answers the requests of one connection with callbacks, on the one thread of its `io_context`.
 class session : public std::enable_shared_from_this<session> {
 public:
-    session(socket client, plain::bank& bank, std::atomic<std::uint64_t>& requests,
+    session(socket client, plain::bank& bank, std::atomic<std::uint64_t>& requests, service::date_line& date,
         const service::options& limits)
-        : client_(std::move(client)), bank_(bank), requests_(requests), limits_(limits)
+        : client_(std::move(client)), bank_(bank), requests_(requests), limits_(limits), date_(date)
     {}
 
-    void read();
+    void begin();
 
 private:
-    void on_read(const boost::system::error_code& failure);
+    void go_on();
+    void reply();
     void write(service::response answered, bool keep_alive);
     service::response answer(const service::request& asked);
     service::response route(const service::request& asked);
@@ -41,8 +43,9 @@ private:
     plain::bank& bank_;
     std::atomic<std::uint64_t>& requests_;  // written by this thread only
     const service::options& limits_;
+    service::date_line& date_;  // of this thread
     boost::beast::flat_buffer buffer_;
-    std::optional<service::http::request_parser<service::http::string_body>> parser_;
+    std::optional<service::request_reader> reader_;
     service::response answered_;
 };
 

@@ -3,35 +3,90 @@
 #include "account.hpp"
 
 #include <costar/actor/engine.hpp>
+#include <costar/core/timer.hpp>
 
 #include <algorithm>
 #include <stdexcept>
 
 namespace service {
 
-receipt account::operator()(costar::context& self, credit asked)
+namespace {
+
+/// Tells the watchers what they have not been told, and lets others have their turn in between.
+costar::task<> tell_all(costar::context& self, std::shared_ptr<committed> kept)
+{
+    while (!kept->watchers.tell_some(self))
+        co_await costar::yield();
+    kept->watchers.is_being_told = false;
+}
+
+}  // namespace
+
+void audience::remove(costar::pid who)
+{
+    std::erase_if(watchers_, [who](const watcher& each) { return each.who == who; });
+}
+
+void audience::note(costar::context& self, std::int64_t balance)
+{
+    if (changes_.size() == behind_max) {
+        constexpr std::size_t forgotten = behind_max / 2;
+        first_ += forgotten;
+        changes_.erase(changes_.begin(), changes_.begin() + forgotten);
+        std::erase_if(watchers_, [&](const watcher& each) {
+            if (each.next >= first_)
+                return false;
+            self.send(each.who, too_slow{});
+            return true;
+        });
+    }
+    changes_.push_back(balance);
+}
+
+bool audience::tell_some(costar::context& self)
+{
+    std::size_t left = batch;
+    for (std::size_t seen = 0; seen < watchers_.size(); ++seen, ++turn_) {
+        if (turn_ >= watchers_.size())
+            turn_ = 0;
+        watcher& told = watchers_[turn_];
+        for (; told.next != end(); ++told.next, --left) {
+            if (left == 0)
+                return false;
+            self.send(told.who, balance_changed{changes_[told.next - first_]});
+        }
+    }
+    first_ = end();
+    changes_.clear();
+    return true;
+}
+
+receipt account::operator()(costar::context& self, const credit& asked)
 {
     const std::int64_t before = kept_->book.balance();
-    const receipt given = kept_->book.credit(asked.step, asked.amount);
+    const receipt given = kept_->book.credit(asked.asked, self.now());
+    if (asked.asked.payee == 0 && kept_->book.balance() != before)
+        counts(self).deposited.add(static_cast<std::uint64_t>(asked.asked.amount));
     written_down(self, before);
     return given;
 }
 
-receipt account::operator()(costar::context& self, hold asked)
+receipt account::operator()(costar::context& self, const hold& asked)
 {
     const std::int64_t before = kept_->book.balance();
-    const receipt given = kept_->book.hold(asked.step, asked.amount);
+    const receipt given = kept_->book.hold(asked.asked, self.now());
     written_down(self, before);
     return given;
 }
 
-void account::operator()(settle asked)
+void account::operator()(costar::context& self, const settle& asked)
 {
-    kept_->book.settle(asked.step);
-    crash_if_due();
+    kept_->book.settle(asked.step, self.now());
+    crash_if_due(self);
+    end_if_useless(self);
 }
 
-receipt account::operator()(costar::context& self, release asked)
+receipt account::operator()(costar::context& self, const release& asked)
 {
     const std::int64_t before = kept_->book.balance();
     kept_->book.release(asked.step);
@@ -41,34 +96,72 @@ receipt account::operator()(costar::context& self, release asked)
 
 void account::operator()(costar::context& self, watch)
 {
-    kept_->watchers.push_back(self.sender());
+    kept_->watchers.add(self.sender());
     self.send(self.sender(), balance_changed{kept_->book.balance()});
 }
 
 void account::operator()(costar::context& self, unwatch)
 {
-    std::erase(kept_->watchers, self.sender());
+    kept_->watchers.remove(self.sender());
+    end_if_useless(self);
 }
 
-void account::operator()(crash asked)
+void account::operator()(costar::context& self, crash asked)
 {
-    if (!asked.after_next_step)
-        throw std::runtime_error("somebody asked for it");
     crashes_after_next_step_ = true;
+    if (!asked.after_next_step)
+        crash_if_due(self);
+}
+
+void account::operator()(costar::context& self, look_for_use)
+{
+    looks_again_ = false;
+    if (kept_->book.is_empty(self.now()) && kept_->watchers.empty() && self.mailbox_size() == 0) {
+        counts(self).accounts_ended.add(1);
+        self.stop();
+        return;
+    }
+    end_if_useless(self);
+}
+
+void account::operator()(costar::context& self, go_on)
+{
+    tell_watchers(self);
+    end_if_useless(self);
 }
 
 void account::written_down(costar::context& self, std::int64_t before)
 {
-    if (kept_->book.balance() != before)
-        for (const costar::pid watcher : kept_->watchers)
-            self.send(watcher, balance_changed{kept_->book.balance()});
-    crash_if_due();
+    if (kept_->book.balance() != before && !kept_->watchers.empty()) {
+        kept_->watchers.note(self, kept_->book.balance());
+        tell_watchers(self);
+    }
+    crash_if_due(self);
 }
 
-void account::crash_if_due()
+void account::tell_watchers(costar::context& self)
 {
-    if (crashes_after_next_step_)
-        throw std::runtime_error("somebody asked for it, after the next step");
+    audience& watchers = kept_->watchers;
+    if (watchers.is_being_told || watchers.tell_some(self))
+        return;
+    watchers.is_being_told = true;
+    self.spawn_task(tell_all(self, kept_));
+}
+
+void account::crash_if_due(costar::context& self)
+{
+    if (!crashes_after_next_step_)
+        return;
+    self.send(self.pid(), go_on{});
+    throw std::runtime_error("somebody asked for it");
+}
+
+void account::end_if_useless(costar::context& self)
+{
+    if (looks_again_ || kept_->book.balance() != 0 || !kept_->watchers.empty())
+        return;
+    looks_again_ = true;
+    self.send_after(rules_.options->account_limit, self.pid(), look_for_use{});
 }
 
 }  // namespace service

@@ -6,9 +6,12 @@
 #include <costar/core/task.hpp>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <vector>
 
 namespace costar {
@@ -34,18 +37,56 @@ private:
     std::array<costar::counter, buckets> buckets_;
 };
 
+/// The requests of one strand that have no answer yet, in the order in which they came to it.
+///
+/// Thread safety: `oldest` from any thread, all else from its strand.
+class unanswered {
+public:
+    using time = std::chrono::steady_clock::time_point;
+
+    /// One of them, as long as it lives.
+    class request {
+    public:
+        request(unanswered& all, time since) noexcept;
+        request(const request&) = delete;
+        ~request();
+
+    private:
+        friend class unanswered;
+
+        unanswered& all_;
+        time since_;
+        request* before_;
+        request* behind_ = nullptr;
+    };
+
+    /// Since when the first of them waits; nothing when there is none.
+    std::optional<time> oldest() const noexcept;
+
+private:
+    void publish() noexcept;
+
+    static constexpr std::int64_t nobody = std::numeric_limits<std::int64_t>::max();
+
+    request* first_ = nullptr;
+    request* last_ = nullptr;
+    std::atomic<std::int64_t> oldest_{nobody};  // written by its strand, read by any thread; no order needed
+};
+
 /// What one strand counts.
 ///
 /// Thread safety: written by its strand, read by any thread.
 struct alignas(128) tally {
-    costar::counter requests;   ///< answered
-    costar::counter refused;    ///< of them with a status of 400 or above
-    costar::counter accounts;   ///< opened
-    costar::counter transfers;  ///< carried out
-    costar::counter deposited;  ///< money, in all
+    costar::counter requests;  ///< answered
+    costar::counter refused;   ///< of them with a status of 400 or above
+    costar::counter accounts;  ///< opened
+    costar::counter accounts_ended;
+    costar::counter transfers;  ///< whose money has arrived
+    costar::counter deposited;  ///< money, in all, counted where it is written down
     costar::counter opened;     ///< connections
     costar::counter closed;     ///< connections
-    histogram times;            ///< from a request's last byte to its answer's
+    histogram times;            ///< from the arrival of a request's last byte to its answer's last
+    unanswered waiting;
 };
 
 /// The sum over all strands.
@@ -57,6 +98,7 @@ struct totals {
     std::uint64_t deposited = 0;
     std::uint64_t connections = 0;
     std::array<std::uint64_t, histogram::buckets> times{};
+    std::optional<unanswered::time> oldest_unanswered;
 };
 
 totals sum_of(const std::vector<tally>& tallies) noexcept;
@@ -64,7 +106,7 @@ totals sum_of(const std::vector<tally>& tallies) noexcept;
 /// The time that `percent` of what was counted between two sums did not exceed.
 std::chrono::nanoseconds percentile(const totals& before, const totals& after, double percent) noexcept;
 
-/// An actor that prints a line of figures every second in which there was traffic.
+/// An actor that prints a line of figures every second in which there was traffic or somebody waited.
 costar::task<> reporter(costar::context& self, const std::vector<tally>* tallies);
 
 }  // namespace service

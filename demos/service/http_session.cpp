@@ -3,25 +3,29 @@
 #include "http_session.hpp"
 
 #include "payload.hpp"
+#include "request_reader.hpp"
 #include "routes.hpp"
 #include "watch_session.hpp"
 
 #include <costar/actor/engine.hpp>
+#include <costar/core/timer.hpp>
 #include <costar/core/use_task.hpp>
 #include <costar/core/when.hpp>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/error.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <chrono>
-#include <optional>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace service {
@@ -29,12 +33,13 @@ namespace service {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
 using costar::use_task;
 using costar::with_timeout;
 
 namespace {
 
-using request_parser = http::request_parser<http::string_body>;
+constexpr std::size_t bytes_at_a_time = 4096;
 
 /// What to do with the connection after a request.
 enum class next {
@@ -54,47 +59,65 @@ private:
     tally& counts_;
 };
 
-/// The status for a request that could not be read; none where nobody is left to hear it.
-std::optional<http::status> status_for(const boost::system::error_code& failure)
+/// A connection, and what has been read of it.
+struct connection {
+    socket client;
+    beast::flat_buffer buffer{};
+    clock::time_point arrived = clock::now();  ///< when the last bytes did
+};
+
+/// How long ago the last bytes reached the kernel, which counts it in ticks of some milliseconds.
+clock::duration age_of_bytes(socket& client) noexcept
 {
-    if (failure == http::error::body_limit)
-        return http::status::payload_too_large;
-    if (failure == http::error::header_limit)
-        return http::status::request_header_fields_too_large;
-    if (failure == costar::errc::timed_out)
-        return http::status::request_timeout;
-    const bool is_gone = failure == http::error::end_of_stream || failure == http::error::partial_message;
-    if (!is_gone && failure.category() == http::make_error_code(http::error::bad_method).category())
-        return http::status::bad_request;
-    return std::nullopt;
+    tcp_info told{};
+    socklen_t size = sizeof told;
+    if (getsockopt(client.native_handle(), IPPROTO_TCP, TCP_INFO, &told, &size) != 0)
+        return 0ns;
+    return std::chrono::milliseconds(told.tcpi_last_data_recv);
 }
 
-/// Takes what has arrived. True when it is a whole request, or none that can be.
-bool parse_arrived(beast::flat_buffer& buffer, request_parser& parser, boost::system::error_code& failure)
+costar::task<> read_some(connection& open)
 {
-    buffer.consume(parser.put(buffer.data(), failure));
-    if (failure == http::error::need_more)
-        failure = {};
-    return failure || parser.is_done();
+    const clock::time_point began = open.arrived;
+    open.buffer.commit(co_await open.client.async_read_some(open.buffer.prepare(bytes_at_a_time), use_task));
+    open.arrived = clock::now();
+    // Bytes that come while nobody looks wait already; whoever waits long is worth the question how long.
+    constexpr auto tick = 8ms;
+    if (const auto waited = open.arrived - began; waited > tick)
+        if (const auto age = age_of_bytes(open.client); age > tick)
+            open.arrived -= std::min<clock::duration>(age, waited);
 }
 
-/// Reads the rest of a request. Gives what it ended with, `errc::timed_out` for a client that is too slow.
-costar::task<boost::system::error_code> read_rest(
-    socket& client, beast::flat_buffer& buffer, request_parser& parser)
+/// Waits for the next bytes. False when it is time to stop and nothing has arrived.
+costar::task<bool> wait_for_request(costar::context& self, connection& open, const options& limits)
 {
-    const auto as_tuple = asio::as_tuple(use_task);
-    boost::system::error_code failure;
-    std::size_t bytes = 0;
-    if (!parser.is_header_done())
-        std::tie(failure, bytes) = co_await http::async_read_header(client, buffer, parser, as_tuple);
-    if (!failure && !parser.is_done()) {
-        if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
-            constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-            std::tie(failure, bytes) = co_await asio::async_write(client, asio::buffer(go_on), as_tuple);
+    if (!self.stopping()) {
+        try {
+            co_await with_timeout(limits.idle_limit, read_some(open));
+        } catch (const boost::system::system_error&) {
+            if (!self.stopping())
+                throw;
         }
-        std::tie(failure, bytes) = co_await http::async_read(client, buffer, parser, as_tuple);
     }
-    co_return failure;
+    if (open.buffer.size() == 0 && self.stopping()) {
+        // What a client sent before it could know of the stop is answered.
+        boost::system::error_code failure;
+        open.client.non_blocking(true, failure);
+        open.buffer.commit(open.client.read_some(open.buffer.prepare(bytes_at_a_time), failure));
+    }
+    co_return open.buffer.size() != 0;
+}
+
+/// Reads the rest of a request.
+costar::task<> read_rest(connection& open, request_reader& reader)
+{
+    do {
+        if (reader.take_expectation()) {
+            constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+            co_await asio::async_write(open.client, asio::buffer(go_on), use_task);
+        }
+        co_await read_some(open);
+    } while (!reader.take(open.buffer));
 }
 
 costar::task<> write_response(socket& client, response& answered, const options& limits)
@@ -108,7 +131,7 @@ costar::task<> part_from(socket& client)
 {
     boost::system::error_code failure;
     client.shutdown(socket::shutdown_send, failure);
-    char ignored[4096];
+    char ignored[bytes_at_a_time];
     for (std::size_t rest = 1 << 20; !failure && rest > sizeof ignored;) {
         std::size_t bytes = 0;
         std::tie(failure, bytes) =
@@ -117,81 +140,109 @@ costar::task<> part_from(socket& client)
     }
 }
 
-/// Reads a request and answers it, or leaves it in `parser` for a WebSocket.
-costar::task<next> exchange(
-    costar::context& self, teller& bank, socket& client, beast::flat_buffer& buffer, request_parser& parser)
+/// Writes an answer, the last one on this connection or not.
+costar::task<next> finish(
+    costar::context& self, teller& bank, connection& open, response answered, bool keep_alive)
 {
-    const options& limits = bank.options();
-    boost::system::error_code failure;
-    if (!parse_arrived(buffer, parser, failure)) {
-        try {
-            failure = co_await with_timeout(limits.request_limit, read_rest(client, buffer, parser));
-        } catch (const costar::error& late) {
-            failure = late.code();
-        }
-    }
-    const auto begin = std::chrono::steady_clock::now();
-    response answered;
-    bool keep_alive = false;
-    if (!failure) {
-        if (beast::websocket::is_upgrade(parser.get()))
-            co_return next::watch;
-        const request& asked = parser.get();
-        answered = co_await answer_request(self, bank, asked);
-        answered.version(asked.version());
-        answered.content_length(answered.body().size());
-        keep_alive = asked.keep_alive() && !self.stopping();
-        if (asked.method() == http::verb::head)
-            answered.body().clear();
-    } else if (const auto status = status_for(failure)) {
-        answered = answer_refused(*status, failure.message());
-        answered.content_length(answered.body().size());
-    } else {
-        co_return next::close;
-    }
+    answered.set(http::field::date, bank.date().at(self.now()));
     answered.keep_alive(keep_alive);
     bank.counts().requests.add(1);
     if (answered.result_int() >= 400)
         bank.counts().refused.add(1);
-    co_await write_response(client, answered, limits);
-    bank.counts().times.add(std::chrono::steady_clock::now() - begin);
+    co_await write_response(open.client, answered, bank.options());
+    bank.counts().times.add(clock::now() - open.arrived);
     if (keep_alive)
         co_return next::request;
-    co_await with_timeout(1s, part_from(client));
+    co_await with_timeout(1s, part_from(open.client));
     co_return next::close;
 }
 
-/// Waits for the first byte of a request.
-costar::task<> wait_for_request(socket& client, beast::flat_buffer& buffer, const options& limits)
+/// Reads the rest of a request and answers it, or leaves it in the reader for a WebSocket.
+costar::task<next> exchange(
+    costar::context& self, teller& bank, connection& open, request_reader& reader, bool is_whole)
 {
-    constexpr std::size_t bytes_max = 4096;
-    buffer.commit(co_await with_timeout(
-        limits.idle_limit, client.async_read_some(buffer.prepare(bytes_max), use_task)));
+    if (!is_whole) {
+        try {
+            co_await with_timeout(bank.options().request_limit, read_rest(open, reader));
+        } catch (const costar::error& failure) {
+            if (failure.code() != costar::errc::timed_out)
+                throw;
+            reader.refuse(http::status::request_timeout, "the request took too long to arrive");
+        }
+    }
+    const unanswered::request waiting(bank.counts().waiting, open.arrived);
+    response answered;
+    bool keep_alive = false;
+    if (const auto& refused = reader.refused()) {
+        answered = answer_refused(refused->status(), refused->what());
+        answered.content_length(answered.body().size());
+    } else {
+        const request& asked = reader.message();
+        if (reader.is_upgrade() && beast::websocket::is_upgrade(asked))
+            co_return next::watch;
+        answered = co_await answer_request(self, bank, asked, reader.idempotency_key());
+        answered.version(asked.version());
+        answered.content_length(answered.body().size());
+        keep_alive = reader.keep_alive() && !self.stopping();
+        if (asked.method() == http::verb::head)
+            answered.body().clear();
+    }
+    co_return co_await finish(self, bank, open, std::move(answered), keep_alive);
 }
 
 }  // namespace
 
-costar::task<> http_session(costar::context& self, socket client, teller* bank)
+costar::task<> http_session(costar::context& self, newcomer client, teller* bank)
 {
-    const counted open(bank->counts());
-    beast::flat_buffer buffer;
+    constexpr request_reader::limits limits{options::header_bytes_max, options::body_bytes_max};
+    const counted as_long_as_this_lives(bank->counts());
+    connection open{client.take()};
     try {
-        while (!self.stopping()) {
-            request_parser parser;
-            parser.body_limit(options::body_bytes_max);
-            parser.header_limit(options::header_bytes_max);
-            parser.eager(true);
-            if (buffer.size() == 0)
-                co_await wait_for_request(client, buffer, bank->options());
-            const next then = co_await costar::shield(exchange(self, *bank, client, buffer, parser));
+        for (next then = next::request; then == next::request;) {
+            request_reader reader(limits);
+            bool is_whole = reader.take(open.buffer);
+            while (!is_whole && !reader.has_begun()) {
+                if (!co_await wait_for_request(self, open, bank->options()))
+                    co_return;
+                is_whole = reader.take(open.buffer);
+            }
+            then = co_await costar::shield(exchange(self, *bank, open, reader, is_whole));
             if (then == next::watch)
-                co_return co_await watch_session(self, std::move(client), parser.release(), *bank);
-            if (then == next::close)
-                break;
+                co_await watch_session(
+                    self, std::move(open.client), std::move(reader.message()), open.buffer.size(), *bank);
         }
     } catch (const boost::system::system_error&) {
         // The client is gone or too slow, or it is time to stop: either way the connection ends here.
     }
+}
+
+costar::task<> turn_away(costar::context& self, newcomer client, teller* bank)
+{
+    const counted as_long_as_this_lives(bank->counts());
+    connection open{client.take()};
+    response answered = answer_refused(http::status::service_unavailable, "there are too many connections");
+    answered.set(http::field::retry_after, "1");
+    answered.content_length(answered.body().size());
+    try {
+        co_await finish(self, *bank, open, std::move(answered), false);
+    } catch (const boost::system::system_error&) {
+        // The client has gone by itself.
+    }
+}
+
+newcomer::~newcomer()
+{
+    if (!client_.is_open())
+        return;
+    constexpr std::string_view refusal = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                                         "Retry-After: 1\r\nConnection: close\r\n\r\n";
+    boost::system::error_code failure;
+    client_.non_blocking(true, failure);
+    client_.write_some(asio::buffer(refusal), failure);
+    client_.shutdown(socket::shutdown_send, failure);
+    char ignored[bytes_at_a_time];  // what is left unread makes the kernel reset the connection
+    for (int times = 0; !failure && times < 32; ++times)
+        client_.read_some(asio::buffer(ignored), failure);
 }
 
 }  // namespace service

@@ -52,7 +52,17 @@ std::optional<options> read_options(std::string_view program, int argc, char** a
     add_duration(app, "--idle-limit", chosen.idle_limit, "longest pause between two requests [60s]");
     add_duration(
         app, "--request-limit", chosen.request_limit, "longest time a request may take to arrive [10s]");
+    add_duration(
+        app, "--answer-limit", chosen.answer_limit, "longest time an answer may take, or its writing [5s]");
     add_duration(app, "--drain-limit", chosen.drain_limit, "longest time to finish what is in flight [5s]");
+    add_duration(app, "--account-limit", chosen.account_limit,
+        "how long an account is kept without money, watchers and keys [1m]");
+    add_duration(app, "--restart-delay", chosen.restart_delay,
+        "pause before an account that crashed begins anew [none]");
+    app.add_option("--connections", chosen.connections_max, "most connections at a time [10000]")
+        ->check(CLI::Range(1, 1'000'000));
+    app.add_option("--accounts", chosen.accounts_max, "most accounts at a time [1000000]")
+        ->check(CLI::Range(1, 1'000'000'000));
     try {
         app.parse(argc, argv);
         return chosen;

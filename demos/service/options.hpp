@@ -23,10 +23,19 @@ struct options {
     std::chrono::milliseconds answer_limit =
         std::chrono::seconds(5);  ///< for what actors are asked, and for writing
     std::chrono::milliseconds drain_limit = std::chrono::seconds(5);  ///< for what is in flight at the end
+    std::chrono::milliseconds account_limit =
+        std::chrono::minutes(1);                 ///< for an account without money, watchers and keys
+    std::chrono::milliseconds restart_delay{0};  ///< before an account that crashed begins anew
 
-    static constexpr std::uint64_t body_bytes_max = 64 * 1024;
-    static constexpr std::uint32_t header_bytes_max = 8 * 1024;
+    std::size_t connections_max = 10'000;
+    std::size_t accounts_max = 1'000'000;
+
+    static constexpr std::uint64_t body_bytes_max = 64 * 1024;   ///< with what a chunked body is wrapped in
+    static constexpr std::uint32_t header_bytes_max = 8 * 1024;  ///< the request line and the fields
 };
+
+/// The exit code when requests were left unfinished at the end.
+inline constexpr int exit_unfinished = 1;
 
 /// The exit code for an argument or a port that cannot be used.
 inline constexpr int exit_unusable = 2;

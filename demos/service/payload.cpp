@@ -35,9 +35,12 @@ std::string checked_account(std::string_view name)
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
             c == '_' || c == '.';
     };
-    if (name.empty() || name.size() > account_length_max || !std::all_of(name.begin(), name.end(), is_plain))
-        refuse(fmt::format(
-            "an account's name has 1 to {} of the characters a-z A-Z 0-9 - _ .", account_length_max));
+    const bool is_path = name == "." || name == "..";  // clients and proxies resolve these
+    if (name.empty() || name.size() > account_length_max || is_path ||
+        !std::all_of(name.begin(), name.end(), is_plain))
+        refuse(fmt::format("an account's name has 1 to {} of the characters a-z A-Z 0-9 - _ . and is neither "
+                           ". nor ..",
+            account_length_max));
     return std::string(name);
 }
 
@@ -84,14 +87,29 @@ private:
     json::value value_;
 };
 
+/// A path, or that path behind a scheme and a host, which proxies are sent.
+boost::urls::url_view read_url(std::string_view text)
+{
+    if (text.starts_with('/')) {
+        const auto url = boost::urls::parse_origin_form(text);
+        if (url)
+            return *url;
+    } else {
+        const auto url = boost::urls::parse_absolute_uri(text);
+        const bool is_ours = url &&
+            (url->scheme_id() == boost::urls::scheme::http || url->scheme_id() == boost::urls::scheme::https);
+        if (is_ours && url->has_authority() && !url->encoded_host().empty() && !url->has_userinfo())
+            return *url;
+    }
+    refuse("the target of the request is no path");
+}
+
 }  // namespace
 
 target read_target(std::string_view text)
 {
-    const auto url = boost::urls::parse_origin_form(text);
-    if (!url)
-        refuse("the target of the request is no path");
-    const auto segments = url->segments();
+    const boost::urls::url_view url = read_url(text);
+    const auto segments = url.segments();
     const std::size_t count = segments.size();
     if (count >= 1 && count <= 3) {
         auto segment = segments.begin();
@@ -110,7 +128,7 @@ target read_target(std::string_view text)
             if (verb == "watch")
                 return {target::kind::watch, checked_account(account)};
             if (verb == "crash")
-                return {target::kind::crash, checked_account(account), url->encoded_query() == "after=step"};
+                return {target::kind::crash, checked_account(account), url.encoded_query() == "after=step"};
         }
     }
     throw refusal(http::status::not_found, "there is nothing at " + std::string(text));
@@ -145,16 +163,25 @@ response answer_refused(http::status status, std::string_view reason)
     return answer(status, json::serialize(json::value{{"error", reason}}));
 }
 
-response answer_balance(std::string_view account, std::int64_t balance)
+response answer_balance(std::string_view account, std::int64_t balance, std::string_view more)
 {
-    return answer(http::status::ok, fmt::format(R"({{"account":"{}","balance":{}}})", account, balance));
+    return answer(
+        http::status::ok, fmt::format(R"({{"account":"{}","balance":{}{}}})", account, balance, more));
 }
 
-response answer_transferred(const transfer_order& order, std::int64_t balance_left)
+response answer_transferred(const transfer_order& order, std::int64_t balance_left, std::string_view more)
 {
     return answer(http::status::ok,
-        fmt::format(R"({{"from":"{}","to":"{}","amount":{},"balance":{}}})", order.from, order.to,
-            order.amount, balance_left));
+        fmt::format(R"({{"from":"{}","to":"{}","amount":{},"balance":{}{}}})", order.from, order.to,
+            order.amount, balance_left, more));
+}
+
+response answer_unknown(std::string_view key)
+{
+    return answer(http::status::gateway_timeout,
+        json::serialize(json::value{{"error", "not known in time; it may still be done"},
+            {"idempotency_key", key},
+            {"next", "send it again with this as its Idempotency-Key: it is done once, and you hear how"}}));
 }
 
 http::verb method_for(target::kind what) noexcept
@@ -169,14 +196,20 @@ http::verb method_for(target::kind what) noexcept
     }
 }
 
-void require_method(const request& asked, http::verb allowed)
+std::string_view allowed_methods(target::kind what) noexcept
 {
+    return method_for(what) == http::verb::get ? "GET, HEAD" : "POST";
+}
+
+void require_method(const request& asked, target::kind what)
+{
+    const http::verb allowed = method_for(what);
     const bool fits =
         asked.method() == allowed || (allowed == http::verb::get && asked.method() == http::verb::head);
     if (!fits)
         throw refusal(http::status::method_not_allowed,
-            fmt::format("{} is not for this; {} is", std::string(asked.method_string()),
-                std::string(http::to_string(allowed))));
+            fmt::format(
+                "{} is not for this; use {}", std::string(asked.method_string()), allowed_methods(what)));
 }
 
 }  // namespace service

@@ -52,7 +52,8 @@ struct transfer_order {
     std::int64_t amount;
 };
 
-/// Reads the target of a request. Errors: throws `refusal`, 404 for no route, 400 for a malformed one.
+/// Reads the target of a request, a path or an absolute URL. Errors: throws `refusal`, 404 for no route, 400
+/// for a malformed one.
 target read_target(std::string_view text);
 
 /// Reads {"amount": 100}, an integer from 1 to 2^63 - 1. Errors: throws `refusal`, 400 with the reason.
@@ -65,13 +66,22 @@ transfer_order read_transfer(std::string_view body);
 response answer(http::status status, std::string json);
 
 response answer_refused(http::status status, std::string_view reason);
-response answer_balance(std::string_view account, std::int64_t balance);
-response answer_transferred(const transfer_order& order, std::int64_t balance_left);
+
+/// What is done; `more` is further members of the object, each behind a comma.
+response answer_balance(std::string_view account, std::int64_t balance, std::string_view more = {});
+response answer_transferred(
+    const transfer_order& order, std::int64_t balance_left, std::string_view more = {});
+
+/// It is not known whether it was done; the client finds out with the key.
+response answer_unknown(std::string_view key);
 
 /// Checks the method of a request. Errors: throws `refusal` with 405.
-void require_method(const request& asked, http::verb allowed);
+void require_method(const request& asked, target::kind what);
 
 /// The method that a target is for.
 http::verb method_for(target::kind what) noexcept;
+
+/// The value of an Allow field.
+std::string_view allowed_methods(target::kind what) noexcept;
 
 }  // namespace service

@@ -22,12 +22,27 @@ void require_done(const receipt& given, std::string_view account)
 {
     switch (given.outcome) {
     case verdict::done:
+    case verdict::repeated:
         return;
     case verdict::overdraft:
         throw refusal(http::status::conflict, fmt::format("{} has only {}", account, given.balance));
     case verdict::overflow:
         throw refusal(http::status::bad_request, "the balance would exceed 9223372036854775807");
+    case verdict::under_way:
+        throw refusal(http::status::conflict, "the order with this Idempotency-Key is still under way");
+    case verdict::different:
+        throw refusal(http::status::unprocessable_entity, "this Idempotency-Key is that of another order");
+    case verdict::full:
+        throw refusal(http::status::service_unavailable, fmt::format("{} keeps no more keys now", account));
+    case verdict::gone:
+        throw refusal(http::status::not_found, "one of the accounts does not exist any more");
     }
+}
+
+/// Tells a client with a key that nothing was done now.
+std::string_view more_about(const receipt& given) noexcept
+{
+    return given.outcome == verdict::repeated ? R"(,"repeated":true)" : std::string_view();
 }
 
 /// An account that is told to crash answers by crashing.
@@ -52,24 +67,22 @@ response answer_stats(const teller& bank)
             counts.connections, bank.engine().figures().restarts));
 }
 
-costar::task<response> route(costar::context& self, teller& bank, const request& asked)
+costar::task<response> route(costar::context& self, teller& bank, const request& asked, std::string_view key)
 {
     const target named = read_target(asked.target());
-    require_method(asked, method_for(named.what));
+    require_method(asked, named.what);
     switch (named.what) {
     case target::kind::deposit: {
         const std::int64_t amount = read_amount(asked.body());
-        const receipt given = co_await bank.deposit(self, bank.open(named.account), amount);
+        const receipt given = co_await bank.deposit(self, named.account, amount, key);
         require_done(given, named.account);
-        co_return answer_balance(named.account, given.balance);
+        co_return answer_balance(named.account, given.balance, more_about(given));
     }
     case target::kind::transfers: {
         const transfer_order order = read_transfer(asked.body());
-        const auto from = find_account(bank, order.from);
-        const auto to = find_account(bank, order.to);
-        const receipt given = co_await bank.transfer(self, from, to, order.amount);
+        const receipt given = co_await bank.transfer(self, order, key);
         require_done(given, order.from);
-        co_return answer_transferred(order, given.balance);
+        co_return answer_transferred(order, given.balance, more_about(given));
     }
     case target::kind::account: {
         const auto found = find_account(bank, named.account);
@@ -92,21 +105,32 @@ costar::task<response> route(costar::context& self, teller& bank, const request&
 
 }  // namespace
 
-costar::task<response> answer_request(costar::context& self, teller& bank, const request& asked)
+costar::task<response> answer_request(
+    costar::context& self, teller& bank, const request& asked, std::string_view key)
 {
     try {
-        co_return co_await route(self, bank, asked);
+        co_return co_await route(self, bank, asked, key);
     } catch (const refusal& refused) {
         response made = answer_refused(refused.status(), refused.what());
         if (refused.status() == http::status::method_not_allowed)
-            made.set(http::field::allow, http::to_string(method_for(read_target(asked.target()).what)));
-        if (refused.status() == http::status::upgrade_required)
+            made.set(http::field::allow, allowed_methods(read_target(asked.target()).what));
+        if (refused.status() == http::status::upgrade_required) {
             made.set(http::field::upgrade, "websocket");
+            made.set(http::field::connection, "upgrade");
+        }
+        if (refused.status() == http::status::service_unavailable)
+            made.set(http::field::retry_after, "1");
         co_return made;
+    } catch (const outcome_unknown& late) {
+        co_return answer_unknown(late.key());
     } catch (const costar::error& failure) {
         const bool late = failure.code() == costar::errc::timed_out;
-        co_return answer_refused(late ? http::status::gateway_timeout : http::status::service_unavailable,
-            late ? "not known in time; it may still be done" : failure.what());
+        const bool has_ended = failure.code() == costar::errc::no_such_actor ||
+            failure.code() == costar::errc::actor_stopped;  // it was let go while it was asked
+        co_return answer_refused(late ? http::status::gateway_timeout
+                : has_ended           ? http::status::not_found
+                                      : http::status::service_unavailable,
+            failure.what());
     }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "account.hpp"
+#include "figures.hpp"
 
 #include <costar/actor/address.hpp>
 #include <costar/actor/engine.hpp>
@@ -18,7 +19,7 @@ namespace service {
 /// Asks an account for a step until there is an answer.
 ///
 /// When the account crashes in between, nobody knows whether the step was written down; it is asked for
-/// again, which is safe because an account does a step with the same number only once. Errors: throws
+/// again, which is safe because an account does the same step only once. Errors: throws
 /// `costar::error`, `errc::timed_out` when the patience is over.
 template <class Step>
 costar::task<typename Step::reply> carry_out(
@@ -47,8 +48,8 @@ struct transfer_progress {
 
     costar::address<account> from;
     costar::address<account> to;
-    step_id step;
-    std::int64_t amount;
+    order asked;
+    tally* counts;  ///< of the strand that it lives on
     stage reached = stage::begun;
     receipt outcome{};  ///< of whoever decided it; the balance is the payer's
 };
@@ -61,7 +62,8 @@ struct transfer_outcome {
 /// An actor that moves money from one account to another, all or nothing.
 ///
 /// It goes on to its end whoever still waits for it: hold at the one, credit at the other, then settle, or
-/// release where the credit was refused. Then it answers one `transfer_outcome`.
+/// release where the credit was refused. Then it answers one `transfer_outcome`. The one who pays remembers
+/// the step until it is told to forget it.
 costar::task<> transfer(costar::context& self, std::shared_ptr<transfer_progress> progress);
 
 }  // namespace service

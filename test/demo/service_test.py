@@ -6,11 +6,14 @@ Usage: service_test.py SERVICE
 """
 
 import asyncio
+import base64
 import json
 import os
+import pathlib
 import random
 import re
 import signal
+import socket
 import struct
 import sys
 import time
@@ -21,8 +24,9 @@ ACCOUNTS = [f"a{number}" for number in range(12)]
 CLIENTS = 24
 STEPS = 120
 SECONDS = 60  # at most, for all of it; it takes a tenth of that
+KEY = base64.b64encode(b"costar says hi!!").decode()
 UPGRADE = ("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-           "Sec-WebSocket-Key: Y29zdGFyIHNheXMgaGk=\r\n")
+           f"Sec-WebSocket-Key: {KEY}\r\n")
 
 checks = 0
 
@@ -63,6 +67,13 @@ class Service:
         code = await asyncio.wait_for(self.process.wait(), 10)
         await self.reading
         return code
+
+    async def pause(self):
+        """Stops all of its threads until SIGCONT."""
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        while any((task / "stat").read_text().rsplit(")", 1)[1].split()[0] != "T" for task in tasks.iterdir()):
+            await asyncio.sleep(0.001)
 
     def kill(self):
         if self.process.returncode is None:
@@ -132,11 +143,9 @@ class Client:
 class Watcher(Client):
     """A WebSocket client that collects the balances it is told."""
 
-    async def open(self, account):
+    async def open(self, account, headers=""):
         await self.connect()
-        self.writer.write(text_of(
-            "GET", f"/accounts/{account}/watch",
-            headers=UPGRADE))
+        self.writer.write(text_of("GET", f"/accounts/{account}/watch", headers=UPGRADE + headers))
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
         check(" 101 " in head, f"watching is an upgrade: {head}")
         self.balances = []
@@ -235,12 +244,15 @@ async def bad_requests_are_refused(port):
             ("GET", "/nothing", 404), ("GET", "/", 404), ("GET", "/accounts", 404),
             ("GET", "/accounts/ann/more/of/it", 404),
             ("GET", "/accounts/a%20b", 400), ("GET", "/accounts/" + "x" * 65, 400),
-            ("GET", "/accounts/%zz", 400),
+            ("GET", "/accounts/%zz", 400), ("GET", "/accounts/.", 400), ("GET", "/accounts/%2e%2e", 400),
+            ("POST", "/accounts/../deposit", 400),
             ("GET", "/accounts/ann/deposit", 405), ("PUT", "/accounts/ann", 405), ("POST", "/stats", 405),
             ("DELETE", "/transfers", 405), ("GET", "/accounts/ann/watch", 426)):
         status, said = await client.ask(method, target)
         check(status == expected and said["error"], f"{method} {target}: {status} {said}")
-        check(status != 405 or "allow: " in client.head, "405 says what is allowed")
+        allowed = "allow: get, head\r\n" if target in ("/accounts/ann", "/stats") else "allow: post\r\n"
+        check(status != 405 or allowed in client.head, f"405 says what is allowed: {client.head}")
+        check(status != 426 or "connection: upgrade" in client.head, f"426 says how: {client.head}")
     check((await client.get("/accounts/ann"))[1]["balance"] == 60, "nothing was changed")
     client.close()
 
@@ -258,7 +270,7 @@ async def bad_requests_are_refused(port):
     check((await client.read_answer())[0] == 431, "a large header")
     client.close()
     for rubbish in (
-            b"\x16\x03\x01\x02\x00\x01\x00", b"what?\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 9):
+            b"\x16\x03\x01\x02\x00\x01\x00", b"what?\r\n\r\n", b"GET / HTTP/one\r\n\r\n", b"\r\n" * 9):
         await client.connect()
         client.writer.write(rubbish + b"\r\n\r\n")
         check((await client.read_answer())[0] == 400 and await client.is_closed(), f"rubbish: {rubbish}")
@@ -267,6 +279,169 @@ async def bad_requests_are_refused(port):
     client.writer.write(text_of("GET", "/accounts/nobody/watch", headers=UPGRADE))
     check((await client.read_answer())[0] == 404, "nobody can be watched")
     client.close()
+
+
+async def exchange(port, *pieces):
+    """Sends pieces, each as a packet, and reads until the service closes: status, head, the rest."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.get_extra_info("socket").setsockopt(6, 1, 1)  # TCP_NODELAY
+    reading = asyncio.create_task(reader.read())
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+            if reading.done():
+                break
+    except ConnectionError:
+        pass
+    text = await asyncio.wait_for(reading, 5)
+    writer.close()
+    head, _, rest = text.decode().partition("\r\n\r\n")
+    return int(head.split(" ")[1]) if head else None, head.lower(), rest
+
+
+def memory_of(process):
+    with open(f"/proc/{process.pid}/status") as status:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) * 1024
+
+
+CHUNKED = b"POST /accounts/ann/deposit HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def every_byte_counts(service):
+    """What has no end is cut, and what becomes no part of the request counts as well."""
+    port = service.port
+    before = memory_of(service.process)
+    endless = [b"x" * 10_000] * 30
+    for name, begin, more, expected in (
+            ("a chunk extension", CHUNKED + b"5;", endless, 413),
+            ("the value of one", CHUNKED + b'5;a="', endless, 413),
+            ("leading zeros", CHUNKED, [b"0" * 10_000] * 30, 413),
+            ("a trailer section", CHUNKED + b"0\r\n", [b"A: " + b"x" * 1000 + b"\r\n"] * 200, 413),
+            ("a trailer", CHUNKED + b"0\r\nA: ", endless, 413),
+            ("chunks of one byte", CHUNKED, [b"1\r\nx\r\n" * 200] * 100, 413),
+            ("a request line", b"GET /", endless, 431),
+            ("a field", b"GET / HTTP/1.1\r\nA: ", endless, 431),
+            ("fields in pieces", b"GET / HTTP/1.1\r\n", [b"A: b\r\n"] * 3000, 431),
+            ("line and fields", b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\n",
+             [b"Host: test\r\nA: " + b"x" * 5000 + b"\r\n\r\n"], 431)):
+        status, head, _ = await exchange(port, begin, *more)
+        check(status == expected and "connection: close" in head, f"{name} without an end: {status}")
+    grown = memory_of(service.process) - before
+    check(grown < 32 << 20, f"none of it is kept: {grown} bytes")
+    body = b"7;ext=1\r\n" + b'{"amoun' + b"\r\n07\r\n" + b't": 1} ' + b"\r\n0\r\nHost: other\r\nX: y\r\n\r\n"
+    one_by_one = [bytes([byte]) for byte in CHUNKED.replace(b"ann", b"ben") + body]
+    for pieces in ([CHUNKED.replace(b"ann", b"ben") + body], one_by_one):
+        client = await Client(port).connect()
+        for piece in pieces:
+            client.writer.write(piece)
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        status, said = await client.read_answer()
+        check(status == 200, f"chunks with extensions and trailers: {status} {said}")
+        client.close()
+
+
+async def framing_is_clear(port):
+    """Where a request ends, whom it is for and what it speaks is certain, or it is refused."""
+    def post(headers, body=b"", line=b"POST /accounts/ann/deposit HTTP/1.1", host=b"Host: test\r\n"):
+        return line + b"\r\n" + host + headers + b"\r\n" + body
+
+    chunks = b'd\r\n{"amount": 1}\r\n0\r\n\r\n'
+    coding = b"Transfer-Encoding: "
+    get = b"GET /stats HTTP/1.1"
+    for request, expected in (
+            (post(coding + b"gzip\r\n", chunks), 400),
+            (post(coding + b"chunked, gzip\r\n", chunks), 400),
+            (post(coding + b"chunked, chunked\r\n", chunks), 400),
+            (post(coding + b"identity\r\n", chunks), 400),
+            (post(coding + b"\r\n", chunks), 400),
+            (post(coding + b"chunked;a=b\r\n", chunks), 400),
+            (post(coding + b"xchunked\r\n", chunks), 400),
+            (post(coding + b"gzip, chunked\r\n", chunks), 501),
+            (post(coding + b"gzip\r\n" + coding + b"chunked\r\n", chunks), 501),
+            (post(coding + b"chunked\r\n" + coding + b"gzip\r\n", chunks), 400),
+            (post(coding + b"chunked\r\nContent-Length: 3\r\n", chunks), 400),
+            (post(coding + b"gzip\r\nContent-Length: 13\r\n", b'{"amount": 1}'), 400),
+            (post(b"Content-Length: 3\r\nContent-Length: 4\r\n", b"1234"), 400),
+            (post(b"Content-Length: -1\r\n"), 400),
+            (post(coding + b"chunked\r\n", chunks, b"POST /accounts/ann/deposit HTTP/1.0"), 400),
+            (post(b"", line=get, host=b""), 400),
+            (post(b"Host: test\r\n", line=get), 400),
+            (post(b"", line=get, host=b"Host: a b\r\n"), 400),
+            (post(b"", line=get, host=b"Host: a/b\r\n"), 400),
+            (post(b"", line=get, host=b"Host: me@test\r\n"), 400),
+            (post(b"", line=get, host=b"Host: test:8x\r\n"), 400),
+            (post(b"", line=b"BREW /stats HTTP/1.1"), 501),
+            (post(b"", line=b"PROPFIND /stats HTTP/1.1"), 501),
+            (post(b"", line=b"GET /stats HTTP/9.9"), 505),
+            (post(b"", line=b"PRI * HTTP/2.0"), 505),
+            (post(b"", line=b"GET /stats  HTTP/1.1"), 400),
+            (post(b"Origin: http://elsewhere\r\nContent-Length: 13\r\n", b'{"amount": 1}'), 403),
+            (post(b"Origin: null\r\nContent-Length: 13\r\n", b'{"amount": 1}'), 403)):
+        # What stands behind it must not be taken for another request.
+        status, head, rest = await exchange(port, request + post(b"", line=get))
+        check(status == expected and "connection: close" in head and "\r\n\r\n" not in rest,
+              f"{request}: {status} {rest}")
+        check(expected not in (400, 403) or "\r\ndate: " in head, f"{request}: {head}")
+    ending = b"Connection: close\r\n"
+    for request, expected in (
+            (post(ending, line=b"GET http://test:80/stats HTTP/1.1"), 200),
+            (post(ending, line=b"GET HTTP://TEST/accounts/ben HTTP/1.1"), 200),
+            (post(ending, line=b"GET * HTTP/1.1"), 400),
+            (post(ending, line=b"GET ftp://test/stats HTTP/1.1"), 400),
+            (post(ending, line=b"GET http:///stats HTTP/1.1"), 400),
+            (post(ending, line=get, host=b"Host:\r\n"), 200),
+            (post(ending, line=get, host=b"Host: [::1]:8080\r\n"), 200),
+            (post(ending, line=get, host=b"Host: some_host:1\r\n"), 200),
+            (post(ending + b"Origin: http://test\r\n", line=get), 200),
+            (b"\r\n" + post(ending, line=get), 200),
+            (b"GET /stats HTTP/1.0\r\n\r\n", 200)):
+        status, head, _ = await exchange(port, request)
+        dated = re.search(r"\r\ndate: [a-z]{3}, \d\d [a-z]{3} \d{4} \d\d:\d\d:\d\d gmt\r\n", head + "\r\n")
+        check(status == expected and dated, f"{request}: {status} {head}")
+    client = await Client(port).connect()
+    client.writer.write(b"POST /accounts/ben/deposit HTTP/1.0\r\nExpect: 100-continue\r\n"
+                        b"Content-Length: 13\r\n\r\n")
+    await asyncio.sleep(0.05)
+    client.writer.write(b'{"amount": 1}')
+    check((await client.read_answer())[0] == 200, "HTTP/1.0 hears no 100 Continue")
+    client.close()
+    await client.connect()
+    for _ in range(3):  # some clients end a body with an empty line
+        client.writer.write(text_of("POST", "/accounts/ben/deposit", {"amount": 1}) + b"\r\n")
+        check((await client.read_answer())[0] == 200, "an empty line between requests")
+    client.close()
+
+
+async def handshakes_are_checked(port):
+    """A WebSocket begins as RFC 6455 says, for pages of this origin only."""
+    key = f"Sec-WebSocket-Key: {KEY}\r\n"
+    for headers, expected in (
+            *((UPGRADE.replace(KEY, base64.b64encode(b"x" * size).decode()), 400)
+              for size in (0, 1, 14, 15, 17)),
+            (UPGRADE.replace(KEY, KEY[:21] + "R=="), 400),
+            (UPGRADE.replace(KEY, "no base64 at all, no!=="), 400),
+            (UPGRADE.replace(key, ""), 400), (UPGRADE + key, 400),
+            (UPGRADE.replace("Version: 13", "Version: 12"), 426),
+            (UPGRADE + "Origin: http://elsewhere\r\n", 403), (UPGRADE + "Origin: null\r\n", 403)):
+        status, head, _ = await exchange(port, text_of("GET", "/accounts/ben/watch", headers=headers))
+        check(status == expected, f"{headers}: {status}")
+        check(status != 426 or "sec-websocket-version: 13" in head, head)
+    early = text_of("GET", "/accounts/ben/watch", headers=UPGRADE) + b"\x81\x80abcd"
+    check((await exchange(port, early))[0] == 400, "a frame before the answer")
+    check((await exchange(port, text_of(
+        "GET", "/accounts/ben/watch", headers=UPGRADE + "Origin: http://elsewhere\r\n")))[0] == 403, "origin")
+    for code, expected in ((1000, 1000), (1001, 1001), (4999, 4999), (1005, 1002), (999, 1002), (2999, 1002),
+                           (5000, 1002), (65535, 1002)):
+        watcher = await Watcher(port).open("ben", "Origin: http://test\r\n")
+        while not watcher.balances:
+            await asyncio.sleep(0.01)
+        watcher.write_frame(8, struct.pack(">H", code))
+        await asyncio.wait_for(watcher.collecting, 5)
+        check(watcher.close_code == expected, f"close code {code} is answered with {watcher.close_code}")
+        watcher.close()
 
 
 async def connections_are_kept(port):
@@ -528,8 +703,268 @@ async def stop_does_not_wait_forever(program):
     began = time.monotonic()
     code = await service.end(signal.SIGTERM)
     took = time.monotonic() - began
-    check(code == 0 and took < 3, f"exit code {code} after {took:.1f} s")
+    check(code == 1 and took < 3, f"a request is left unfinished: exit code {code} after {took:.1f} s")
+    check(any("not finished within 500 ms" in line for line in service.printed), service.printed)
     client.close()
+
+
+async def stop_answers_what_lies_in_sockets(program):
+    """Requests that were sent before anybody could know of the stop are answered or refused."""
+    service = await Service(program).start("--strands", "2")
+    kept = [await Client(service.port).connect() for _ in range(6)]
+    for client in kept:
+        check((await client.post("/accounts/ann/deposit", {"amount": 1}))[0] == 200, "it is kept")
+    await service.pause()
+    new = [await Client(service.port).connect() for _ in range(6)]
+    for client in kept + new:
+        client.writer.write(text_of("POST", "/accounts/ann/deposit", {"amount": 1}))
+        await client.writer.drain()
+    await asyncio.sleep(0.05)
+    service.process.send_signal(signal.SIGTERM)
+    service.process.send_signal(signal.SIGCONT)
+    for client in kept + new:
+        status, said = await client.read_answer()
+        check(status in (200, 503), f"what lay in a socket when the stop came: {status} {said}")
+        check(await client.is_closed(), "and it is the last one")
+        client.close()
+    check(await service.end() == 0, "nothing was left unfinished")
+
+
+async def a_reader_that_goes_away_ends_nothing(program):
+    for is_slow in (False, True):
+        out, into = os.pipe()
+        process = await asyncio.create_subprocess_exec(
+            program, "--port", "0", "--strands", "1", stdout=into, stderr=asyncio.subprocess.DEVNULL)
+        service = Service(program)
+        service.process = process
+        port = int(re.search(r"127\.0\.0\.1:(\d+)", os.read(out, 4096).decode())[1])
+        if is_slow:
+            os.set_blocking(into, False)
+            try:
+                while True:  # nobody reads, and the pipe is full
+                    os.write(into, b"x" * 4096)
+            except BlockingIOError:
+                os.set_blocking(into, True)
+        else:
+            os.close(out)
+        os.close(into)
+        client = Client(port)
+        for _ in range(25):  # longer than the time between two lines of figures
+            check((await client.post("/accounts/ann/deposit", {"amount": 1}))[0] == 200, "it goes on")
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        code = await asyncio.wait_for(process.wait(), 10)
+        check(code == 0, f"nobody reads what is printed: exit code {code}")
+        client.close()
+        if is_slow:
+            os.close(out)
+
+
+async def connections_are_limited(program):
+    service = await Service(program).start("--connections", "4")
+    clients = [await Client(service.port).connect() for _ in range(4)]
+    for client in clients:
+        check((await client.get("/stats"))[0] == 200, "as many as there may be")
+    for _ in range(3):
+        one_more = await Client(service.port).connect()
+        status, said = await one_more.read_answer()
+        check(status == 503 and said["error"] and "retry-after: " in one_more.head, f"one too many: {status}")
+        check(await one_more.is_closed(), "is told, and let go")
+        one_more.close()
+    check((await clients[0].get("/stats"))[0] == 200, "the others are not disturbed")
+    clients.pop().close()
+    for _ in range(100):
+        one_more = await Client(service.port).connect()
+        status, _ = await one_more.get("/stats")
+        one_more.close()
+        if status == 200:
+            break
+        await asyncio.sleep(0.02)
+    check(status == 200, "there is room again")
+    for client in clients:
+        client.close()
+    check(await service.end(signal.SIGINT) == 0, "exit code 0")
+
+
+async def accounts_without_use_end(program):
+    service = await Service(program).start("--account-limit", "150ms", "--accounts", "3")
+    client = Client(service.port)
+
+    async def accounts():
+        return (await client.get("/stats"))[1]["accounts"]
+
+    async def wait_for_accounts(number):
+        for _ in range(200):
+            if await accounts() == number:
+                return
+            await asyncio.sleep(0.02)
+        check(False, f"{number} accounts are left, and not {await accounts()}")
+
+    for name in ("ann", "ben", "cid"):
+        await client.post(f"/accounts/{name}/deposit", {"amount": 5})
+    status, said = await client.post("/accounts/dan/deposit", {"amount": 5})
+    check(status == 503 and said["error"], f"an account too many: {status} {said}")
+    watcher = await Watcher(service.port).open("ben")
+    for name, headers in (("ann", ""), ("ben", ""), ("cid", 'Idempotency-Key: "k"\r\n')):
+        if name == "cid":
+            await client.ask("POST", "/accounts/cid/deposit", {"amount": 1}, headers)
+        balance = (await client.get(f"/accounts/{name}"))[1]["balance"]
+        order = {"from": name, "to": "ann" if name != "ann" else "ben", "amount": balance}
+        check((await client.post("/transfers", order))[0] == 200, "all of its money goes elsewhere")
+    # ann got it back; ben is watched, and cid has a key.
+    await asyncio.sleep(0.4)
+    check(await accounts() == 3, "what is watched, or has a key or money, stays")
+    watcher.close()
+    watcher.collecting.cancel()
+    await wait_for_accounts(2)
+    check((await client.get("/accounts/ben"))[0] == 404, "an account without money, watchers and keys ends")
+    check(await client.post("/accounts/ben/deposit", {"amount": 2}) ==
+          (200, {"account": "ben", "balance": 2}), "it is opened again")
+    await client.post("/transfers", {"from": "ben", "to": "ann", "amount": 2})
+    await client.post("/accounts/ben/crash", "")  # with which its clock ends
+    await wait_for_accounts(2)
+    total = sum([(await client.get(f"/accounts/{name}"))[1]["balance"] for name in ("ann", "cid")])
+    _, stats = await client.get("/stats")
+    check(total == stats["deposited"] == 18, f"{total} of {stats}")
+    client.close()
+    check(await service.end(signal.SIGINT) == 0, "exit code 0")
+
+
+async def orders_with_a_key_are_done_once(program):
+    """A client that does not know whether its order was done sends it again, and finds out."""
+    service = await Service(program).start("--answer-limit", "150ms", "--restart-delay", "500ms")
+    client = Client(service.port)
+
+    async def ask(target, body, key):
+        headers = f"Idempotency-Key: {key}\r\n" if key else ""
+        return await client.ask("POST", target, body, headers)
+
+    async def balance_of(name):
+        for _ in range(100):
+            status, said = await client.get(f"/accounts/{name}")
+            if status == 200:
+                return said["balance"]
+        check(False, f"the account answers at last: {status} {said}")
+
+    deposit = {"amount": 7}
+    check(await ask("/accounts/ann/deposit", deposit, '"k1"') ==
+          (200, {"account": "ann", "balance": 7}), "the first time")
+    for key in ('"k1"', "k1"):
+        check(await ask("/accounts/ann/deposit", deposit, key) ==
+              (200, {"account": "ann", "balance": 7, "repeated": True}), "a key is good for one deposit")
+    check((await ask("/accounts/ann/deposit", {"amount": 8}, "k1"))[0] == 422, "a key for something else")
+    check((await ask("/accounts/ann/deposit", deposit, "k2"))[1]["balance"] == 14, "another key")
+    check((await ask("/accounts/ben/deposit", deposit, "k1"))[1]["balance"] == 7, "for another account")
+    for key in ('""', "x" * 65, "a,b", "k\r\nIdempotency-Key: l"):
+        status, _ = await ask("/accounts/ann/deposit", deposit, key)
+        check(status == 400, f"key {key!r}: {status}")
+        client.close()
+    order = {"from": "ann", "to": "ben", "amount": 4}
+    for more in ({}, {"repeated": True}):
+        status, said = await ask("/transfers", order, "t1")
+        check((status, said) == (200, {**order, "balance": 10, **more}), f"with a key: {status} {said}")
+    check((await ask("/transfers", {**order, "amount": 3}, "t1"))[0] == 422, "another amount")
+    check((await ask("/transfers", {**order, "to": "cid"}, "t1"))[0] == 404, "another account")
+    check((await ask("/transfers", {**order, "amount": 1000}, "t2"))[0] == 409, "an overdraft does nothing")
+    await ask("/accounts/ann/deposit", {"amount": 1000}, "")
+    check((await ask("/transfers", {**order, "amount": 1000}, "t2"))[0] == 200, "and is tried again")
+    await ask("/accounts/ann/crash", "", "")
+    check(await balance_of("ann") == 10, "a crash forgets nothing")
+    check((await ask("/transfers", order, "t1"))[1]["repeated"], "nor a key")
+
+    for target, body, key, payer, change in (
+            ("/accounts/ann/deposit", {"amount": 5}, "", "ann", 5),
+            ("/accounts/ann/deposit", {"amount": 5}, "late1", "ann", 5),
+            ("/transfers", {"from": "ann", "to": "ben", "amount": 2}, "", "ann", -2),
+            ("/transfers", {"from": "ann", "to": "ben", "amount": 2}, "late2", "ann", -2),
+            ("/transfers", {"from": "ben", "to": "ann", "amount": 2}, "", "ben", -2)):
+        before = await balance_of(payer)
+        check((await ask("/accounts/ann/crash", "", ""))[0] == 202, "a crash")
+        status, said = await ask(target, body, key)
+        check(status == 504 and said["idempotency_key"] == (key or said["idempotency_key"]),
+              f"the account is away: {status} {said}")
+        key = said["idempotency_key"]
+        for _ in range(100):
+            status, said = await ask(target, body, key)
+            if status not in (504, 409):
+                break
+            await asyncio.sleep(0.02)
+        check(status == 200 and said["balance"] == before + change, f"it was done: {status} {said}")
+        check((await ask(target, body, key))[1]["repeated"], "and is not done again")
+        check((await ask(target, {**body, "amount": 1}, key))[0] == 422, "with its key nothing else is")
+        check(await balance_of(payer) == before + change, "once")
+    total = await balance_of("ann") + await balance_of("ben")
+    _, stats = await client.get("/stats")
+    check(stats["deposited"] == total, f"the balances are {total}: {stats}")
+    client.close()
+    check(await service.end(signal.SIGINT) == 0, "exit code 0")
+
+
+async def figures_show_who_waits(program):
+    """The worst wait and the oldest request without an answer are in each line."""
+    service = await Service(program).start("--strands", "1", "--restart-delay", "2500ms")
+    client = Client(service.port)
+    await client.post("/accounts/ann/deposit", {"amount": 1})
+    await client.post("/accounts/ann/crash", "")
+    check((await client.post("/accounts/ann/deposit", {"amount": 1}))[0] == 200, "a long wait")
+    await asyncio.sleep(1.2)  # until that is printed
+    await service.pause()  # what waits in a socket waits, too
+    client.writer.write(text_of("GET", "/stats"))
+    await asyncio.sleep(0.8)
+    service.process.send_signal(signal.SIGCONT)
+    await client.read_answer()
+    for _ in range(200):
+        printed = "\n".join(service.printed)
+        found = re.findall(r"worst ([\d.]+) ms, oldest unanswered (\d+) ms", printed)
+        lines = [(float(worst), int(oldest)) for worst, oldest in found]
+        if any(600 < worst < 1800 for worst, _ in lines):
+            break
+        await asyncio.sleep(0.02)
+    check(any(oldest > 1000 for _, oldest in lines), f"somebody waits: {service.printed}")
+    check(any(2000 < worst for worst, _ in lines), f"somebody has waited: {service.printed}")
+    check(any(600 < worst < 1800 for worst, _ in lines), f"somebody has waited unread: {service.printed}")
+    client.close()
+    check(await service.end(signal.SIGINT) == 0, "exit code 0")
+
+
+async def watchers_are_told_in_batches(program):
+    """More watchers than a batch has: all see all changes, and one that takes nothing is let go by number."""
+    service = await Service(program).start("--strands", "2", "--answer-limit", "60s")
+    client = Client(service.port)
+    await client.post("/accounts/ann/deposit", {"amount": 1})
+    watchers = await asyncio.gather(*(Watcher(service.port).open("ann") for _ in range(200)))
+    for number in range(40):
+        await client.post("/accounts/ann/deposit", {"amount": 1 + number})
+        if number % 8 == 0:
+            await client.post("/accounts/ann/crash" + ("?after=step" if number % 16 == 0 else ""), "")
+    last = 1 + 40 * 41 // 2
+    for watcher in watchers:
+        await watcher.wait_for(last)
+        steps = [after - before for before, after in zip(watcher.balances, watcher.balances[1:])]
+        check(steps == list(range(1, 41)), f"each change once, in order: {steps}")
+        watcher.collecting.cancel()
+        watcher.close()
+    stuck = socket.socket()
+    stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    stuck.connect(("127.0.0.1", service.port))
+    stuck.sendall(text_of("GET", "/accounts/ann/watch", headers=UPGRADE))
+    for _ in range(100):
+        if (await client.get("/stats"))[1]["connections"] == 2:
+            break
+        await asyncio.sleep(0.02)
+    order = text_of("POST", "/accounts/ann/deposit", {"amount": 1}) * 500
+    for sent in range(0, 300_000, 500):
+        client.writer.write(order)
+        for _ in range(500):
+            await client.reader.readuntil(b"\r\n\r\n{")
+            await client.reader.readuntil(b"}\n")
+        if (await client.get("/stats"))[1]["connections"] == 1:
+            break
+    check((await client.get("/stats"))[1]["connections"] == 1, f"it is let go, after {sent} changes")
+    stuck.close()
+    client.close()
+    check(await service.end(signal.SIGINT) == 0, "exit code 0")
+    return sent
 
 
 async def ends_by_itself(program):
@@ -552,6 +987,9 @@ async def main(program):
     print("wrong arguments and a port in use: a sentence and exit code 2")
     await routes_answer(port)
     await bad_requests_are_refused(port)
+    await every_byte_counts(service)
+    await framing_is_clear(port)
+    await handshakes_are_checked(port)
     await connections_are_kept(port)
     print("routes, bad requests, pipelining, keep-alive: as promised")
     (total, restarts, refused), *_ = await asyncio.gather(
@@ -565,6 +1003,14 @@ async def main(program):
     answered, *_ = await asyncio.gather(
         stop_finishes_what_is_in_flight(program), stop_does_not_wait_forever(program),
         ends_by_itself(program))
+    await asyncio.gather(
+        stop_answers_what_lies_in_sockets(program), connections_are_limited(program),
+        accounts_without_use_end(program), orders_with_a_key_are_done_once(program))
+    print("sockets at a stop, limits, accounts without use, orders with a key: as promised")
+    sent, *_ = await asyncio.gather(
+        watchers_are_told_in_batches(program), a_reader_that_goes_away_ends_nothing(program),
+        figures_show_who_waits(program))
+    print(f"200 watchers saw all in order; one that took nothing was let go after {sent} changes")
     print(f"stopped under load after {answered} transfers: what was in flight was answered, exit code 0")
     print(f"{checks} checks")
 
