@@ -2,7 +2,7 @@
 
 #include "session.hpp"
 
-#include <boost/beast/http/write.hpp>
+#include <boost/asio/write.hpp>
 
 #include <fmt/format.h>
 
@@ -41,15 +41,13 @@ void session::reply()
     write(answer(reader_->message()), reader_->keep_alive());
 }
 
-void session::write(service::response answered, bool keep_alive)
+void session::write(const service::response& answered, bool keep_alive)
 {
-    answered_ = std::move(answered);
-    answered_.content_length(answered_.body().size());
-    answered_.set(http::field::date, date_.at(std::chrono::steady_clock::now().time_since_epoch()));
-    answered_.keep_alive(keep_alive);
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    text_ = service::text_of(answered, {date_.at(now), keep_alive});
     requests_.store(requests_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     client_.expires_after(limits_.answer_limit);
-    http::async_write(client_, answered_,
+    boost::asio::async_write(client_, boost::asio::buffer(text_),
         [self = shared_from_this(), keep_alive](boost::system::error_code failure, std::size_t) {
             if (!failure && keep_alive)
                 self->begin();

@@ -16,6 +16,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace plain {
 
@@ -35,7 +36,7 @@ public:
 private:
     void go_on();
     void reply();
-    void write(service::response answered, bool keep_alive);
+    void write(const service::response& answered, bool keep_alive);
     service::response answer(const service::request& asked);
     service::response route(const service::request& asked);
 
@@ -46,7 +47,7 @@ private:
     service::date_line& date_;  // of this thread
     boost::beast::flat_buffer buffer_;
     std::optional<service::request_reader> reader_;
-    service::response answered_;
+    std::string text_;  // of the answer
 };
 
 }  // namespace plain

@@ -16,14 +16,15 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -120,11 +121,6 @@ costar::task<> read_rest(connection& open, request_reader& reader)
     } while (!reader.take(open.buffer));
 }
 
-costar::task<> write_response(socket& client, response& answered, const options& limits)
-{
-    co_await with_timeout(limits.answer_limit, http::async_write(client, answered, use_task));
-}
-
 /// Ends a connection whose client may still be sending: the answer is lost if unread bytes make the kernel
 /// reset it.
 costar::task<> part_from(socket& client)
@@ -141,15 +137,15 @@ costar::task<> part_from(socket& client)
 }
 
 /// Writes an answer, the last one on this connection or not.
-costar::task<next> finish(
-    costar::context& self, teller& bank, connection& open, response answered, bool keep_alive)
+costar::task<next> finish(costar::context& self, teller& bank, connection& open, const response& answered,
+    bool keep_alive, bool has_body = true)
 {
-    answered.set(http::field::date, bank.date().at(self.now()));
-    answered.keep_alive(keep_alive);
+    const std::string text = text_of(answered, {bank.date().at(self.now()), keep_alive, has_body});
     bank.counts().requests.add(1);
     if (answered.result_int() >= 400)
         bank.counts().refused.add(1);
-    co_await write_response(open.client, answered, bank.options());
+    co_await with_timeout(
+        bank.options().answer_limit, asio::async_write(open.client, asio::buffer(text), use_task));
     bank.counts().times.add(clock::now() - open.arrived);
     if (keep_alive)
         co_return next::request;
@@ -171,23 +167,16 @@ costar::task<next> exchange(
         }
     }
     const unanswered::request waiting(bank.counts().waiting, open.arrived);
-    response answered;
-    bool keep_alive = false;
-    if (const auto& refused = reader.refused()) {
-        answered = answer_refused(refused->status(), refused->what());
-        answered.content_length(answered.body().size());
-    } else {
-        const request& asked = reader.message();
-        if (reader.is_upgrade() && beast::websocket::is_upgrade(asked))
-            co_return next::watch;
-        answered = co_await answer_request(self, bank, asked, reader.idempotency_key());
-        answered.version(asked.version());
-        answered.content_length(answered.body().size());
-        keep_alive = reader.keep_alive() && !self.stopping();
-        if (asked.method() == http::verb::head)
-            answered.body().clear();
-    }
-    co_return co_await finish(self, bank, open, std::move(answered), keep_alive);
+    if (const auto& refused = reader.refused())
+        co_return co_await finish(
+            self, bank, open, answer_refused(refused->status(), refused->what()), false);
+    const request& asked = reader.message();
+    if (reader.is_upgrade() && beast::websocket::is_upgrade(asked))
+        co_return next::watch;
+    response answered = co_await answer_request(self, bank, asked, reader.idempotency_key());
+    answered.version(asked.version());
+    co_return co_await finish(self, bank, open, answered, reader.keep_alive() && !self.stopping(),
+        asked.method() != http::verb::head);
 }
 
 }  // namespace
@@ -222,9 +211,8 @@ costar::task<> turn_away(costar::context& self, newcomer client, teller* bank)
     connection open{client.take()};
     response answered = answer_refused(http::status::service_unavailable, "there are too many connections");
     answered.set(http::field::retry_after, "1");
-    answered.content_length(answered.body().size());
     try {
-        co_await finish(self, *bank, open, std::move(answered), false);
+        co_await finish(self, *bank, open, answered, false);
     } catch (const boost::system::system_error&) {
         // The client has gone by itself.
     }

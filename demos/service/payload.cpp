@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 namespace service {
@@ -182,6 +183,27 @@ response answer_unknown(std::string_view key)
         json::serialize(json::value{{"error", "not known in time; it may still be done"},
             {"idempotency_key", key},
             {"next", "send it again with this as its Idempotency-Key: it is done once, and you hear how"}}));
+}
+
+std::string text_of(const response& answered, const delivery& how)
+{
+    const std::string& body = answered.body();
+    const bool is_old = answered.version() < 11;
+    std::string text;
+    text.reserve(256 + body.size());
+    const auto add = [&text](auto... parts) { (text.append(parts.data(), parts.size()), ...); };
+    fmt::format_to(std::back_inserter(text), "HTTP/1.{} {} ", is_old ? 0 : 1, answered.result_int());
+    add(http::obsolete_reason(answered.result()));
+    for (const auto& field : answered)
+        add(std::string_view("\r\n"), field.name_string(), std::string_view(": "), field.value());
+    fmt::format_to(std::back_inserter(text), "\r\nContent-Length: {}\r\nDate: ", body.size());
+    add(how.date);
+    if (how.keep_alive == is_old)  // what each version does by itself need not be said
+        add(std::string_view(is_old ? "\r\nConnection: keep-alive" : "\r\nConnection: close"));
+    add(std::string_view("\r\n\r\n"));
+    if (how.has_body)
+        text += body;
+    return text;
 }
 
 http::verb method_for(target::kind what) noexcept

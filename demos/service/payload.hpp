@@ -75,6 +75,16 @@ response answer_transferred(
 /// It is not known whether it was done; the client finds out with the key.
 response answer_unknown(std::string_view key);
 
+/// How an answer is sent.
+struct delivery {
+    std::string_view date;
+    bool keep_alive;
+    bool has_body = true;  ///< false for the answer to a HEAD, which has the length all the same
+};
+
+/// An answer as it goes to the client, in one piece.
+std::string text_of(const response& answered, const delivery& how);
+
 /// Checks the method of a request. Errors: throws `refusal` with 405.
 void require_method(const request& asked, target::kind what);
 

@@ -9,6 +9,7 @@
 #include <boost/url/parse.hpp>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace service {
@@ -67,6 +68,19 @@ http::status status_for(const error_code& failure) noexcept
     return http::status::bad_request;
 }
 
+/// The letters of most hosts: letters, digits, dots and dashes.
+constexpr std::array<bool, 256> plain_in_host = [] {
+    std::array<bool, 256> plain{};
+    for (const char c : std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."))
+        plain[static_cast<unsigned char>(c)] = true;
+    return plain;
+}();
+
+bool is_plain_in_host(char c) noexcept
+{
+    return plain_in_host[static_cast<unsigned char>(c)];
+}
+
 /// The serialization of an origin is its scheme and what the Host field of a request to it says.
 bool is_origin_of(std::string_view origin, std::string_view host) noexcept
 {
@@ -91,15 +105,12 @@ std::string read_key(std::string_view value)
 
 bool is_host(std::string_view text)
 {
-    const std::size_t colon = std::min(text.rfind(':'), text.size());
-    const auto is_plain = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-            c == '.';
-    };
+    const std::size_t colon = text.rfind(':');
+    const std::string_view name = text.substr(0, colon);
+    const std::string_view port = colon == std::string_view::npos ? "" : text.substr(colon + 1);
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-    const auto port = text.begin() + static_cast<std::ptrdiff_t>(std::min(colon + 1, text.size()));
-    if (std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(colon), is_plain) &&
-        std::all_of(port, text.end(), is_digit) && text.end() - port <= 5)
+    if (std::all_of(name.begin(), name.end(), is_plain_in_host) && port.size() <= 5 &&
+        std::all_of(port.begin(), port.end(), is_digit))
         return true;
     const auto authority = boost::urls::parse_authority(text);  // addresses in brackets, rare letters
     return authority && !authority->has_userinfo();

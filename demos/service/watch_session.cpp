@@ -11,8 +11,8 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
 #include <fmt/format.h>
@@ -200,11 +200,10 @@ costar::task<> refuse(costar::context& self, socket& client, teller& bank, const
         refused.set(http::field::connection, "upgrade");
         refused.set(http::field::sec_websocket_version, "13");
     }
-    refused.set(http::field::date, bank.date().at(self.now()));
-    refused.content_length(refused.body().size());
-    refused.keep_alive(false);
     bank.counts().refused.add(1);
-    co_await with_timeout(bank.options().answer_limit, http::async_write(client, refused, use_task));
+    const std::string text = text_of(refused, {bank.date().at(self.now()), false});
+    co_await with_timeout(
+        bank.options().answer_limit, asio::async_write(client, asio::buffer(text), use_task));
 }
 
 }  // namespace

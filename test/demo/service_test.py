@@ -72,7 +72,7 @@ class Service:
         """Stops all of its threads until SIGCONT."""
         self.process.send_signal(signal.SIGSTOP)
         tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
-        while any((task / "stat").read_text().rsplit(")", 1)[1].split()[0] != "T" for task in tasks.iterdir()):
+        while any(") T " not in (task / "stat").read_text() for task in tasks.iterdir()):
             await asyncio.sleep(0.001)
 
     def kill(self):
