@@ -63,27 +63,44 @@ bool audience::tell_some(costar::context& self)
 
 receipt account::operator()(costar::context& self, const credit& asked)
 {
-    const std::int64_t before = kept_->book.balance();
-    const receipt given = kept_->book.credit(asked.asked, self.now());
-    if (asked.asked.payee == 0 && kept_->book.balance() != before)
+    ledger& book = kept_->book;
+    const std::int64_t before = book.balance();
+    const std::size_t keys = book.keys();
+    if (asked.asked.is_kept && !has_room(asked.asked))
+        return {verdict::full, before};
+    const receipt given = book.credit(asked.asked, self.now());
+    if (asked.asked.payee == 0 && book.balance() != before)
         counts(self).deposited.add(static_cast<std::uint64_t>(asked.asked.amount));
+    count_keys(self, keys);
     written_down(self, before);
     return given;
 }
 
 receipt account::operator()(costar::context& self, const hold& asked)
 {
-    const std::int64_t before = kept_->book.balance();
-    const receipt given = kept_->book.hold(asked.asked, self.now());
+    ledger& book = kept_->book;
+    const std::int64_t before = book.balance();
+    if (asked.asked.is_kept && !has_room(asked.asked))
+        return {verdict::full, before};
+    const receipt given = book.hold(asked.asked, self.now());
     written_down(self, before);
     return given;
 }
 
 void account::operator()(costar::context& self, const settle& asked)
 {
+    const std::size_t keys = kept_->book.keys();
     kept_->book.settle(asked.step, self.now());
+    count_keys(self, keys);
     crash_if_due(self);
-    end_if_useless(self);
+    look_again(self);
+}
+
+void account::operator()(costar::context& self, const keep& asked)
+{
+    const std::size_t keys = kept_->book.keys();
+    kept_->book.keep(asked.step, self.now());
+    count_keys(self, keys);
 }
 
 receipt account::operator()(costar::context& self, const release& asked)
@@ -103,7 +120,7 @@ void account::operator()(costar::context& self, watch)
 void account::operator()(costar::context& self, unwatch)
 {
     kept_->watchers.remove(self.sender());
-    end_if_useless(self);
+    look_again(self);
 }
 
 void account::operator()(costar::context& self, crash asked)
@@ -116,18 +133,21 @@ void account::operator()(costar::context& self, crash asked)
 void account::operator()(costar::context& self, look_for_use)
 {
     looks_again_ = false;
-    if (kept_->book.is_empty(self.now()) && kept_->watchers.empty() && self.mailbox_size() == 0) {
+    const std::size_t keys = kept_->book.keys();
+    kept_->book.drop_expired(self.now());
+    count_keys(self, keys);
+    if (kept_->book.is_empty() && kept_->watchers.empty() && self.mailbox_size() == 0) {
         counts(self).accounts_ended.add(1);
         self.stop();
         return;
     }
-    end_if_useless(self);
+    look_again(self);
 }
 
 void account::operator()(costar::context& self, go_on)
 {
     tell_watchers(self);
-    end_if_useless(self);
+    look_again(self);
 }
 
 void account::written_down(costar::context& self, std::int64_t before)
@@ -156,12 +176,34 @@ void account::crash_if_due(costar::context& self)
     throw std::runtime_error("somebody asked for it");
 }
 
-void account::end_if_useless(costar::context& self)
+void account::look_again(costar::context& self)
 {
-    if (looks_again_ || kept_->book.balance() != 0 || !kept_->watchers.empty())
+    const bool may_end = kept_->book.balance() == 0 && kept_->watchers.empty();
+    if (looks_again_ || (!may_end && kept_->book.keys() == 0))
         return;
     looks_again_ = true;
-    self.send_after(rules_.options->account_limit, self.pid(), look_for_use{});
+    self.send_after(may_end ? rules_.options->account_limit : std::chrono::nanoseconds(ledger::key_age_max),
+        self.pid(), look_for_use{});
+}
+
+bool account::has_room(const order& asked) const noexcept
+{
+    std::uint64_t all = 0;
+    for (const tally& part : *rules_.tallies)
+        all += part.keys_kept.value() - part.keys_dropped.value();
+    return all < options::keys_max || kept_->book.knows(asked.step);
+}
+
+void account::count_keys(costar::context& self, std::size_t before)
+{
+    const std::size_t now = kept_->book.keys();
+    if (now == before)
+        return;
+    if (now > before)
+        counts(self).keys_kept.add(now - before);
+    else
+        counts(self).keys_dropped.add(before - now);
+    look_again(self);
 }
 
 }  // namespace service

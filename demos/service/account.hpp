@@ -72,7 +72,7 @@ struct crash {
     bool after_next_step;
 };
 
-/// Lets the account see whether anybody needs it.
+/// Lets the account see what nobody needs any more.
 struct look_for_use {};
 
 /// Waits behind a crash: what the last life had begun goes on.
@@ -142,7 +142,7 @@ public:
     void operator()(costar::context& self, const settle& asked);
     receipt operator()(costar::context& self, const release& asked);
     void operator()(const forget& asked) { kept_->book.forget(asked.step); }
-    void operator()(costar::context& self, const keep& asked) { kept_->book.keep(asked.step, self.now()); }
+    void operator()(costar::context& self, const keep& asked);
     std::int64_t operator()(read_balance) const { return kept_->book.balance(); }
     void operator()(costar::context& self, watch);
     void operator()(costar::context& self, unwatch);
@@ -155,7 +155,15 @@ private:
     void written_down(costar::context& self, std::int64_t before);
     void crash_if_due(costar::context& self);
     void tell_watchers(costar::context& self);
-    void end_if_useless(costar::context& self);
+
+    /// Looks later, if there is something to be thrown away then: keys, or the account itself.
+    void look_again(costar::context& self);
+
+    /// Is there room for another key, in all accounts together?
+    bool has_room(const order& asked) const noexcept;
+
+    /// Counts the keys after a change; there were `before`.
+    void count_keys(costar::context& self, std::size_t before);
     tally& counts(const costar::context& self) const { return (*rules_.tallies)[self.pid().strand()]; }
 
     std::shared_ptr<committed> kept_;

@@ -81,6 +81,8 @@ struct alignas(128) tally {
     costar::counter refused;   ///< of them with a status of 400 or above
     costar::counter accounts;  ///< opened
     costar::counter accounts_ended;
+    costar::counter keys_kept;
+    costar::counter keys_dropped;
     costar::counter transfers;  ///< whose money has arrived
     costar::counter deposited;  ///< money, in all, counted where it is written down
     costar::counter opened;     ///< connections

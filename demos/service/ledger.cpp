@@ -8,7 +8,7 @@
 namespace service {
 
 template <class Records>
-auto ledger::find(Records& records, const step_id& step) noexcept
+auto ledger::find_in(Records& records, const step_id& step) noexcept
 {
     return std::find_if(
         records.begin(), records.end(), [&](const record& each) { return each.of.step == step; });
@@ -31,7 +31,7 @@ receipt ledger::hold(const order& asked, time now)
 {
     if (const record* known = find_done(asked.step))
         return compared(asked, *known);
-    if (const auto held = find(reservations_, asked.step); held != reservations_.end()) {
+    if (const auto held = find_in(reservations_, asked.step); held != reservations_.end()) {
         const receipt known = compared(asked, *held);
         return {known.outcome == verdict::repeated ? verdict::under_way : known.outcome, balance_};
     }
@@ -47,7 +47,7 @@ receipt ledger::hold(const order& asked, time now)
 
 void ledger::settle(const step_id& step, time now)
 {
-    const auto held = find(reservations_, step);
+    const auto held = find_in(reservations_, step);
     if (held == reservations_.end())
         return;
     write_down(*held, now);  // the only line that can throw
@@ -57,7 +57,7 @@ void ledger::settle(const step_id& step, time now)
 
 void ledger::release(const step_id& step) noexcept
 {
-    const auto held = find(reservations_, step);
+    const auto held = find_in(reservations_, step);
     if (held == reservations_.end())
         return;
     held_ -= held->of.amount;
@@ -67,16 +67,16 @@ void ledger::release(const step_id& step) noexcept
 
 void ledger::forget(const step_id& step) noexcept
 {
-    const auto known = find(done_, step);
+    const auto known = find_in(done_, step);
     if (known != done_.end())
         done_.erase(known);
 }
 
 void ledger::keep(const step_id& step, time now)
 {
-    if (const auto held = find(reservations_, step); held != reservations_.end())
+    if (const auto held = find_in(reservations_, step); held != reservations_.end())
         held->of.is_kept = true;
-    const auto known = find(done_, step);
+    const auto known = find_in(done_, step);
     if (known == done_.end())
         return;
     record moved = *known;
@@ -87,20 +87,24 @@ void ledger::keep(const step_id& step, time now)
     done_.erase(known);
 }
 
-bool ledger::is_empty(time now) noexcept
+bool ledger::knows(const step_id& step) const noexcept
 {
-    drop_expired(now);
-    return balance_ == 0 && held_ == 0 && done_.empty() && kept_.empty();
+    return find_done(step) != nullptr || find_in(reservations_, step) != reservations_.end();
+}
+
+bool ledger::is_empty() const noexcept
+{
+    return balance_ == 0 && held_ == 0 && done_.empty() && kept_ == nullptr;
 }
 
 const ledger::record* ledger::find_done(const step_id& step) const noexcept
 {
-    if (const auto known = find(done_, step); known != done_.end())
+    if (const auto known = find_in(done_, step); known != done_.end())
         return &*known;
-    if (kept_.empty())
+    if (kept_ == nullptr)
         return nullptr;
-    const auto known = kept_.find(step);
-    return known == kept_.end() ? nullptr : &known->second;
+    const auto known = kept_->records.find(step);
+    return known == kept_->records.end() ? nullptr : &known->second;
 }
 
 receipt ledger::compared(const order& asked, const record& known) noexcept
@@ -116,30 +120,36 @@ bool ledger::has_room_for_key(const order& asked, time now) noexcept
     if (!asked.is_kept)
         return true;
     drop_expired(now);
-    return kept_.size() < keys_max;
+    return keys() + reservations_.size() < keys_max;  // each of which may need a place
 }
 
 void ledger::write_down(const record& done, time now)
 {
-    if (!done.of.is_kept || kept_.size() >= keys_max) {
+    if (!done.of.is_kept || keys() >= keys_max) {
         done_.push_back(done);
         return;
     }
-    expiries_.push_back({now + key_age_max, done.of.step});
+    if (kept_ == nullptr)
+        kept_ = std::make_unique<key_book>();
+    kept_->expiries.push_back({now + key_age_max, done.of.step});
     try {
-        kept_.emplace(done.of.step, done);
+        kept_->records.emplace(done.of.step, done);
     } catch (...) {
-        expiries_.pop_back();
+        kept_->expiries.pop_back();
         throw;
     }
 }
 
 void ledger::drop_expired(time now) noexcept
 {
-    while (!expiries_.empty() && expiries_.front().when <= now) {
-        kept_.erase(expiries_.front().step);
-        expiries_.pop_front();
+    if (kept_ == nullptr)
+        return;
+    while (!kept_->expiries.empty() && kept_->expiries.front().when <= now) {
+        kept_->records.erase(kept_->expiries.front().step);
+        kept_->expiries.pop_front();
     }
+    if (kept_->expiries.empty())
+        kept_.reset();
 }
 
 }  // namespace service

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -77,8 +78,15 @@ public:
     /// Whoever asked for a step does not know how it ended and was given a key.
     void keep(const step_id& step, time now);
 
+    /// Is that the step of an order that is kept or under way?
+    bool knows(const step_id& step) const noexcept;
+
     /// No money, and nobody who may ask for a step again?
-    bool is_empty(time now) noexcept;
+    bool is_empty() const noexcept;
+
+    /// Keys that are kept.
+    std::size_t keys() const noexcept { return kept_ == nullptr ? 0 : kept_->records.size(); }
+    void drop_expired(time now) noexcept;
 
     /// How long and how many keys are kept.
     static constexpr time key_age_max = std::chrono::minutes(10);
@@ -98,21 +106,24 @@ private:
         step_id step;
     };
 
+    struct key_book {
+        std::unordered_map<step_id, record, hash> records;
+        std::deque<expiry> expiries;  ///< of all records, in order
+    };
+
     template <class Records>
-    static auto find(Records& records, const step_id& step) noexcept;
+    static auto find_in(Records& records, const step_id& step) noexcept;
 
     const record* find_done(const step_id& step) const noexcept;
     static receipt compared(const order& asked, const record& known) noexcept;
     bool has_room_for_key(const order& asked, time now) noexcept;
     void write_down(const record& done, time now);
-    void drop_expired(time now) noexcept;
 
     std::int64_t balance_ = 0;
     std::int64_t held_ = 0;             // in all; balance_ + held_ never overflows
     std::vector<record> reservations_;  // of transfers under way
     std::vector<record> done_;          // until forget or keep
-    std::unordered_map<step_id, record, hash> kept_;
-    std::deque<expiry> expiries_;  // of kept_, in order
+    std::unique_ptr<key_book> kept_;    // while there are any: most accounts never have one
 };
 
 }  // namespace service

@@ -30,6 +30,7 @@ struct options {
     std::size_t connections_max = 10'000;
     std::size_t accounts_max = 1'000'000;
 
+    static constexpr std::size_t keys_max = 1'000'000;  ///< Idempotency-Keys, of all accounts together
     static constexpr std::uint64_t body_bytes_max = 64 * 1024;   ///< with what a chunked body is wrapped in
     static constexpr std::uint32_t header_bytes_max = 8 * 1024;  ///< the request line and the fields
 };
