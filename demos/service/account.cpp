@@ -6,18 +6,22 @@
 #include <costar/core/timer.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 
 namespace service {
 
+using namespace std::chrono_literals;
+
 namespace {
 
-/// Tells the watchers what they have not been told, and lets others have their turn in between.
+/// Tells the watchers what they have not been told. In between it pauses and does not just yield: those who
+/// were told write to their sockets then, and the sockets of others have their turn.
 costar::task<> tell_all(costar::context& self, std::shared_ptr<committed> kept)
 {
-    while (!kept->watchers.tell_some(self))
-        co_await costar::yield();
-    kept->watchers.is_being_told = false;
+    while (!kept->watchers->tell_some(self))
+        co_await costar::sleep_for(200us);
+    kept->watchers->is_being_told = false;
 }
 
 }  // namespace
@@ -113,13 +117,16 @@ receipt account::operator()(costar::context& self, const release& asked)
 
 void account::operator()(costar::context& self, watch)
 {
-    kept_->watchers.add(self.sender());
+    if (kept_->watchers == nullptr)
+        kept_->watchers = std::make_unique<audience>();
+    kept_->watchers->add(self.sender());
     self.send(self.sender(), balance_changed{kept_->book.balance()});
 }
 
 void account::operator()(costar::context& self, unwatch)
 {
-    kept_->watchers.remove(self.sender());
+    if (kept_->watchers != nullptr)
+        kept_->watchers->remove(self.sender());
     look_again(self);
 }
 
@@ -136,7 +143,7 @@ void account::operator()(costar::context& self, look_for_use)
     const std::size_t keys = kept_->book.keys();
     kept_->book.drop_expired(self.now());
     count_keys(self, keys);
-    if (kept_->book.is_empty() && kept_->watchers.empty() && self.mailbox_size() == 0) {
+    if (kept_->book.is_empty() && !kept_->is_watched() && self.mailbox_size() == 0) {
         counts(self).accounts_ended.add(1);
         self.stop();
         return;
@@ -152,8 +159,8 @@ void account::operator()(costar::context& self, go_on)
 
 void account::written_down(costar::context& self, std::int64_t before)
 {
-    if (kept_->book.balance() != before && !kept_->watchers.empty()) {
-        kept_->watchers.note(self, kept_->book.balance());
+    if (kept_->book.balance() != before && kept_->is_watched()) {
+        kept_->watchers->note(self, kept_->book.balance());
         tell_watchers(self);
     }
     crash_if_due(self);
@@ -161,10 +168,10 @@ void account::written_down(costar::context& self, std::int64_t before)
 
 void account::tell_watchers(costar::context& self)
 {
-    audience& watchers = kept_->watchers;
-    if (watchers.is_being_told || watchers.tell_some(self))
+    audience* watchers = kept_->watchers.get();
+    if (watchers == nullptr || watchers->is_being_told || watchers->tell_some(self))
         return;
-    watchers.is_being_told = true;
+    watchers->is_being_told = true;
     self.spawn_task(tell_all(self, kept_));
 }
 
@@ -178,7 +185,7 @@ void account::crash_if_due(costar::context& self)
 
 void account::look_again(costar::context& self)
 {
-    const bool may_end = kept_->book.balance() == 0 && kept_->watchers.empty();
+    const bool may_end = kept_->book.balance() == 0 && !kept_->is_watched();
     if (looks_again_ || (!may_end && kept_->book.keys() == 0))
         return;
     looks_again_ = true;

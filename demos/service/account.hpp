@@ -116,7 +116,9 @@ private:
 /// What lasts of an account when its actor crashes.
 struct committed {
     ledger book;
-    audience watchers;
+    std::unique_ptr<audience> watchers;  ///< since the first one came: most accounts never have one
+
+    bool is_watched() const noexcept { return watchers != nullptr && !watchers->empty(); }
 };
 
 /// What all accounts share.
@@ -134,7 +136,8 @@ class account {
 public:
     account(std::shared_ptr<committed> kept, bank_rules rules) : kept_(std::move(kept)), rules_(rules)
     {
-        kept_->watchers.is_being_told = false;  // whoever did has ended with the last life
+        if (kept_->watchers != nullptr)
+            kept_->watchers->is_being_told = false;  // whoever did has ended with the last life
     }
 
     receipt operator()(costar::context& self, const credit& asked);
