@@ -20,7 +20,7 @@ namespace {
 costar::task<> tell_all(costar::context& self, std::shared_ptr<committed> kept)
 {
     while (!kept->watchers->tell_some(self))
-        co_await costar::sleep_for(200us);
+        co_await costar::sleep_for(4ms);
     kept->watchers->is_being_told = false;
 }
 
