@@ -66,7 +66,7 @@ public:
     std::uint32_t next_sender() noexcept { return senders_.fetch_add(1, std::memory_order_relaxed); }
 
     // Messages
-    // ------------------------------------------------------------------------------------------------------
+    // ---------------------------------------------------------------------------------------------------
 
     enum fate : std::uint8_t {
         handled = 1,      ///< by its receiver
@@ -88,7 +88,7 @@ public:
     void note(std::uint32_t item, unsigned what);
 
     // Requests
-    // ------------------------------------------------------------------------------------------------------
+    // ---------------------------------------------------------------------------------------------------
 
     std::atomic<std::int64_t> under_way{0};  ///< waits that must end by themselves
     std::atomic<std::int64_t> outside{0};    ///< requests from outside whose handlers were not called
@@ -97,7 +97,7 @@ public:
     void check_end(std::chrono::nanoseconds limit, std::chrono::nanoseconds spent, const char* what);
 
     // Actors
-    // --------------------------------------------------------------------------------------------------------
+    // ---------------------------------------------------------------------------------------------------
 
     void begun(costar::pid who, costar::pid parent);
 
@@ -118,7 +118,7 @@ public:
     std::atomic<std::int64_t> alive{0};  ///< objects that live in frames and messages
 
     // Verdict
-    // -------------------------------------------------------------------------------------------------------
+    // ---------------------------------------------------------------------------------------------------
 
     /// A promise was broken.
     void blame(const std::string& what);
@@ -218,6 +218,7 @@ private:
     std::vector<costar::pid> pulses_;
     std::mutex mutex_;
     std::vector<costar::event_stream::subscription> subscriptions_;
+    costar::event_stream::subscription passing_[4];
 };
 
 /// Asks whether an actor is heard.

@@ -91,6 +91,8 @@ void live_through(std::uint64_t seed, counts& performed)
         performed.messages += inhabited.book().items();
         inhabited.book().close(sim.engine());
     }
+    if (inhabited.book().alive != 0)
+        inhabited.book().blame("objects have outlived the engine");
     if (const std::string broken = inhabited.book().blamed(); !broken.empty())
         throw std::runtime_error(broken);
 }
