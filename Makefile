@@ -6,7 +6,7 @@ MESON_TEST = meson test --print-errorlogs
 SANITIZE = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Ddemos=false -Dbenchmarks=false
 SOURCES = find include lib test demos benchmarks -name '*.[ch]pp' -print0
 
-.PHONY: help setup demo test test-asan test-tsan bench bench-smoke bench-growth bench-peers soak format format-check tidy lint install clean
+.PHONY: help setup demo test test-asan test-tsan bench bench-smoke bench-growth bench-peers soak stress format format-check tidy lint install clean
 
 help:
 	@echo 'make demo         build and run the account service; ARGS="--port 18080 --for 20s" are its arguments'
@@ -18,6 +18,7 @@ help:
 	@echo 'make bench-growth how costs grow with the number of other things, and its part of docs/benchmarks.md'
 	@echo 'make bench-peers  costar beside other actor systems, and docs/benchmarks.md from it (about an hour)'
 	@echo 'make soak         mixed traffic for ten minutes; ARGS="--seconds 60" for less'
+	@echo 'make stress       random worlds and overload under threads for ten minutes; ARGS="3600" seconds, and a seed'
 	@echo 'make format       format all sources with clang-format 19; make format-check only looks'
 	@echo 'make tidy         check the layout and the texts of the project'
 	@echo 'make lint         look for likely mistakes in the library with clang-tidy 19'
@@ -72,6 +73,10 @@ bench-peers:
 soak: setup
 	@$(NINJA) -C $(BUILD) bench demos/service
 	@exec python3 benchmarks/soak.py $(BUILD) $(ARGS)
+
+stress: setup
+	@$(NINJA) -C $(BUILD) test/test_thread test/test_testing
+	@exec scripts/stress $(BUILD) $(ARGS)
 
 format:
 	@scripts/packages check

@@ -34,26 +34,41 @@ inline std::chrono::nanoseconds time_to_run(std::chrono::nanoseconds otherwise)
     return given == 0 ? otherwise : std::chrono::seconds(given);
 }
 
-/// Runs a test with one seed after the other for `length`, or for as long as the environment says; with
-/// `COSTAR_SEED` with that one alone, again and again.
+/// Runs a test with one seed.
 ///
 /// Errors: what the test throws comes with the seed and with how to repeat it.
 template <class Test>
-void for_seeds(std::chrono::nanoseconds length, const char* cases, Test&& test)
+void with_seed(std::uint64_t seed, const std::string& program, Test&& test)
+{
+    try {
+        test(seed);
+    } catch (const std::exception& thrown) {
+        throw std::runtime_error(
+            fmt::format("{}\nrepeat it: COSTAR_SEED={} {}", thrown.what(), seed, program));
+    }
+}
+
+/// Runs a test with the seeds from 1 to `count`, or with `fixed` alone when that is not 0.
+template <class Test>
+void for_seeds(std::uint64_t fixed, std::uint64_t count, const std::string& program, Test&& test)
+{
+    if (fixed != 0)
+        with_seed(fixed, program, test);
+    else
+        for (std::uint64_t seed = 1; seed <= count; ++seed)
+            with_seed(seed, program, test);
+}
+
+/// Runs a test with one seed after the other, from `COSTAR_FIRST_SEED` on, for `length`, or for as long as
+/// the environment says; with `COSTAR_SEED` with that one alone, again and again.
+template <class Test>
+void for_seeds(std::chrono::nanoseconds length, const std::string& program, Test&& test)
 {
     const std::uint64_t fixed = number_from("COSTAR_SEED", 0);
-    const std::uint64_t first = number_from("COSTAR_FIRST_SEED", 1);
+    std::uint64_t seed = fixed != 0 ? fixed : number_from("COSTAR_FIRST_SEED", 1);
     const auto end = std::chrono::steady_clock::now() + time_to_run(length);
-    for (std::uint64_t seed = fixed != 0 ? fixed : first; std::chrono::steady_clock::now() < end;
-        seed += fixed == 0) {
-        try {
-            test(seed);
-        } catch (const std::exception& thrown) {
-            throw std::runtime_error(
-                fmt::format("{}\nrepeat it: COSTAR_SEED={} COSTAR_SECONDS=60 build/test/test_thread '{}*'",
-                    thrown.what(), seed, cases));
-        }
-    }
+    for (; std::chrono::steady_clock::now() < end; seed += fixed == 0)
+        with_seed(seed, program, test);
 }
 
 /// Lets time pass for a thread that has nothing to do.

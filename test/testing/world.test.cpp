@@ -4,6 +4,7 @@
 // engine, rings of a few slots and backlogs of a few messages. The same operations run under threads in
 // test/thread/world.test.cpp.
 
+#include <support/stress.hpp>
 #include <support/world.hpp>
 
 #include <costar/testing/simulation.hpp>
@@ -11,7 +12,6 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -104,22 +104,24 @@ TEST_CASE("world: keeps its promises, whatever its actors do", "[testing][world]
     quiet_log quiet;
     const auto names = world::operations();
     counts performed{std::vector<std::uint64_t>(names.size())};
+    // The same seeds every time, unless the environment names others.
     const std::uint64_t count = seed_count(2000);
-    const char* one = std::getenv("COSTAR_SEED");
-    for (std::uint64_t i = 1; i <= count; ++i) {
-        const std::uint64_t seed = one != nullptr && *one != '\0' ? std::stoull(one) : i;
-        try {
-            live_through(seed, performed);
-        } catch (...) {
-            throw_with_seed(seed);
-        }
-    }
+    std::uint64_t lived = 0;
+    const auto live = [&](std::uint64_t seed) {
+        live_through(seed, performed);
+        ++lived;
+    };
+    const std::string program = "build/test/test_testing 'world:*'";
+    if (number_from("COSTAR_SECONDS", 0) != 0)
+        for_seeds(0s, program, live);
+    else
+        for_seeds(number_from("COSTAR_SEED", 0), count, program, live);
     std::uint64_t all = 0;
     for (std::size_t i = 0; i < names.size(); ++i) {
         all += performed.operations[i];
         INFO(names[i]);
-        CHECK((performed.operations[i] != 0 || count < 100 || names[i] == "outside: ask and wait"));
+        CHECK((performed.operations[i] != 0 || lived < 100 || names[i] == "outside: ask and wait"));
     }
-    std::printf("world: %llu seeds, %llu operations, %llu messages\n", static_cast<unsigned long long>(count),
+    std::printf("world: %llu seeds, %llu operations, %llu messages\n", static_cast<unsigned long long>(lived),
         static_cast<unsigned long long>(all), static_cast<unsigned long long>(performed.messages));
 }

@@ -207,7 +207,8 @@ TEST_CASE("world: keeps its promises under threads, whatever its actors do", "[t
 {
     quiet_log quiet;
     tally all;
-    for_seeds(3s, "world:", [&](std::uint64_t seed) { live_through(seed, 150ms, all); });
+    for_seeds(3s, "COSTAR_SECONDS=60 build/test/test_thread 'world:*'",
+        [&](std::uint64_t seed) { live_through(seed, 150ms, all); });
     std::printf(
         "world: %llu worlds, %llu operations, %llu messages; nobody was unheard for more than %lld us\n",
         static_cast<unsigned long long>(all.worlds), static_cast<unsigned long long>(all.operations),
