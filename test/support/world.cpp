@@ -433,7 +433,7 @@ void handle(life& l, message got)
         },
         [&](long_question& m) { return m.text + "!"; },
         [&](get_numbers& m) {
-            stream_options options;
+            stream_options options{.idle = l.chance(3) ? l.soon() : 0ns};
             options.actor.placement = l.chance(2) ? placement::beside : placement::spread;
             return make_stream<int>(l.self, options, puts_numbers, m.count);
         },
@@ -462,7 +462,8 @@ task<> citizen(context& self, role_pointer me)
     if (l.book().is_acting() && l.chance(48))
         throw injected();
     // It keeps itself busy as long as anything is to be done.
-    schedule pace = self.send_every(500us + l.soon() / 8, self.pid(), tick{});
+    const auto interval = l.book().options().simulated ? 500us + l.soon() / 8 : 20us + l.soon() / 64;
+    schedule pace = self.send_every(interval, self.pid(), tick{});
     while (!l.is_over) {
         if (!l.book().is_acting())
             pace.cancel();
@@ -472,7 +473,10 @@ task<> citizen(context& self, role_pointer me)
             got = co_await self.receive(l.soon());
             break;
         case 1:
-            got = co_await self.receive<small_item>(l.soon());
+            if (l.chance(2))
+                got = co_await self.receive<small_item>(l.soon());
+            else
+                got = co_await self.receive<tick>();
             break;
         case 2: {
             std::vector<message> all = co_await self.receive_batch(1 + l.random.below(6));
@@ -690,6 +694,25 @@ task<> sends_burst(life& l)
     co_return;
 }
 
+/// Keeps its strand busy without end, as it looks to others: something is always ready there.
+task<> keeps_busy(life& l)
+{
+    const waiting wait(l, "being busy");
+    for (int i = l.book().options().simulated ? 20 : 2000; i > 0 && l.book().is_acting(); --i) {
+        l.self.send(l.self.pid(), tick{});
+        co_await yield();
+        if (l.self.stopping() || l.self.mailbox_size() > 1000)
+            break;
+    }
+}
+
+task<> sends_to_itself(life& l)
+{
+    for (std::uint64_t i = l.random.below(32); i > 0; --i)
+        send_item(l, {l.self.pid()}, [&](auto&& item) { l.self.send(l.self.pid(), std::move(item)); });
+    co_return;
+}
+
 task<> sends_headers(life& l)
 {
     const auto to = l.anybody();
@@ -809,6 +832,22 @@ task<> asks_at_once(life& l)
             if (each && *each != answer_to(7))
                 l.book().blame("one of several asks got another answer");
     }
+}
+
+task<> asks_all(life& l)
+{
+    const auto limit = l.soon();
+    const waiting wait(l, "asks of all", limit);
+    const std::vector<pid> all{l.anybody().who, l.anybody().who, l.self.pid()};
+    for (const auto& each : co_await l.self.ask_all(all, question{9}, limit))
+        if (each && *each != answer_to(9))
+            l.book().blame("one of all asks got another answer");
+}
+
+task<> touches(life& l)
+{
+    const waiting wait(l, "touch", 3ms);
+    static_cast<void>(co_await as_result(l.self.ask(l.anybody().who, touch{}, 3ms)));
 }
 
 task<> asks_both(life& l)
@@ -1201,6 +1240,8 @@ struct operation {
 constexpr operation actor_operations[] = {
     {"send", sends},
     {"burst", sends_burst},
+    {"busy", keeps_busy},
+    {"send to itself", sends_to_itself},
     {"send with headers", sends_headers},
     {"send as", sends_as},
     {"send plainly", sends_plainly},
@@ -1209,6 +1250,8 @@ constexpr operation actor_operations[] = {
     {"ask of text", asks_long},
     {"ask in time", asks_in_time},
     {"asks at once", asks_at_once},
+    {"asks of all", asks_all},
+    {"touch", touches},
     {"two asks", asks_both},
     {"ask future", asks_future},
     {"use future", uses_future},
@@ -1459,8 +1502,23 @@ private:
     void publish() { engine_.events().publish(gossip{static_cast<int>(random_.below(3))}); }
     void subscribe()
     {
-        auto made = chance(2) ? engine_.events().subscribe<gossip>([](const gossip&) { throw injected(); })
-                              : engine_.subscribe<gossip>(anybody().who);
+        event_stream& events = engine_.events();
+        event_stream::subscription made;
+        switch (random_.below(4)) {
+        case 0:
+            made = events.subscribe<gossip>([](const gossip&) { throw injected(); });
+            break;
+        case 1:
+            made = events.subscribe<gossip>(
+                [](const gossip& event) { return event.depth == 1; }, [](const gossip&) {});
+            break;
+        case 2:
+            made = events.subscribe<gossip>(
+                engine_.get_executor(random_.below(engine_.size())), [](const gossip&) {});
+            break;
+        default:
+            made = engine_.subscribe<gossip>(anybody().who);
+        }
         // A few at a time: each of them is told of what the others bring about.
         event_stream::subscription old;
         const std::lock_guard lock(world_.mutex_);
@@ -1723,6 +1781,8 @@ engine_options world::engine_options()
     options.ask_timeout = 50ms;
     options.offload_queue = 1 + random_.below(8);
     options.offload_threads = 1 + random_.below(2);
+    if (random_.below(8) == 0)
+        options.turn.hog_limit = 1s;
     if (random_.below(3) == 0)
         options.guardian = one_for_one({.limit = 5, .within = 100ms});
     if (random_.below(3) == 0)

@@ -89,7 +89,7 @@ public:
     }
 
 private:
-    static std::size_t ring_slots(random_source& random) { return std::size_t{256} << random.below(3); }
+    static std::size_t ring_slots(random_source& random) { return std::size_t{2} << random.below(4); }
 
     std::vector<std::unique_ptr<asio::io_context>> contexts_;
     std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards_;
