@@ -943,7 +943,8 @@ task<> stops_children(life& l)
 task<> watches(life& l)
 {
     const pid target = l.anybody().who;
-    if (!target || target == l.self.pid())
+    // Beside the body a terminated may be in its hands, so that one more is asked for.
+    if (!l.in_body || !target || target == l.self.pid())
         co_return;
     l.me->watched.emplace(target, l.book().is_alive(target));
     l.self.watch(target);
@@ -952,7 +953,7 @@ task<> watches(life& l)
 
 task<> unwatches(life& l)
 {
-    if (l.me->watched.empty())
+    if (!l.in_body || l.me->watched.empty())
         co_return;
     const pid target = l.me->watched.begin()->first;
     l.me->watched.erase(target);
