@@ -372,6 +372,12 @@ void station::overflow_with(cell& to, extras_part& more, const admission& arrive
 
 void station::admit(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with)
 {
+    if (to.place() == place_ && is_to_be_born(to)) {
+        goes_on_after_birth([this, to, token, held = held_envelope(sent), with = std::move(with)]() mutable {
+            admit_here(to, held.release(), token, std::move(with));
+        });
+        return;
+    }
     if (to.node() != node_ || to.strand() == strand_ || !is_known(to.strand())) {
         admit_here(to, sent, token, std::move(with));
         return;

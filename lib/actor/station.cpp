@@ -381,8 +381,19 @@ void station::send_away(pid to, envelope* sent)
         bury(sent, to, to && to.node() != node_ ? errc::not_local : errc::no_such_actor);
     else if (to.strand() != strand_)
         send_parcel(to.strand(), pack(to.key(), sent));
+    else if (is_to_be_born(to))
+        goes_on_after_birth([this, to, held = held_envelope(sent)]() mutable { send(to, held.release()); });
     else
         bury(sent, to, errc::no_such_actor);
+}
+
+bool station::is_to_be_born(pid where) const noexcept
+{
+    const std::uint32_t slot = where.slot();
+    if (are_births_over_ || where.generation() % 2 == 0 || slot >= next_slot_.load(std::memory_order_relaxed))
+        return false;
+    return slot >= slots_ ||
+        chunks_[slot / chunk::cells]->generations[slot % chunk::cells] < where.generation();
 }
 
 namespace {

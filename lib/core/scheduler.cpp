@@ -233,7 +233,7 @@ private:
     /// Gives sockets and timers of the same context their share; a system call.
     std::size_t poll()
     {
-        polled_at_ = context_->now();
+        polled_at_ = context_->read_clock();  // the last turn may have been long
         is_looking_ = true;
         const std::size_t count = io_.poll();
         is_looking_ = false;

@@ -654,13 +654,13 @@ void strand_context::run_jobs()
 
 [[gnu::always_inline]] inline run_node* strand_context::pop_ready() noexcept
 {
-    if (has_birth() && (ready_ == nullptr || !birth_ran_)) [[unlikely]] {
-        birth_ran_ = true;
+    if (has_birth() && (ready_ == nullptr || births_ran_ < births_per_other)) [[unlikely]] {
+        ++births_ran_;
         return pop_birth();
     }
     run_node* node = ready_;
     if (node != nullptr) {
-        birth_ran_ = false;
+        births_ran_ = 0;
         ready_ = node->next;
         if (ready_ == nullptr)
             ready_tail_ = &ready_;
@@ -789,7 +789,10 @@ void strand_context::run_ready()
     units_left_ = units_per_round_;
     const int slice = std::min(throughput_, units_per_round_);
     run_node* node = nullptr;
-    if (hog_limit_ != 0) [[unlikely]] {
+    if (chooser_ != nullptr) [[unlikely]] {
+        while (units_left_ > 0 && has_ready_node())
+            run_single();
+    } else if (hog_limit_ != 0) [[unlikely]] {
         while (units_left_ > 0 && (node = pop_ready()) != nullptr)
             run_watched(*node);
     } else {

@@ -514,7 +514,7 @@ TEST_CASE("strand: a turn has a budget, and says that more is ready", "[core][st
     CHECK(strands.at(0).turn());
 
     CHECK(rounds > 100);
-    CHECK(rounds < 2000);
+    CHECK(rounds < 25'000);
 }
 
 TEST_CASE("strand: the last of the ready can be withdrawn, and others follow", "[core][strand]")

@@ -570,10 +570,31 @@ private:
     template <class Continue>
     bool goes_on_at(pid where, Continue go_on)
     {
-        if (where.node() != node_ || where.strand() == strand_ || !is_known(where.strand()))
+        if (where.node() != node_ || !is_known(where.strand()))
             return false;
+        if (where.strand() == strand_)
+            return is_to_be_born(where) && goes_on_after_birth([this, go_on] { go_on(*this); });
         station& theirs = *shared_.stations[where.strand()];
         theirs.home_.post([&theirs, go_on] { go_on(theirs); });
+        return true;
+    }
+
+    /// Has the pid been given away, and does the birth lie in the inbox? Of a pid whose birth has failed that
+    /// is thought once.
+    bool is_to_be_born(pid where) const noexcept;
+
+    /// Goes on when the births that lie in the inbox have taken place.
+    template <class Continue>
+    bool goes_on_after_birth(Continue go_on)
+    {
+        home_.post_behind_inbox([this, go_on = std::move(go_on)]() mutable {
+            struct births_over {
+                bool& flag;
+                explicit births_over(bool& what) noexcept : flag(what) { flag = true; }
+                ~births_over() { flag = false; }
+            } const over(are_births_over_);
+            go_on();
+        });
         return true;
     }
     void send_parcel(std::uint32_t strand, const parcel& packed);
@@ -624,6 +645,7 @@ private:
     std::function<void()> all_stopped_;
     std::unordered_map<const reply_waiter*, std::string> circles_;  // why their requests are refused
     bool destroying_ = false;
+    bool are_births_over_ = false;  // that lay in the inbox, for what goes on now
     bool frame_has_failed_ = false;
     std::mutex vacancies_mutex_;
     std::vector<pid> vacancies_;  // for the next who are born for another strand or thread

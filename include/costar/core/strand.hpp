@@ -260,7 +260,8 @@ public:
             make_ready(node);
     }
 
-    /// Queues a newly born coroutine of `root`. What is born and what is ready run in turns.
+    /// Queues a newly born coroutine of `root`. Up to `births_per_other` of what is born begin, then one of
+    /// what is ready runs: who gives birth must not be faster than what it bears.
     ///
     /// Order: behind `elder`, a sibling that has not begun either, if there is one. Else what a coroutine in
     /// its first run gives birth to comes first, so that trees of them stay shallow in memory, and all others
@@ -281,7 +282,8 @@ public:
         }
     }
 
-    static constexpr int births_in_a_row = 128;
+    static constexpr int births_in_a_row = 2048;
+    static constexpr int births_per_other = 8;
 
     /// Takes a node out that may be ready or fresh. Linear; for forced ends.
     void withdraw(run_node& node) noexcept;
@@ -348,6 +350,10 @@ public:
     /// Posts a function object; it runs inside a turn or is destroyed with the strand.
     template <class Function>
     void post(Function&& function);
+
+    /// Posts a function object behind what lies in the inbox, from inside a turn too.
+    template <class Function>
+    void post_behind_inbox(Function&& function);
 
     /// Sends to a sibling, from inside a turn. Where the ring is full the parcel waits for room in it, and so
     /// do the messages of the running root: it is parked. A stop and what has come to its time resume it all
@@ -589,7 +595,7 @@ private:
     run_node* births_ = nullptr;        // the oldest first
     run_node** births_tail_ = &births_;
     int young_ran_ = 0;              // of the young since one of the others began
-    bool birth_ran_ = false;         // last, so what is ready comes next
+    int births_ran_ = 0;             // since one of the ready did
     root_scope* newborn_ = nullptr;  // that began last
     run_node* ended_ = nullptr;
     scope* running_ = nullptr;
@@ -693,6 +699,12 @@ template <class Function>
 void strand_context::post(Function&& function)
 {
     post(make_job(std::forward<Function>(function)));
+}
+
+template <class Function>
+void strand_context::post_behind_inbox(Function&& function)
+{
+    inbox_.push(&make_job(std::forward<Function>(function)));
 }
 
 /// Makes a strand current on this thread for the length of a turn.
