@@ -187,7 +187,8 @@ std::uint64_t longest_wait(const kind& flood, const kind& other)
     tally few;
     std::uint64_t longest = 0;
     {
-        // A turn is the share of the strand before others on the context have theirs; a short one has few steps.
+        // A turn is the share of the strand before others on the context have theirs; a short one has few
+        // steps.
         engine on(io.get_executor(), {.turn = {.turn = 20us}, .dead_letter_lines = 0});
         for (int i = 0; i < 30; ++i)
             flood.begin(io, on, &many);
