@@ -246,6 +246,10 @@ task<> answers(context& self)
 /// Waits for one future after the other.
 struct futures {
     explicit futures(world& in) : in(in), answering(in.engine.spawn(answers)) {}
+    ~futures()
+    {
+        in.home().enter([this] { asked = {}; });  // a future is dropped on its strand
+    }
     auto begin(context& self)
     {
         if (!asked)
@@ -275,7 +279,11 @@ task<> produces(context&, costar::sink<int> out)
 }
 
 struct streams {
-    explicit streams(world&) {}
+    explicit streams(world& in) : in(in) {}
+    ~streams()
+    {
+        in.home().enter([this] { values = {}; });  // as a future
+    }
     auto begin(context& self)
     {
         if (!values.producer()) {
@@ -287,6 +295,7 @@ struct streams {
     int value(std::optional<int> got) { return got.value(); }
     void feed(int) {}
 
+    world& in;
     costar::stream<int> values;
     pid reader;
 };
