@@ -52,8 +52,9 @@ const hook_actions parking::held::actions{
 
 parking::~parking()
 {
-    while (!records_.empty())
-        let_go(*records_.begin()->second);
+    for (const auto& [root, each] : records_)  // the roots may be gone
+        while (each->first != nullptr)
+            delete each->first;
     for (block_queue<entry>& queue : queues_)
         for (; !queue.empty(); queue.pop())
             if (record* who = queue.front().who; --who->rings == 0)
