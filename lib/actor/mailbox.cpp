@@ -302,12 +302,11 @@ void station::put(cell& to, extras_part& more, envelope* sent) noexcept
 {
     more.order.insert(to, sent);
     home_.message_queued(to);
-    if (!more.chain.empty()) {
-        const std::string_view type = sent->type->name();
-        for (const auto& each : more.chain)
-            each->posted(static_cast<context&>(to), type, to.queued());
-    }
+    const std::string_view type = sent->type->name();
     has_come(to, more, sent);
+    // Last: what middleware sends may drive the message out again.
+    for (const auto& each : more.chain)
+        each->posted(static_cast<context&>(to), type, to.queued());
 }
 
 /// Wakes the actor when it waits for this message, which stays where it is until the actor runs.
