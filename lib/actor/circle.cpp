@@ -106,12 +106,13 @@ void station::suspect_requests(cell& self) noexcept
 bool station::is_descendant(cell& ancestor, pid who) const noexcept
 {
     for (int generations = 0; generations < 64 && who.place() == place_; ++generations) {
-        const cell& at = *chunks_[who.slot() / chunk::cells]->at(who.slot() % chunk::cells);
-        if (at.parent == cell::nobody)
+        auto& self = const_cast<station&>(*this);
+        const cell* at = self.find(who);  // it may have ended since it asked
+        if (at == nullptr || at->parent == cell::nobody)
             return false;
-        if (at.parent_strand == strand_ && at.parent == ancestor.slot)
+        if (at->parent_strand == strand_ && at->parent == ancestor.slot)
             return true;
-        who = const_cast<station*>(this)->parent_of(at);
+        who = self.parent_of(*at);
     }
     const rare_part* rare = ancestor.rare();
     return rare != nullptr &&
