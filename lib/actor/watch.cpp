@@ -14,7 +14,10 @@ void station::watch(cell& self, pid target)
 {
     if (target == pid_of(self))
         return;  // nobody hears of their own end
-    if (self.rare_part_made().watched.insert(target))
+    rare_part& rare = self.rare_part_made();
+    if (rare.extras != nullptr && rare.extras->order.has_news_of(self, target))
+        return;  // they wait in the mailbox
+    if (rare.watched.insert(target))
         add_watcher(target, {pid_of(self), false});
 }
 

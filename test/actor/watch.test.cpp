@@ -372,3 +372,23 @@ TEST_CASE("watch: news that wait are not told twice", "[actor][watch]")
     CHECK(heard == std::vector{terminated{first, errc::actor_stopped}});
     CHECK(sim.engine().figures().dead_letters == 0);
 }
+
+TEST_CASE("watch: who watches again with the news at hand hears them once", "[actor][watch]")
+{
+    std::vector<terminated> heard;
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const auto watcher = [](context& self, std::uint32_t strand, std::vector<terminated>* heard) -> task<> {
+        const pid brief = self.spawn(on(strand), [](context&) -> task<> { co_return; });
+        self.watch(brief);
+        co_await sleep_for(1ms);  // the news are there now
+        self.watch(brief);        // and are received before another strand could answer
+        while (auto message = co_await self.receive())
+            message.match([&](terminated& m) { heard->push_back(m); });
+    };
+    sim.engine().spawn(on(0), watcher, strand, &heard);
+
+    sim.advance(1s);
+
+    CHECK(heard.size() == 1);
+}
