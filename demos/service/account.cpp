@@ -31,20 +31,13 @@ void audience::remove(costar::pid who)
     std::erase_if(watchers_, [who](const watcher& each) { return each.who == who; });
 }
 
-void audience::note(costar::context& self, std::int64_t balance)
+void audience::note(std::int64_t balance)
 {
-    if (changes_.size() == behind_max) {
-        constexpr std::size_t forgotten = behind_max / 2;
-        first_ += forgotten;
-        changes_.erase(changes_.begin(), changes_.begin() + forgotten);
-        std::erase_if(watchers_, [&](const watcher& each) {
-            if (each.next >= first_)
-                return false;
-            self.send(each.who, too_slow{});
-            return true;
-        });
-    }
     changes_.push_back(balance);
+    if (changes_.size() <= behind_max)
+        return;
+    changes_.pop_front();
+    ++first_;
 }
 
 bool audience::tell_some(costar::context& self)
@@ -54,6 +47,8 @@ bool audience::tell_some(costar::context& self)
         if (turn_ >= watchers_.size())
             turn_ = 0;
         watcher& told = watchers_[turn_];
+        if (told.next < first_)
+            told.next = end() - 1;
         for (; told.next != end(); ++told.next, --left) {
             if (left == 0)
                 return false;
@@ -160,7 +155,7 @@ void account::operator()(costar::context& self, go_on)
 void account::written_down(costar::context& self, std::int64_t before)
 {
     if (kept_->book.balance() != before && kept_->is_watched()) {
-        kept_->watchers->note(self, kept_->book.balance());
+        kept_->watchers->note(kept_->book.balance());
         tell_watchers(self);
     }
     crash_if_due(self);

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -54,17 +55,14 @@ struct read_balance {
     using reply = std::int64_t;
 };
 
-/// From now on the sender gets `balance_changed`, first with the balance of now, until it sends `unwatch` or
-/// gets `too_slow`.
+/// From now on the sender gets `balance_changed`, first with the balance of now, until it sends `unwatch`.
+/// Where changes come faster than all can be told of them, some are left out, never the newest.
 struct watch {};
 struct unwatch {};
 
 struct balance_changed {
     std::int64_t balance;
 };
-
-/// The sender is no watcher any more: it was too many changes behind.
-struct too_slow {};
 
 /// Makes the account crash: at once, or later, when it has written its next step down and not yet answered.
 struct crash {
@@ -81,15 +79,17 @@ struct go_on {};
 /// Those who watch an account, and the changes that not all of them have been told.
 ///
 /// A change goes to a batch of watchers at a time, for each of them costs a system call or two: what else the
-/// strand has to do comes in between.
+/// strand has to do comes in between. So many watchers and fast changes are more than can be told; then each
+/// gets the newest balance whenever its turn comes.
 class audience {
 public:
     bool empty() const noexcept { return watchers_.empty(); }
     void add(costar::pid who) { watchers_.push_back({who, end()}); }
     void remove(costar::pid who);
 
-    /// A change that is going to be told. Who is `behind_max` changes behind is told that it is too slow.
-    void note(costar::context& self, std::int64_t balance);
+    /// A change that is going to be told. Who is more than `behind_max` changes behind misses all but the
+    /// newest.
+    void note(std::int64_t balance);
 
     /// Tells a batch. True when everybody has been told everything.
     bool tell_some(costar::context& self);
@@ -97,7 +97,7 @@ public:
     bool is_being_told = false;
 
     static constexpr std::size_t batch = 64;
-    static constexpr std::size_t behind_max = 4096;
+    static constexpr std::size_t behind_max = 64;
 
 private:
     struct watcher {
@@ -108,7 +108,7 @@ private:
     std::uint64_t end() const noexcept { return first_ + changes_.size(); }
 
     std::vector<watcher> watchers_;
-    std::vector<std::int64_t> changes_;
+    std::deque<std::int64_t> changes_;
     std::uint64_t first_ = 0;  // the number of the first of changes_
     std::size_t turn_ = 0;
 };

@@ -41,6 +41,7 @@ using costar::with_timeout;
 namespace {
 
 constexpr std::size_t bytes_at_a_time = 4096;
+constexpr auto last_calls = 1s;
 
 /// What to do with the connection after a request.
 enum class next {
@@ -64,8 +65,22 @@ private:
 struct connection {
     socket client;
     beast::flat_buffer buffer{};
-    clock::time_point arrived = clock::now();  ///< when the last bytes did
+    clock::time_point arrived = clock::now();                ///< when the last bytes did
+    clock::time_point last_call = clock::time_point::max();  ///< until then what has arrived is answered
 };
+
+/// Has this connection had its last request? Once the service stops, what has arrived still counts, but a
+/// client that goes on sending does not keep it.
+bool is_last(costar::context& self, connection& open)
+{
+    if (!self.stopping())
+        return false;
+    if (open.last_call == clock::time_point::max())
+        open.last_call = clock::now() + last_calls;
+    boost::system::error_code failure;
+    const bool has_more = open.buffer.size() != 0 || open.client.available(failure) != 0;
+    return !has_more || clock::now() > open.last_call;
+}
 
 /// How long ago the last bytes reached the kernel, which counts it in ticks of some milliseconds.
 clock::duration age_of_bytes(socket& client) noexcept
@@ -175,7 +190,7 @@ costar::task<next> exchange(
         co_return next::watch;
     response answered = co_await answer_request(self, bank, asked, reader.idempotency_key());
     answered.version(asked.version());
-    co_return co_await finish(self, bank, open, answered, reader.keep_alive() && !self.stopping(),
+    co_return co_await finish(self, bank, open, answered, reader.keep_alive() && !is_last(self, open),
         asked.method() != http::verb::head);
 }
 

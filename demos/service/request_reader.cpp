@@ -219,7 +219,8 @@ void request_reader::on_field_impl(
         expects_continue_ = message_.version() >= 11 && beast::iequals(value, "100-continue");
         break;
     case http::field::origin:
-        origin_ = origin_.empty() ? view_of(value) : "more than one";
+        ++origins_;
+        origin_ = view_of(value);
         break;
     case http::field::connection:
     case http::field::upgrade:
@@ -243,7 +244,7 @@ void request_reader::on_header_impl(error_code& failure)
     if (!refused_ && keys_ != 0 && (keys_ > 1 || key_.empty()))
         refuse(
             http::status::bad_request, "an Idempotency-Key has 1 to 64 characters, and there is one at most");
-    if (!refused_ && !origin_.empty() && !is_origin_of(origin_, host_))
+    if (!refused_ && origins_ != 0 && (origins_ > 1 || !is_origin_of(origin_, host_)))
         refuse(http::status::forbidden, "pages of another origin may not do that");
     if (refused_)
         failure = http::error::bad_field;

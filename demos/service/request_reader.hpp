@@ -94,6 +94,7 @@ private:
     std::uint64_t header_bytes_ = 0;
     std::uint64_t body_bytes_ = 0;
     std::uint16_t hosts_ = 0;
+    std::uint16_t origins_ = 0;
     std::uint16_t keys_ = 0;
     bool has_empty_line_ = false;
     bool has_codings_ = false;

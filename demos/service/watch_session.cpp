@@ -166,14 +166,12 @@ costar::task<websocket::close_code> push_changes(costar::context& self, costar::
 {
     const watching as_long_as_this_lives(self, watched);
     try {
-        for (bool is_too_slow = false; !is_too_slow;) {
+        while (open->balances.size() <= waiting_max) {
             auto message = co_await self.receive();
             if (!message || message.is<costar::terminated>())
                 co_return websocket::close_code::going_away;
-            message.match([&](const balance_changed& changed) { open->balances.push_back(changed.balance); },
-                [&](too_slow) { is_too_slow = true; });
-            is_too_slow |= open->balances.size() > waiting_max;
-            if (!open->is_writing && !is_too_slow) {
+            message.match([&](const balance_changed& changed) { open->balances.push_back(changed.balance); });
+            if (!open->is_writing && open->balances.size() <= waiting_max) {
                 open->is_writing = true;
                 self.spawn_task(write_balances(self, open, limits.answer_limit));
             }
