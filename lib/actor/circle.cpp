@@ -239,7 +239,7 @@ void station::take_back(pid from, std::uint64_t token) noexcept
         if (each->reply != token)
             continue;
         holder->unlink(each, before);
-        home_.message_taken(*holder);
+        holder->count_taken(*each);
         if (extras_part* more = holder->extras()) {
             has_taken(*holder, each);
             more->forget(each);

@@ -84,6 +84,8 @@ void receive_awaiter::pass_over() noexcept
 message receive_awaiter::take_nothing()
 {
     self_.wanted = nullptr;
+    if (self_.cold == nullptr && self_.stop_requested && !self_.receive_cancelled) [[likely]]
+        return message::none_at_end();
     if (extras_part* more = self_.extras())
         more->order.due = nullptr;
     const bool cancelled = self_.receive_cancelled;

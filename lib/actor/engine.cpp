@@ -82,9 +82,13 @@ engine::~engine()
     if (strands_->is_owned() &&
         !gave_up_.load(
             std::memory_order_relaxed)) {  // even with no actor alive: some may be on their way to be born
-        const shutdown_report report = shutdown(shutdown_timeout_);
-        for (const std::string& name : report.left)
-            log(log_level::warning, fmt::format("actor {} had not ended when its engine did", name));
+        try {
+            const shutdown_report report = shutdown(shutdown_timeout_);
+            for (const std::string& name : report.left)
+                log(log_level::warning, fmt::format("actor {} had not ended when its engine did", name));
+        } catch (const std::bad_alloc&) {
+            // Its actors are destroyed below as they are.
+        }
     }
     offload_->close();  // while strands with threads of their own still run, for functions that ask them
     shared_.closing.store(true, std::memory_order_relaxed);
@@ -96,13 +100,13 @@ engine::~engine()
     strands_.reset();
 }
 
-station* engine::here() const noexcept
+/// Null for a strand of another engine.
+station* engine::station_of(strand_context& current) const noexcept
 {
-    strand_context* current = strand_context::current();
-    if (current == nullptr || current->index() >= shared_.stations.size())
+    if (current.index() >= shared_.stations.size())
         return nullptr;
-    station* post = shared_.stations[current->index()];
-    return &post->home() == current ? post : nullptr;
+    station* post = shared_.stations[current.index()];
+    return &post->home() == &current ? post : nullptr;
 }
 
 void engine::send_from_outside(pid to, envelope* sent)

@@ -11,8 +11,6 @@ namespace costar {
 
 namespace {
 
-constexpr std::uintptr_t boxed = 1;
-
 /// A new envelope with what `construct` makes in it.
 template <class Construct>
 held_envelope fill(const message_type& type, Construct construct)
@@ -74,30 +72,11 @@ parcel pack(std::uint64_t to, envelope* sent) noexcept
         std::memcpy(body->value, sent->body(), sent->type->bytes);
         sent->discard();
     } else {
-        packed.kind = reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(sent->type) | boxed);
+        packed.kind =
+            reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(sent->type) | boxed_parcel);
         std::memcpy(packed.body, &sent, sizeof sent);
     }
     return packed;
-}
-
-envelope* unpack(const parcel& arrived)
-{
-    if ((reinterpret_cast<std::uintptr_t>(arrived.kind) & boxed) != 0) {
-        envelope* sent = nullptr;
-        std::memcpy(&sent, arrived.body, sizeof sent);
-        return sent;
-    }
-    const auto* type = static_cast<const message_type*>(arrived.kind);
-    const auto* body = std::launder(reinterpret_cast<const inline_body*>(arrived.body));
-    static_assert(sizeof(envelope) % 16 == 0 && sizeof body->value == 16,
-        "every small message has a block of one size");
-    envelope* made = envelope::allocate(sizeof body->value);
-    made->type = type;
-    made->sender = body->sender;
-    made->reply = body->reply;
-    made->deadline = body->deadline;
-    std::memcpy(made->body(), body->value, sizeof body->value);
-    return made;
 }
 
 }  // namespace costar

@@ -2,6 +2,7 @@
 
 #include <costar/actor/event_stream.hpp>
 
+#include <costar/actor/station.hpp>
 #include <costar/core/hash.hpp>
 #include <costar/core/log.hpp>
 
@@ -187,10 +188,9 @@ public:
                     continue;
                 try {
                     called->receiver(event);
-                } catch (const std::exception& thrown) {  // it has happened; the teller cannot help it
-                    log(log_level::error, std::string("a subscriber of events threw: ") + thrown.what());
-                } catch (...) {
-                    log(log_level::error, "a subscriber of events threw an exception of unknown type");
+                } catch (...) {  // it has happened; the teller cannot help it
+                    log(log_level::error,
+                        "a subscriber of events threw: " + text_of(std::current_exception()));
                 }
             }
         }

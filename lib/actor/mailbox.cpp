@@ -30,7 +30,7 @@ struct admission_body {
 };
 static_assert(sizeof(admission_body) <= sizeof(parcel::body));
 
-/// These are let in however full it is: a stop must not be refused.
+/// These are let in however full it is: a stop must not be refused. A pill stands behind who waits outside.
 bool is_exempt(const mailbox_order& order, const envelope& sent) noexcept
 {
     return sent.type == &type_of<poison_pill> || order.level_of(sent) == mailbox_order::control;
@@ -41,7 +41,8 @@ void drop_expired(station& post, extras_part& more) noexcept
 {
     while (!more.waiting.empty()) {
         const admission first = more.waiting.front();
-        if (first.token != 0 || first.sent->deadline == 0 || first.sent->deadline > post.home().now())
+        const std::uint64_t deadline = first.sent->unmarked_deadline();
+        if (first.token != 0 || deadline == 0 || deadline > post.home().now())
             break;
         more.waiting.pop_front();
         more.forget(first.sent);
@@ -245,7 +246,7 @@ void mailbox_order::forget_if(cell& self, Continues&& goes_on, Predicate&& is_me
         envelope* const next = each->next;
         if (each != due && is_meant(*each)) {
             unlink(self, each, before);
-            self.home().message_taken(self);
+            self.count_taken(*each);
             each->discard();
         } else {
             before = each;
@@ -286,8 +287,19 @@ void station::deliver_specially(cell& to, envelope* sent) noexcept
 bool station::let_in(cell& to, const admission& arrived) noexcept
 {
     extras_part& more = *to.extras();
-    if (more.is_intercepted && shared_.interceptor->take(*this, to, arrived.sent))
+    if (more.is_intercepted) {
+        const bool is_borne = arrived.sent->is_borne();
+        arrived.sent->unmark_borne();
+        if (shared_.interceptor->take(*this, to, arrived.sent))
+            return true;
+        if (is_borne)
+            arrived.sent->mark_borne();
+    }
+    if (!more.waiting.empty() && arrived.sent->type == &type_of<poison_pill>) {
+        if (!more.waiting.insert(arrived))
+            arrived.sent->discard();  // one that nobody waits for stands there already
         return true;
+    }
     // Who waits already comes first.
     const bool is_free = more.has_room(to.queued()) && more.waiting.empty();
     if (!is_free && !is_exempt(more.order, *arrived.sent)) {
@@ -304,6 +316,8 @@ void station::put(cell& to, extras_part& more, envelope* sent) noexcept
     home_.message_queued(to);
     const std::string_view type = sent->type->name();
     has_come(to, more, sent);
+    if (sent->is_borne())
+        home_.message_borne(to);
     // Last: what middleware sends may drive the message out again.
     for (const auto& each : more.chain)
         each->posted(static_cast<context&>(to), type, to.queued());
@@ -359,7 +373,7 @@ void station::overflow_with(cell& to, extras_part& more, const admission& arrive
         break;
     case overflow::drop_oldest:
         if (envelope* oldest = more.order.take_oldest(to)) {
-            home_.message_taken(to);
+            to.count_taken(*oldest);
             drop(oldest);
         }
         put(to, more, arrived.sent);
@@ -398,13 +412,24 @@ void station::admit_here(pid to, envelope* sent, std::uint64_t token, std::uniqu
             fail(token, reason);
         return;
     }
-    if (with != nullptr)
-        receiver->extras_made().with.emplace(sent, std::move(*with));
+    if (with != nullptr) {
+        try {
+            receiver->extras_made().with.emplace(sent, std::move(*with));
+        } catch (const std::bad_alloc&) {
+            bury(sent, to, errc::mailbox_full);
+            if (token != 0)
+                fail(token, errc::mailbox_full);
+            return;
+        }
+    }
     bool is_in = true;
-    if (receiver->has_extras)
+    if (receiver->has_extras) {
         is_in = let_in(*receiver, {sent, token});
-    else
+    } else {
         deliver(*receiver, sent);
+        if (sent->is_borne())
+            home_.message_borne(*receiver);
+    }
     if (is_in && token != 0)
         answer(token, std::monostate{});
 }
@@ -419,6 +444,7 @@ void station::receive_unclaimed(parcel& arrived)
         return;
     }
     const auto* body = std::launder(reinterpret_cast<const admission_body*>(arrived.body));
+    body->sent->mark_borne();
     admit_here(pid(place_, body->key), body->sent, body->token, std::unique_ptr<headers>(body->with));
 }
 
@@ -817,7 +843,7 @@ void station::bury_stash(cell& self, extras_part& more, errc reason) noexcept
     while (!more.waiting.empty()) {
         const admission left = more.waiting.front();
         more.waiting.pop_front();
-        bury(left.sent, pid_of(self), reason);
+        drop_unhandled(left.sent, pid_of(self), reason);
         if (left.token != 0)
             fail(left.token, reason);
     }

@@ -195,7 +195,11 @@ void offload_work::call() noexcept
 
 void offload_work::give_up() noexcept
 {
-    failure_ = std::make_exception_ptr(error(errc::cancelled));
+    try {
+        failure_ = std::make_exception_ptr(error(errc::cancelled));
+    } catch (const std::bad_alloc&) {
+        failure_ = std::current_exception();
+    }
 }
 
 void offload_work::come_home() noexcept

@@ -175,9 +175,10 @@ private:
             remove(routees_.back()->who);
         try {
             grow(size);
-        } catch (const std::exception& thrown) {
+        } catch (const std::exception&) {
             log(log_level::warning,
-                fmt::format("router {}: a routee could not be spawned: {}", self_.name(), thrown.what()));
+                fmt::format("router {}: a routee could not be spawned: {}", self_.name(),
+                    text_of(std::current_exception())));
         }
     }
 

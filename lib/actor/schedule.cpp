@@ -23,6 +23,9 @@ constexpr std::chrono::seconds late_max = 1min;
 
 constexpr std::uint64_t missed_by_cron_max = 1000;
 
+/// How many missed ones are sent at a time, so that others have their turn in between.
+constexpr std::uint64_t missed_at_once_max = 64;
+
 /// The times of a cron expression, and where a schedule stands in them.
 struct timetable {
     static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
@@ -287,8 +290,11 @@ void schedule_book::tick_again(schedule_entry& due)
         return;
     }
     const std::uint64_t now = home().now();
-    // All but the last of the ticks that are due were missed.
-    const std::uint64_t missed = (std::max(now, due.due) - due.due) / due.interval;
+    // All but the last of the ticks that are due were missed. Where each is sent, but not all at once, the
+    // next ones are due already.
+    std::uint64_t missed = (std::max(now, due.due) - due.due) / due.interval;
+    if (due.missed == missed::all)
+        missed = std::min(missed, missed_at_once_max);
     const std::uint64_t last = due.due + missed * due.interval;
     home().arm(due, deadline_after(last, std::chrono::nanoseconds(due.interval)));
     const std::uint32_t generation = due.generation;

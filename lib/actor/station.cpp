@@ -23,7 +23,8 @@ std::string text_of(const std::exception_ptr& failure)
     try {
         std::rethrow_exception(failure);
     } catch (const std::exception& thrown) {
-        return thrown.what();
+        const char* text = thrown.what();
+        return text != nullptr ? text : "an exception without a text";
     } catch (...) {
         return "an exception of unknown type";
     }
@@ -91,8 +92,12 @@ pid station::reserve() noexcept
 
 void station::give_back(pid reserved) noexcept
 {
-    const std::lock_guard lock(vacancies_mutex_);
-    vacancies_.push_back(reserved);
+    try {
+        const std::lock_guard lock(vacancies_mutex_);
+        vacancies_.push_back(reserved);
+    } catch (const std::bad_alloc&) {
+        // The slot is not used again.
+    }
 }
 
 cell* station::open_or_give_up(pid reserved, pid parent, registry::entry* name) noexcept
@@ -141,10 +146,15 @@ void station::release(cell& ended) noexcept
     static_cast<context&>(ended).~context();
     if (next.generation() > shared_.last_generation)
         return;  // all pids of this slot are used up
-    if (from_afar)
+    if (from_afar) {
         give_back(next);
-    else
+        return;
+    }
+    try {
         free_slots_.push_back(slot);
+    } catch (const std::bad_alloc&) {
+        // It is not used again.
+    }
 }
 
 /// Answers the sibling that was born before, null when there is none on this strand.
@@ -413,29 +423,30 @@ std::shared_ptr<const lost_message> kept_of(envelope& lost) noexcept
 
 }  // namespace
 
+void station::tell_of_dead_letter(envelope& lost, pid to, errc reason)
+{
+    shared_.letters.note(home_.now(), [&] {
+        return fmt::format("dead letter {} to {} from {}: {}", lost.type->name(), to,
+            lost.sender ? lost.sender.to_string() : "outside", make_error_code(reason).message());
+    });
+    // That the news of a dead letter is one itself is not told: its receiver would be told without end.
+    if (shared_.events.has_subscribers<dead_letter>() && lost.type != &type_of<dead_letter>)
+        shared_.events.publish(dead_letter{to, lost.sender, reason, lost.type->name(), kept_of(lost)});
+}
+
 void station::bury(envelope* lost, pid to, errc reason) noexcept
 {
     if (!destroying_) {
         figures_.dead_letters.add(1);
-        shared_.letters.note(home_.now(), [&] {
-            return fmt::format("dead letter {} to {} from {}: {}", lost->type->name(), to,
-                lost->sender ? lost->sender.to_string() : "outside", make_error_code(reason).message());
-        });
-        // That the news of a dead letter is one itself is not told: its receiver would be told without end.
-        if (shared_.events.has_subscribers<dead_letter>() && lost->type != &type_of<dead_letter>)
-            shared_.events.publish(dead_letter{to, lost->sender, reason, lost->type->name(), kept_of(*lost)});
+        try {
+            tell_of_dead_letter(*lost, to, reason);
+        } catch (const std::bad_alloc&) {
+            // It is counted.
+        }
     }
     if (const std::uint64_t token = std::exchange(lost->reply, 0))
         fail(token, reason);
     lost->discard();
-}
-
-[[gnu::noinline]] void station::deliver_borne(cell& to, envelope* sent) noexcept
-{
-    const std::uint32_t queued = to.queued();
-    deliver_specially(to, sent);
-    if (to.queued() > queued)  // it was neither refused nor dropped
-        home_.message_borne(to);
 }
 
 void station::receive(parcel& arrived)
@@ -445,11 +456,12 @@ void station::receive(parcel& arrived)
         const auto generation = static_cast<std::uint32_t>(arrived.to >> 32);
         envelope* sent = unpack(arrived);
         if (cell* receiver = find(slot, generation)) [[likely]] {
+            sent->mark_borne();
             if (!receiver->has_extras) [[likely]] {
                 deliver(*receiver, sent);
                 home_.message_borne(*receiver);
             } else {
-                deliver_borne(*receiver, sent);
+                deliver_specially(*receiver, sent);
             }
         } else
             bury(sent, {shared_.node, static_cast<std::uint16_t>(home_.index()), slot, generation},
@@ -756,19 +768,25 @@ void station::drop_mailbox(cell& self, errc reason) noexcept
     const pid id = pid_of(self);
     while (envelope* left = self.first) {
         self.first = left->next;
-        if (left->type == &type_of<poison_pill>) {
-            if (const std::uint64_t token = std::exchange(left->reply, 0))
-                answer(token, std::monostate{});
-            left->discard();
-        } else if (left->type == &type_of<terminated> || left->type == &type_of<receive_timeout>) {
-            left->discard();  // it was meant for this actor alone, and from nobody
-        } else {
-            bury(left, id, reason);
-        }
+        drop_unhandled(left, id, reason);
     }
     self.last = nullptr;
     if (extras_part* more = self.extras())
         bury_stash(self, *more, reason);
+}
+
+/// What an actor leaves behind that ends.
+void station::drop_unhandled(envelope* left, pid id, errc reason) noexcept
+{
+    if (left->type == &type_of<poison_pill>) {
+        if (const std::uint64_t token = std::exchange(left->reply, 0))
+            answer(token, std::monostate{});
+        left->discard();
+    } else if (left->type == &type_of<terminated> || left->type == &type_of<receive_timeout>) {
+        left->discard();  // it was meant for this actor alone, and from nobody
+    } else {
+        bury(left, id, reason);
+    }
 }
 
 void station::terminate(cell& self) noexcept

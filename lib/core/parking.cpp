@@ -48,10 +48,22 @@ private:
 
 const hook_actions parking::held::actions{
     .cancel = [](cancel_hook& hook) noexcept { release(&static_cast<held&>(hook)); },
-    .describe = [](const cancel_hook&) { return std::string("room in a ring that it has filled"); }};
+    .describe = [](const cancel_hook&) { return std::string("room in a queue that it has filled"); }};
+
+parking::parking(strand_context& home, std::size_t rings)
+    : home_(home),
+      pause_{{.fire =
+                     [](timer_node* fired) {
+                         parking& self = *static_cast<pause_timer*>(fired)->whose;
+                         self.room_made(self.queues_.size() - 1, self.pauses_++);
+                     }},
+          this},
+      queues_(rings + 1)
+{}
 
 parking::~parking()
 {
+    home_.disarm(pause_);
     for (const auto& [root, each] : records_)  // the roots may be gone
         while (each->first != nullptr)
             delete each->first;
@@ -88,7 +100,7 @@ void parking::park(root_scope& root, std::size_t ring, std::uint64_t until) noex
         who = &find_or_make(root);
         queue.push({who, until});
         ++who->rings;
-        root.parked_ = true;
+        root.set_parked(true);
     } catch (const std::bad_alloc&) {
         // It goes on; what it has sent waits in the spill as it does anyway.
         if (who != nullptr && who->rings == 0) {
@@ -96,6 +108,13 @@ void parking::park(root_scope& root, std::size_t ring, std::uint64_t until) noex
             delete who;
         }
     }
+}
+
+void parking::pause(root_scope& root) noexcept
+{
+    park(root, queues_.size() - 1, pauses_);
+    if (!pause_.armed())
+        home_.arm(pause_, home_.now() + pause_length);
 }
 
 bool parking::hold(run_node& node, bool is_message_or_yield) noexcept
@@ -128,7 +147,7 @@ void parking::release(record& ended) noexcept
     if (ended.root == nullptr)
         return;
     records_.erase(ended.root);
-    ended.root->parked_ = false;
+    ended.root->set_parked(false);
     while (ended.first != nullptr)
         held::release(ended.first);
     if (records_.empty())
@@ -141,7 +160,7 @@ void parking::let_go(record& ended) noexcept
     while (ended.first != nullptr)
         delete ended.first;
     records_.erase(ended.root);
-    ended.root->parked_ = false;
+    ended.root->set_parked(false);
     ended.root = nullptr;
 }
 

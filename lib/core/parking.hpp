@@ -27,8 +27,11 @@ class parking {
 public:
     static constexpr std::uint32_t free_runs = 16;
 
+    /// How long a root waits that has sent to a strand which tells nothing of its room, at most.
+    static constexpr std::uint64_t pause_length = 1'000'000;  // nanoseconds
+
     /// For a strand with that many rings.
-    explicit parking(std::size_t rings) : queues_(rings) {}
+    parking(strand_context& home, std::size_t rings);
     parking(const parking&) = delete;
     parking& operator=(const parking&) = delete;
     ~parking();
@@ -40,6 +43,11 @@ public:
     ///
     /// Errors: where there is no memory the root is not held back.
     void park(root_scope& root, std::size_t ring, std::uint64_t until) noexcept;
+
+    /// Parks a root for up to `pause_length`.
+    ///
+    /// Errors: as `park`.
+    void pause(root_scope& root) noexcept;
 
     /// Takes the node of a parked root when it has to wait; false when it runs.
     ///
@@ -64,7 +72,7 @@ private:
     /// A root that is parked, or a memory of one that has ended.
     struct record {
         root_scope* root;
-        std::uint32_t rings = 0;  // whose room it waits for
+        std::uint32_t rings = 0;  // whose room it waits for; a pause is one
         std::uint32_t runs_left = free_runs;
         held* first = nullptr;
         held* last = nullptr;
@@ -81,8 +89,16 @@ private:
     void release(record& ended) noexcept;
     void let_go(record& ended) noexcept;
 
+    /// Ends all pauses.
+    struct pause_timer : timer_node {
+        parking* whose;
+    };
+
+    strand_context& home_;
+    pause_timer pause_;
+    std::uint64_t pauses_ = 1;  // that have begun, with the next one
     std::unordered_map<const root_scope*, record*> records_;
-    std::vector<block_queue<entry>> queues_;
+    std::vector<block_queue<entry>> queues_;  // of each ring; the last of those that pause
     std::unordered_set<const run_node*> due_;
 };
 

@@ -103,7 +103,7 @@ arena_owner::~arena_owner()
     arena_depot::instance().retire(*arena_);
 }
 
-arena& arena::adopt_thread_arena() noexcept
+arena& arena::adopt_thread_arena()
 {
     static constinit thread_local bool is_gone = false;
 

@@ -180,8 +180,10 @@ public:
     /// clock, so that it costs nothing while it is short.
     void has_entered(std::uint64_t now) noexcept override
     {
-        if (is_looking_ && now - polled_at_ >= look_length)
+        if (is_looking_ && now - polled_at_ >= look_length) {
+            is_looking_ = false;
             io_.stop();
+        }
     }
 
     void start() override
@@ -236,8 +238,7 @@ private:
         polled_at_ = context_->read_clock();  // the last turn may have been long
         is_looking_ = true;
         const std::size_t count = io_.poll();
-        is_looking_ = false;
-        if (io_.stopped()) [[unlikely]]
+        if (!std::exchange(is_looking_, false)) [[unlikely]]
             io_.restart();
         return count;
     }
@@ -313,7 +314,7 @@ private:
     asio::steady_timer timer_;
     std::uint64_t armed_for_ = UINT64_MAX;
     std::uint64_t polled_at_ = 0;
-    bool is_looking_ = false;
+    bool is_looking_ = false;  // at the sockets, and has not ended that
     int vain_spins_ = 0;
     int skipped_ = 0;
     std::thread thread_;
@@ -456,7 +457,7 @@ private:
 /// A strand that gets its turns from whoever holds it: a simulation.
 class scheduler::manual_driver final : public driver {
 public:
-    explicit manual_driver(std::unique_ptr<strand_context> context) noexcept : driver(std::move(context)) {}
+    explicit manual_driver(std::unique_ptr<strand_context> context) : driver(std::move(context)) {}
 
     void kick() noexcept override {}
     bool may_enter() const noexcept override { return false; }
@@ -507,6 +508,8 @@ scheduler::~scheduler()
 
 std::unique_ptr<strand_context> scheduler::make_context(const scheduler_options& options)
 {
+    if (options.turn.ring_slots > turn_options::ring_slots_max)
+        throw std::invalid_argument("turn_options::ring_slots is more than 2^24");
     return std::make_unique<strand_context>(static_cast<std::uint32_t>(contexts_.size()), options.turn,
         options.clock != nullptr ? *options.clock : real_clock_);
 }
@@ -514,6 +517,7 @@ std::unique_ptr<strand_context> scheduler::make_context(const scheduler_options&
 void scheduler::add(std::unique_ptr<driver> made)
 {
     contexts_.push_back(&made->machine());
+    drivers_.reserve(drivers_.size() + 1);
     drivers_.emplace_back(made.release());
 }
 

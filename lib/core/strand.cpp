@@ -45,23 +45,11 @@ void leave(chute& queue) noexcept
 /// Marks a parcel behind which another era begins: the number in `parcel::to`.
 constexpr const void* era_parcel = &own_kinds[1];
 
-/// A new era begins when a thread sends to a strand for the first time, and when it ends. What a thread sends
-/// in one era comes before whatever any thread sends in a later one, so what happened before a thread was
-/// started or after it was joined stays in its order.
-///
-/// Written by any thread. Release: who sees an era sees all that was sent before it began.
-std::atomic<std::uint64_t> current_era{1};
-
-std::uint64_t begin_era() noexcept
-{
-    return current_era.fetch_add(1, std::memory_order_acq_rel) + 1;
-}
-
-class outside_sender;
-
 /// The calling thread's. Destructors of thread-local and static objects may send when it is gone.
 constinit thread_local outside_sender* thread_sender = nullptr;
 constinit thread_local bool thread_sender_is_gone = false;
+
+}  // namespace
 
 /// The queues through which a thread that belongs to no strand sends, one for each strand it has sent to.
 class outside_sender {
@@ -72,7 +60,8 @@ public:
     {
         thread_sender = nullptr;
         thread_sender_is_gone = true;
-        begin_era();
+        strand_context::last_way_ = {0, nullptr};
+        strand_context::begin_era();
         for (entry& known : entries_)
             leave(*known.queue);
     }
@@ -101,7 +90,7 @@ public:
             return gone;
         });
         entries_.reserve(entries_.size() + 1);
-        chute* made = chute::make(begin_era());
+        chute* made = chute::make(strand_context::begin_era());
         entries_.push_back({target.serial(), made});
         return *made;
     }
@@ -113,6 +102,8 @@ private:
     };
     std::vector<entry> entries_;
 };
+
+namespace {
 
 /// Null when it is gone.
 outside_sender* this_thread_sender()
@@ -128,8 +119,11 @@ outside_sender* this_thread_sender()
 /// closed; one with parcels inside is still registered, so that they are discarded.
 class adoption {
 public:
-    adoption(std::vector<chute*>& known, chute& queue) noexcept : known_(&known), queue_(&queue) {}
-    adoption(adoption&& other) noexcept : known_(other.known_), queue_(std::exchange(other.queue_, nullptr))
+    adoption(std::vector<chute*>& known, bool& has_arrived, chute& queue) noexcept
+        : known_(&known), has_arrived_(&has_arrived), queue_(&queue)
+    {}
+    adoption(adoption&& other) noexcept
+        : known_(other.known_), has_arrived_(other.has_arrived_), queue_(std::exchange(other.queue_, nullptr))
     {}
     ~adoption()
     {
@@ -144,11 +138,13 @@ public:
     void operator()()
     {
         known_->push_back(queue_);
-        std::exchange(queue_, nullptr)->snapshot();  // it may hold what is older than what others hold
+        // It may hold what is older than what others hold.
+        *has_arrived_ |= std::exchange(queue_, nullptr)->snapshot() != 0;
     }
 
 private:
     std::vector<chute*>* known_;
+    bool* has_arrived_;
     chute* queue_;
 };
 
@@ -232,11 +228,11 @@ void strand_context::withdraw(run_node& node) noexcept
 
 void strand_context::forget(root_scope& root) noexcept
 {
-    if (root.counted_)
+    if (root.borne_ != 0 && root.counted_)
         backlog_ -= root.borne_;
     root.queued_ = 0;
     root.borne_ = 0;
-    if (root.parked_)
+    if (root.parked_) [[unlikely]]
         parking_->forget(root);
     if (running_ != nullptr && &running_->root() == &root)
         running_ = nullptr;
@@ -266,16 +262,20 @@ void strand_context::send(strand_context& to, const parcel& message)
 
 void strand_context::has_spilled(std::size_t index) noexcept
 {
-    if (running_ == nullptr)
-        return;
-    if (parking_ == nullptr) {
-        try {
-            parking_ = std::make_unique<parking>(peers_.size());
-        } catch (const std::bad_alloc&) {
-            return;  // nobody is held back
-        }
+    if (running_ != nullptr && makes_parking())
+        parking_->park(running_->root(), index, peers_[index].spill.pushed());
+}
+
+/// False where there is no memory: then nobody is held back.
+bool strand_context::makes_parking() noexcept
+{
+    try {
+        if (parking_ == nullptr)
+            parking_ = std::make_unique<parking>(*this, peers_.size());
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
     }
-    parking_->park(running_->root(), index, peers_[index].spill.pushed());
 }
 
 bool strand_context::send_from_outside(const parcel& message)
@@ -283,9 +283,10 @@ bool strand_context::send_from_outside(const parcel& message)
     return send_filled_from_outside([&](parcel& slot) { std::memcpy(&slot, &message, sizeof(parcel)); });
 }
 
-/// The calling thread's queue to this strand; waits a little for room in it.
-chute* strand_context::way_from_outside()
+/// The calling thread's queue to this strand, found or made, with a mark where another era begins.
+chute* strand_context::find_way_from_outside()
 {
+    last_way_ = {0, nullptr};
     outside_sender* sender = this_thread_sender();
     if (sender == nullptr) [[unlikely]]
         return nullptr;
@@ -293,20 +294,42 @@ chute* strand_context::way_from_outside()
     if (known == nullptr) [[unlikely]] {
         chute& made = sender->add(*this);
         try {
-            post(adoption(chutes_, made));
+            post(adoption(chutes_, has_arrived_from_outside_, made));
         } catch (...) {  // the strand does not know it, and would never look into it
             sender->forget(made);
             throw;
         }
-        return &made;
-    }
-    // Relaxed: a thread that was joined, or has started this one, has told its era with that.
-    const std::uint64_t era = current_era.load(std::memory_order_relaxed);
-    if (known->pushed_era() != era) [[unlikely]]
+        known = &made;
+    } else if (const std::uint64_t era = current_era_.load(std::memory_order_relaxed);
+        known->pushed_era() != era) {
         mark_era(*known, era);
-    if (known->full() && known->is_largest() && driver_->may_hold_back())
-        hold_back(*known);
+    }
+    last_way_ = {serial_, known};
     return known;
+}
+
+/// A slot where there is none without new memory: who sends waits a little before more is taken. A thread
+/// waits itself; what runs on a strand of another engine must not, so its root does.
+parcel* strand_context::reserve_beyond(chute& queue)
+{
+    if (queue.closed())
+        return nullptr;
+    if (queue.is_largest()) {
+        if (current_ != nullptr)
+            current_->pause_running();
+        else if (driver_->may_hold_back())
+            hold_back(queue);
+    }
+    return queue.reserve();
+}
+
+/// Parks the running root for a moment: who it sent to is a strand that tells nothing of its room.
+void strand_context::pause_running() noexcept
+{
+    if (running_ == nullptr || !makes_parking())
+        return;
+    parking_->pause(running_->root());
+    exhaust_slice();
 }
 
 void strand_context::mark_era(chute& queue, std::uint64_t era)
@@ -320,9 +343,9 @@ void strand_context::mark_era(chute& queue, std::uint64_t era)
     queue.set_pushed_era(era);
 }
 
-strand_context::late_way::late_way(strand_context& target) : queue_(chute::make(begin_era()))
+strand_context::late_way::late_way(strand_context& target) : queue_(chute::make(strand_context::begin_era()))
 {
-    target.post(adoption(target.chutes_, *queue_));
+    target.post(adoption(target.chutes_, target.has_arrived_from_outside_, *queue_));
 }
 
 strand_context::late_way::~late_way()
@@ -339,12 +362,24 @@ void strand_context::post_in_line(job& work, timer_node* deadline)
     if (deadline != nullptr)
         deadlines_sent_.fetch_add(1, std::memory_order_relaxed);
     ::new (message.body) job_body{&work, deadline};
-    if (current_ == this)
+    if (current_ == this) {
         jobs_.push(&work);
-    else if (current_ != nullptr && index_ < current_->peers_.size() &&
-        current_->peers_[index_].context == this)
-        current_->send(*this, message);
-    else if (!send_from_outside(message))
+        return;
+    }
+    bool is_sent = true;
+    try {
+        if (current_ != nullptr && index_ < current_->peers_.size() &&
+            current_->peers_[index_].context == this)
+            current_->send(*this, message);
+        else
+            is_sent = send_from_outside(message);
+    } catch (...) {
+        if (deadline != nullptr)
+            deadlines_sent_.fetch_sub(1, std::memory_order_relaxed);
+        work.run(&work, true);
+        throw;
+    }
+    if (!is_sent)
         work.run(&work, true);
 }
 
@@ -464,7 +499,7 @@ void strand_context::drain()
     if (posted_.empty())
         look();
     run_posted();
-    if (has_arrived_ && posted_.empty())
+    if ((has_arrived_ || has_arrived_from_outside_) && posted_.empty())
         take_parcels();
     if (ended_ != nullptr)
         reap();
@@ -473,12 +508,12 @@ void strand_context::drain()
 void strand_context::look()
 {
     // Acquire: what was sent in earlier eras is visible from here on.
-    era_ = current_era.load(std::memory_order_acquire);
+    era_ = current_era_.load(std::memory_order_acquire);
     for (peer& other : peers_)
         if (other.in != nullptr)
             has_arrived_ |= other.in->snapshot() != 0;
     for (chute* from : chutes_)
-        has_arrived_ |= from->snapshot() != 0;
+        has_arrived_from_outside_ |= from->snapshot() != 0;
     if (!inbox_.empty())
         posted_.append(inbox_.take());
 }
@@ -494,13 +529,24 @@ void strand_context::run_posted()
     }
 }
 
+/// How many parcels may be taken before this is asked again: each adds one at most to the backlog.
+std::size_t strand_context::room_for_parcels(std::size_t taken) const noexcept
+{
+    const std::size_t share = parcels_per_round - taken;
+    if (backlog_ >= backlog_max_)
+        return has_ready_node() ? 0 : std::min<std::size_t>(share, 1);
+    return std::min(share, static_cast<std::size_t>(backlog_max_ - backlog_));
+}
+
 /// Takes from a ring or chute up to where it was looked at, its share of a round, while the backlog is short
 /// or nothing is runnable. Answers how many parcels.
 template <class Queue>
-std::size_t strand_context::take_from(Queue& queue)
+std::size_t strand_context::take_from(Queue& queue, bool& is_more_left)
 {
     std::size_t taken = 0;
-    while (taken < parcels_per_round && (backlog_ < backlog_max_ || !has_ready_node())) {
+    for (std::size_t room = 0;; ++taken, --room) {
+        if (room == 0 && (room = room_for_parcels(taken)) == 0)
+            break;
         parcel* arrived = queue.front();
         if (arrived == nullptr)
             break;
@@ -516,18 +562,20 @@ std::size_t strand_context::take_from(Queue& queue)
         } else {
             break;
         }
-        ++taken;
     }
-    has_arrived_ |= queue.front() != nullptr;
+    is_more_left |= queue.front() != nullptr;
     queue.release();
     return taken;
 }
 
 void strand_context::take_parcels()
 {
-    has_arrived_ = false;
-    if (chutes_.empty()) {
+    if (!has_arrived_from_outside_) {
         take_from_rings();
+        return;
+    }
+    if (!has_arrived_) {
+        take_from_chutes();
         return;
     }
     // Where there is room for little it goes to the rings in one round, and to the chutes in the next.
@@ -544,6 +592,7 @@ void strand_context::take_parcels()
 /// Each round begins with another ring, so that the last one gets what room there is as often as the first.
 void strand_context::take_from_rings()
 {
+    has_arrived_ = false;
     const std::size_t count = peers_.size();
     bool is_first = true;
     for (std::size_t i = 0, at = first_ring_; i < count; ++i, ++at) {
@@ -552,7 +601,7 @@ void strand_context::take_from_rings()
         peer& other = peers_[at];
         if (other.in == nullptr)
             continue;
-        const std::size_t taken = take_from(*other.in);
+        const std::size_t taken = take_from(*other.in, has_arrived_);
         if (taken == 0)
             continue;
         if (std::exchange(is_first, false))
@@ -568,6 +617,7 @@ void strand_context::take_from_rings()
 /// The same among the chutes of one era; later ones wait until nothing of it is left.
 void strand_context::take_from_chutes()
 {
+    has_arrived_from_outside_ = false;
     const std::size_t count = chutes_.size();
     std::size_t taken = 0;
     for (std::uint64_t era = oldest_era(); era <= era_ && taken < parcels_per_round; era = oldest_era()) {
@@ -578,7 +628,7 @@ void strand_context::take_from_chutes()
                 at = 0;
             if (chutes_[at]->taken_era() != era)
                 continue;
-            const std::size_t taken_here = take_from(*chutes_[at]);
+            const std::size_t taken_here = take_from(*chutes_[at], has_arrived_from_outside_);
             if (taken_here != 0 && std::exchange(is_first, false))
                 first_chute_ = at + 1;
             taken_now += taken_here;
@@ -684,7 +734,7 @@ run_node* strand_context::pop_birth() noexcept
             births_tail_ = &births_;
     }
     newborn_ = &node->waiter->scope().root();
-    newborn_->unborn_ = false;
+    newborn_->set_receptive(false);
     return node;
 }
 
@@ -718,7 +768,7 @@ run_node* strand_context::pop_chosen() noexcept
     if (chosen < births) {
         node = chosen == 0 && young_births_ != nullptr ? young_births_ : births_;
         newborn_ = &node->waiter->scope().root();
-        newborn_->unborn_ = false;
+        newborn_->set_receptive(false);
     } else {
         for (chosen -= births; chosen > 0; --chosen)
             node = node->next;
@@ -745,7 +795,7 @@ void strand_context::hold_or_make_ready(run_node& node) noexcept
 {
     if (!root.counted_)
         return;
-    root.counted_ = false;
+    root.set_counted(false);
     backlog_ -= root.borne_;
 }
 
@@ -757,7 +807,7 @@ void strand_context::hold_or_make_ready(run_node& node) noexcept
         return false;
     }
     if (!root.counted_) {
-        root.counted_ = true;
+        root.set_counted(true);
         backlog_ += root.borne_;
     }
     return true;
@@ -767,7 +817,7 @@ void strand_context::hold_or_make_ready(run_node& node) noexcept
 {
     scope& within = node.waiter->scope();
     root_scope& root = within.root();
-    if ((root.parked_ || !root.counted_) && !may_run(node, root)) [[unlikely]]
+    if (root.needs_look_ && !may_run(node, root)) [[unlikely]]
         return;
     running_ = &within;
     slice_ = slice;
@@ -775,7 +825,7 @@ void strand_context::hold_or_make_ready(run_node& node) noexcept
     units_left_ -= slice + 1 - slice_;
     if (ended_ != nullptr) [[unlikely]]
         reap();
-    if (running_ != nullptr && root.borne_ != 0 && !root.is_receptive_for_any()) [[unlikely]]
+    if (running_ != nullptr && root.borne_ != 0 && !root.is_runnable_for_any()) [[unlikely]]
         stop_counting(root);
 }
 

@@ -4,18 +4,21 @@
 
 #include <costar/core/result.hpp>
 #include <costar/core/spawn.hpp>
+#include <costar/core/use_task.hpp>
 #include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
 
 #include <rapidcheck.h>
 
 #include <algorithm>
 #include <deque>
 #include <iterator>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -862,4 +865,28 @@ TEST_CASE("context: waits for an end that were given up leave nothing at the oth
     CHECK(sim.engine().station_at(other.strand()).find(other)->rare()->end_waiters.empty());
     sim.stop(other);
     CHECK(sim.engine().figures().late_replies == 0);
+}
+
+TEST_CASE("context: an operation that stops its actor while it begins is cancelled", "[actor][context]")
+{
+    namespace asio = boost::asio;
+    const auto begins_and_stops = [](context& self) -> task<> {
+        co_await asio::async_initiate<const use_task_t&, void(error_code)>(
+            [](auto handler, context* self) {
+                self->stop();
+                auto slot = asio::get_associated_cancellation_slot(handler);
+                slot.assign([kept = std::make_shared<decltype(handler)>(std::move(handler))](
+                                asio::cancellation_type) {
+                    auto called = std::move(*kept);
+                    std::move(called)(asio::error::operation_aborted);
+                });
+            },
+            use_task, &self);
+    };
+    simulation sim(GENERATE(1U, 2U, 3U));
+    sim.engine().spawn(begins_and_stops);
+
+    sim.run_until_idle();
+
+    CHECK(sim.engine().figures().live == 0);
 }

@@ -235,6 +235,8 @@ task<> uses_tasks(context& self, pid, bool* done)
     CHECK(co_await end_of(std::move(empty)) == "a mistake");
     CHECK(co_await end_of(when_all(std::move(empty), nothing_at_all())) == "a mistake");
     CHECK(co_await end_of(when_any(nothing_at_all(), std::move(empty))) == "a mistake");
+    CHECK(co_await end_of(when_any(std::move(empty), self.receive())) == "a mistake");
+    CHECK(co_await end_of(when_any(sleep_for(1ms), std::move(empty))) == "a mistake");
     CHECK(co_await end_of(with_timeout(1s, std::move(empty))) == "a mistake");
     CHECK(co_await end_of(shield(std::move(empty))) == "a mistake");
     std::vector<task<>> several(2);

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 #include <system_error>
@@ -282,6 +283,72 @@ bool foreign_threads()
     return ended && seen.size() + lost + made.figures().dead_letters >= 20;  // it may not have been born
 }
 
+/// Threads that have never met an engine ask; all memory that others have left is in use.
+bool new_threads()
+{
+    engine made({.strands = 1, .dead_letter_lines = 0});
+    const pid to = made.spawn(helper);
+    struct {
+        std::atomic<bool> is_over{false};
+        std::vector<std::jthread> threads;
+    } holders;
+    const struct guard {
+        std::atomic<bool>& is_over;
+        ~guard() { is_over = true; }
+    } until_the_end{holders.is_over};
+    for (int i = 0; i < 6; ++i)
+        holders.threads.emplace_back([&] {
+            try {
+                static_cast<void>(arena::current());
+            } catch (const std::bad_alloc&) {
+                // It holds none then.
+            }
+            while (!holders.is_over)
+                std::this_thread::yield();
+        });
+    std::atomic<int> begun{0};
+    std::atomic<int> ended{0};
+    bool leaks = false;
+    std::thread asker([&] {
+        for (int i = 0; i < 4; ++i) {
+            std::shared_ptr<int> held;
+            try {
+                held = std::make_shared<int>();
+                made.ask(to, twice{i}, 1s, [&ended, held](error_code, int) { ++ended; });
+                ++begun;
+            } catch (const std::bad_alloc&) {
+                leaks = leaks || held.use_count() > 1;
+            }
+        }
+    });
+    asker.join();
+    const bool all = made.shutdown(5s).left.empty();
+    return all && !leaks && begun == ended;
+}
+
+task<> sends_with_headers(context& self, pid to)
+{
+    for (int i = 0; i < 5; ++i) {
+        headers with;
+        with.set("number", std::to_string(i));
+        self.send(to, number{i}, std::move(with));
+    }
+    while (co_await self.receive()) {}
+}
+
+bool headers_too()
+{
+    bool ended = true;
+    for (const std::uint32_t strand : {0U, 1U})
+        ended = simulate([&](simulation& sim) {
+            const pid to = sim.engine().spawn(on(strand), helper);
+            sim.engine().spawn(on(0), sends_with_headers, to);
+            sim.run_until_idle();
+        }) &&
+            ended;
+    return ended;
+}
+
 task<> offloads(context& self)
 {
     try {
@@ -337,8 +404,8 @@ outcome attempt(bool (*scenario)(), std::int64_t n)
     return static_cast<outcome>(WEXITSTATUS(status));
 }
 
-/// Fails each allocation in turn, until none is left.
-void exhaust(bool (*scenario)())
+/// Fails each allocation in turn, until none is left. Not more than so many may end the process.
+void exhaust(bool (*scenario)(), int terminated_max)
 {
     REQUIRE(scenario());  // as a warm-up, too
     int terminated = 0;
@@ -355,6 +422,7 @@ void exhaust(bool (*scenario)())
     }
     INFO(fmt::format("of {}: {} by std::terminate, wrong: {}", n, terminated, fmt::join(wrong, ", ")));
     CHECK(wrong.empty());
+    CHECK(terminated <= terminated_max);
     CHECK(n > 3);
 }
 
@@ -362,47 +430,57 @@ void exhaust(bool (*scenario)())
 
 TEST_CASE("exhaustion: waits end", "[actor][exhaustion]")
 {
-    exhaust(waits_of_all_kinds);
+    exhaust(waits_of_all_kinds, 0);
 }
 
 TEST_CASE("exhaustion: posts end", "[actor][exhaustion]")
 {
-    exhaust(posts);
+    exhaust(posts, 0);
 }
 
 TEST_CASE("exhaustion: sends over full rings end", "[actor][exhaustion]")
 {
-    exhaust(sends_over_full_rings);
+    exhaust(sends_over_full_rings, 0);
 }
 
 TEST_CASE("exhaustion: families end, near and far", "[actor][exhaustion]")
 {
-    exhaust(families);
+    exhaust(families, 10);
 }
 
 TEST_CASE("exhaustion: routers end", "[actor][exhaustion]")
 {
-    exhaust(routers);
+    exhaust(routers, 2);
 }
 
 TEST_CASE("exhaustion: what is sent later ends", "[actor][exhaustion]")
 {
-    exhaust(timers);
+    exhaust(timers, 6);
 }
 
 TEST_CASE("exhaustion: events end", "[actor][exhaustion]")
 {
-    exhaust(events);
+    exhaust(events, 0);
 }
 
 TEST_CASE("exhaustion: what foreign threads send ends", "[actor][exhaustion]")
 {
-    exhaust(foreign_threads);
+    exhaust(foreign_threads, 8);
+}
+
+TEST_CASE("exhaustion: what new threads ask ends, or has not begun", "[actor][exhaustion]")
+{
+    exhaust(new_threads, 8);
+}
+
+TEST_CASE("exhaustion: what is sent with headers ends", "[actor][exhaustion]")
+{
+    exhaust(headers_too, 0);
 }
 
 TEST_CASE("exhaustion: offloaded functions end", "[actor][exhaustion]")
 {
-    exhaust(helper_threads);
+    exhaust(helper_threads, 6);
 }
 
 TEST_CASE(

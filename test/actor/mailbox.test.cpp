@@ -240,6 +240,57 @@ TEST_CASE("mailbox: a request waits for room, no longer than its deadline", "[ac
     CHECK(ended == make_error_code(errc::timed_out));
 }
 
+TEST_CASE("mailbox: a pill stands behind who waits for room", "[actor][mailbox]")
+{
+    simulation sim(GENERATE(range(1U, 6U)));
+    mailbox_options box{.limit = GENERATE(1U, 3U)};
+    box.by_priority = GENERATE(false, true);
+    int answered = 0;
+    bool has_ended = false;
+    const pid receiver = sim.engine().spawn(boxed(box), helper);
+    const auto sender = [](context& self, pid to, int* answered, bool* has_ended) -> task<> {
+        std::vector<future<int>> asked;
+        for (int i = 0; i < 20; ++i)
+            asked.push_back(self.ask_future(to, twice{i}));
+        self.poison(to);
+        auto end = self.poison(to);
+        for (future<int>& each : asked)
+            *answered += co_await std::move(each) >= 0 ? 1 : 0;
+        co_await std::move(end);
+        *has_ended = true;
+    };
+    sim.engine().spawn(on(GENERATE(0U, 1U)), sender, receiver, &answered, &has_ended);
+
+    sim.run_until_idle();
+
+    CHECK(answered == 20);
+    CHECK(has_ended);
+}
+
+TEST_CASE("mailbox: a pill that waits for room is no dead letter", "[actor][mailbox]")
+{
+    simulation sim;
+    event_record events(sim.engine());
+    std::vector<int> seen;
+    std::size_t longest = 0;
+    const pid slow = sim.engine().spawn(boxed({.limit = 1}), leisurely, &seen, &longest);
+    int sent = 0;
+    std::optional<errc> failure;
+    sim.engine().spawn(on(0), producer, slow, 3, &sent, &failure);
+    sim.run_until_idle();
+    std::optional<error_code> ended;
+    sim.engine().poison(slow);
+    sim.engine().poison(slow, [&](error_code code) { ended = code; });
+    sim.run_until_idle();
+    CHECK(!ended);
+
+    sim.stop(slow);
+    sim.run_until_idle();
+
+    CHECK(ended == error_code());
+    CHECK(events.dead_of(slow, errc::actor_stopped) == 2);  // one that waited, one that waited for room
+}
+
 TEST_CASE("mailbox: who waits for room hears of the end", "[actor][mailbox]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));

@@ -21,6 +21,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -47,6 +48,32 @@ task<> dispenser(context& self)
 {
     for (int next = 1; auto message = co_await self.receive();)
         message.match([&](draw&) { return ticket(next++); });
+}
+
+/// A reply one of whose moves throws.
+struct fragile {
+    static inline int moves_left = 0;
+
+    fragile() = default;
+    fragile(fragile&& other) : value(other.value)
+    {
+        if (moves_left > 0 && --moves_left == 0)
+            throw std::runtime_error("it broke on the way");
+    }
+    fragile& operator=(fragile&&) = default;
+    int value = 0;
+};
+struct get_fragile {
+    using reply = fragile;
+};
+task<> keeper(context& self)
+{
+    while (auto message = co_await self.receive())
+        message.match([&](get_fragile&) {
+            fragile made;
+            made.value = 7;
+            return made;
+        });
 }
 
 /// Counts what is allocated with it.
@@ -469,4 +496,26 @@ TEST_CASE("outside_request: is destroyed with the engine, uncalled", "[actor][ou
     CHECK_FALSE(called);
     CHECK(alive.use_count() == 1);
     CHECK_THROWS_AS(future.get(), std::future_error);
+}
+
+TEST_CASE("outside_request: a reply that breaks on the way ends the request all the same",
+    "[actor][outside_request]")
+{
+    quiet_log quiet;
+    bool was_whole = false;
+    for (int n = 1; n < 20 && !was_whole; ++n) {
+        simulation sim;
+        const pid from = sim.engine().spawn(keeper);
+        int calls = 0;
+        fragile::moves_left = n;
+        sim.engine().ask(from, get_fragile{}, 1s, [&](error_code code, const fragile& given) {
+            ++calls;
+            CHECK((code || given.value == 7));
+        });
+        sim.run_until_idle();
+        CHECK(calls == 1);
+        was_whole = fragile::moves_left > 0;
+    }
+    CHECK(was_whole);
+    fragile::moves_left = 0;
 }

@@ -307,6 +307,22 @@ TEST_CASE(
     CHECK(seen.back() == arrival{50, 1});
 }
 
+TEST_CASE("schedule: many ticks that were missed are made up for a few at a time", "[actor][schedule]")
+{
+    arrivals seen;
+    jumping world(seen);
+    std::size_t seen_by_others = 0;
+    world.tell([&](context& self) {
+        self.send_every(1ms, world.to(), number{1}, {.pace = pace::fixed_rate, .missed = missed::all});
+        self.send_after(10s, self.pid(), act{deed([&](context&) { seen_by_others = seen.size(); })});
+    });
+
+    world.jump_to(10s);
+
+    CHECK(seen.size() == 10'000);
+    CHECK(seen_by_others <= 65);
+}
+
 TEST_CASE("schedule: no tick overlaps the handling of the one before", "[actor][schedule]")
 {
     const auto strand = GENERATE(0U, 1U);

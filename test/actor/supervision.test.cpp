@@ -335,6 +335,24 @@ TEST_CASE("supervision: whoever says nothing ends with the first crash", "[actor
     CHECK(crashes_of({.decide = decider().otherwise(directive::restart)}) == 11);
 }
 
+TEST_CASE("supervision: an exception that has no text is a crash like any other", "[actor][supervision]")
+{
+    struct silent final : std::exception {
+        const char* what() const noexcept override { return nullptr; }
+    };
+    quiet_log quiet;
+    simulation sim;
+    sim.engine().spawn([](context&) -> task<> {
+        throw silent();
+        co_return;
+    });
+
+    sim.run_until_idle();
+
+    CHECK(sim.engine().figures().spawned == 1);
+    CHECK(sim.engine().figures().live == 0);
+}
+
 TEST_CASE("supervision: without limit means without limit", "[actor][supervision]")
 {
     quiet_log quiet;

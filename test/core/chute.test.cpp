@@ -4,6 +4,7 @@
 
 #include <rapidcheck.h>
 #include <support/catch.hpp>
+#include <support/parcels.hpp>
 
 #include <memory>
 #include <utility>
@@ -13,13 +14,7 @@ namespace {
 
 using costar::chute;
 using costar::parcel;
-
-parcel numbered(std::uint64_t number)
-{
-    parcel made{};
-    made.to = number;
-    return made;
-}
+using support::numbered;
 
 // Both holds in one hand.
 struct drop_both {

@@ -11,9 +11,12 @@
 
 #include <support/catch.hpp>
 #include <support/manual_strand.hpp>
+#include <support/parcels.hpp>
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -25,27 +28,14 @@ using costar::parcel;
 using costar::strand_context;
 using costar::task;
 using support::manual_strands;
+using support::numbered;
+using support::tiny;
 using namespace std::chrono_literals;
-
-parcel numbered(std::uint64_t number)
-{
-    parcel made{};
-    made.to = number;
-    return made;
-}
 
 void burst(strand_context& from, strand_context& to, std::uint64_t count)
 {
     for (std::uint64_t i = 0; i < count; ++i)
         from.send(to, numbered(i));
-}
-
-costar::turn_options tiny(std::size_t slots, std::int64_t backlog = 2048)
-{
-    costar::turn_options turn;
-    turn.ring_slots = slots;
-    turn.backlog = backlog;
-    return turn;
 }
 
 /// A root with a mailbox as an actor has one: each of its runs takes one message.
@@ -61,6 +51,7 @@ public:
     void put(bool is_borne)
     {
         home().message_queued(*this);
+        waiting_.push_back(is_borne);
         if (is_borne)
             home().message_borne(*this);
         if (!is_ready_) {
@@ -90,6 +81,9 @@ private:
         };
         for (;;) {
             self.home().message_taken(self);
+            if (self.waiting_.front())
+                self.home().borne_message_taken(self);
+            self.waiting_.pop_front();
             ++self.handled;
             if (self.on_message)
                 self.on_message();
@@ -97,6 +91,7 @@ private:
         }
     }
 
+    std::deque<bool> waiting_;  // the messages: whether each is borne
     bool is_ready_ = false;
     task<> body_;
 };
@@ -253,6 +248,42 @@ TEST_CASE(
         strands[i].forget(actors[i]);
 }
 
+TEST_CASE("parking: who floods a strand of another engine goes on once in a millisecond", "[core][parking]")
+{
+    manual_strands mine;
+    manual_strands other;
+    mailbox_root flooding(mine[0]);
+    int each = 10'000;
+    flooding.on_message = [&] {
+        for (int i = 0; i < each; ++i)
+            CHECK(other[0].send_from_outside(numbered(1)));
+    };
+    for (int i = 0; i < 10; ++i)
+        flooding.put(false);
+    auto sleeper = mine.start([]() -> task<> { co_await costar::sleep_for(100us); }());
+
+    mine[0].turn();
+    mine[0].turn();
+    CHECK(flooding.handled == 1);
+    mine.clock().advance(500us);
+    mine[0].turn();
+    CHECK(sleeper->has_ended());  // nobody else waits
+    CHECK(flooding.handled == 1);
+    mine.clock().advance(1ms);
+    mine[0].turn();
+    CHECK(flooding.handled == 2);
+
+    each = 1;
+    other.run();
+    mine.clock().advance(1ms);
+    mine[0].turn();
+
+    CHECK(flooding.handled == 10);
+    other.run();
+    CHECK(other.receiver(0).received.size() == 20'008);
+    mine[0].forget(flooding);
+}
+
 TEST_CASE("strand: what runs on it does not keep it from what comes from outside", "[core][strand]")
 {
     // Thousands of coroutines are ready all the time, and the mailbox of one is longer than any backlog.
@@ -299,6 +330,29 @@ TEST_CASE("strand: takes no more than its backlog of messages that wait for the 
     CHECK(taken == 4);
     CHECK(mailbox.handled == 20);
     strands[1].forget(mailbox);
+}
+
+TEST_CASE("strand: messages of its own let no more of a flood into a mailbox", "[core][strand]")
+{
+    manual_strands strands(2, tiny(8, 64));
+    mailbox_root flooded(strands[0]);
+    strands.receiver(0).on_receive = [&](std::uint64_t) { flooded.put(true); };
+    flooded.on_message = [&] {
+        if (flooded.handled % 4 == 0)
+            flooded.put(false);
+    };
+    std::uint32_t most = 0;
+    for (int i = 0; i < 10'000; ++i) {
+        strands[1].post([&] { burst(strands[1], strands[0], 2); });
+        strands[1].turn();
+        strands[0].step();
+        most = std::max(most, flooded.queued());
+    }
+
+    CHECK(flooded.handled == 10'000);
+    CHECK(most <= 64 + 64 / 3 + 1);  // the backlog, and its own: one of four
+    strands[0].forget(flooded);
+    strands[0].withdraw(flooded);
 }
 
 TEST_CASE("strand: where there is room for one, each ring and each thread has its turn", "[core][strand]")

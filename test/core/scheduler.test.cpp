@@ -462,6 +462,14 @@ TEST_CASE("scheduler: an engine needs an executor", "[core][scheduler]")
         std::invalid_argument);
 }
 
+TEST_CASE("scheduler: rings of a size that cannot be are refused", "[core][scheduler]")
+{
+    const auto slots = GENERATE(costar::turn_options::ring_slots_max + 1, std::size_t{1} << 62, SIZE_MAX);
+    CHECK_THROWS_AS(
+        costar::scheduler(costar::scheduler::manual(), {.strands = 2, .turn = {.ring_slots = slots}}),
+        std::invalid_argument);
+}
+
 TEST_CASE("scheduler: a timer of a stopped engine does no harm", "[core][scheduler]")
 {
     asio::io_context io;

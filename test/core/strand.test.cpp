@@ -8,6 +8,7 @@
 #include <rapidcheck.h>
 #include <support/catch.hpp>
 #include <support/manual_strand.hpp>
+#include <support/parcels.hpp>
 
 #include <boost/asio/any_completion_executor.hpp>
 #include <boost/asio/any_io_executor.hpp>
@@ -40,27 +41,14 @@ using costar::strand_context;
 using costar::task;
 using costar::turn_options;
 using support::manual_strands;
+using support::numbered;
+using support::tiny;
 using support::tracked;
 using namespace std::chrono_literals;
-
-parcel numbered(std::uint64_t number)
-{
-    parcel made{};
-    made.to = number;
-    return made;
-}
 
 void send(strand_context& from, strand_context& to, std::uint64_t number)
 {
     from.send(to, numbered(number));
-}
-
-turn_options tiny(std::size_t slots, std::int64_t backlog = 2048)
-{
-    turn_options turn;
-    turn.ring_slots = slots;
-    turn.backlog = backlog;
-    return turn;
 }
 
 }  // namespace

@@ -187,6 +187,16 @@ public:
             last = before;
     }
 
+    /// Accounts for a message that was taken out of the mailbox.
+    void count_taken(envelope& taken) noexcept
+    {
+        strand_context::message_taken(*this);
+        if (taken.is_borne()) {
+            taken.unmark_borne();
+            home().borne_message_taken(*this);
+        }
+    }
+
     bool stop_requested : 1 = false;
     bool failed : 1 = false;  // the last end of the body was a crash
     bool begin_again : 1 = false;

@@ -74,7 +74,7 @@ public:
 protected:
     [[gnu::always_inline]] message hand_over(envelope* taken, bool is_selective)
     {
-        self_.home().message_taken(self_);
+        self_.count_taken(*taken);
         if (self_.receives_in_branch || self_.has_extras || taken->type == &type_of<poison_pill>) [[unlikely]]
             return hand_over_specially(taken, is_selective);
         return hold(taken);

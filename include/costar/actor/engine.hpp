@@ -317,7 +317,12 @@ private:
     cell* spawn_parent() const noexcept { return nullptr; }
 
     /// The station in whose turn the caller is, null outside.
-    station* here() const noexcept;
+    station* here() const noexcept
+    {
+        strand_context* current = strand_context::current();
+        return current == nullptr ? nullptr : station_of(*current);
+    }
+    station* station_of(strand_context& current) const noexcept;
 
     /// The station where requests to `to` are waited for.
     station& post_of(pid to) const noexcept

@@ -158,7 +158,7 @@ struct alignas(16) envelope {
     /// Where the answer goes, 0 when none is awaited.
     std::uint64_t reply;
 
-    /// When the asker stops waiting (strand time), 0 for never.
+    /// When the asker stops waiting (strand time), 0 for never. In a mailbox it may have a mark.
     std::uint64_t deadline;
 
     void* body() noexcept { return this + 1; }
@@ -175,6 +175,12 @@ struct alignas(16) envelope {
     {
         return *reinterpret_cast<cell*>(marked_receiver() & ~(handled_mark | kept_mark | moved_mark));
     }
+
+    /// It has come to its mailbox from another strand or thread, and counts there as one that has.
+    void mark_borne() noexcept { deadline |= borne_mark; }
+    bool is_borne() const noexcept { return (deadline & borne_mark) != 0; }
+    void unmark_borne() noexcept { deadline &= ~borne_mark; }
+    std::uint64_t unmarked_deadline() const noexcept { return deadline & ~borne_mark; }
 
     void mark_handled() noexcept { add_mark(handled_mark); }
     bool is_handled() const noexcept { return (marked_receiver() & handled_mark) != 0; }
@@ -250,6 +256,7 @@ struct alignas(16) envelope {
     }
 
 private:
+    static constexpr std::uint64_t borne_mark = std::uint64_t{1} << 63;  // no `deadline_after` is that late
     static constexpr std::uintptr_t handled_mark = 1;
     static constexpr std::uintptr_t kept_mark = 2;
     static constexpr std::uintptr_t moved_mark = 4;
@@ -327,6 +334,9 @@ struct inline_body {
 
 static_assert(sizeof(inline_body) == sizeof(parcel::body));
 
+/// Set in `parcel::kind` beside the type where the body is the address of an envelope.
+inline constexpr std::uintptr_t boxed_parcel = 1;
+
 /// Packs an envelope for the way to another strand; small messages are copied and their envelope freed.
 parcel pack(std::uint64_t to, envelope* sent) noexcept;
 
@@ -343,7 +353,27 @@ void pack_inline(parcel& slot, std::uint64_t to, const Message& message, pid sen
 }
 
 /// Turns an arrived parcel into an envelope of the receiving strand.
-envelope* unpack(const parcel& arrived);
+///
+/// Errors: throws `std::bad_alloc`.
+inline envelope* unpack(const parcel& arrived)
+{
+    if ((reinterpret_cast<std::uintptr_t>(arrived.kind) & boxed_parcel) != 0) {
+        envelope* sent = nullptr;
+        std::memcpy(&sent, arrived.body, sizeof sent);
+        return sent;
+    }
+    const auto* type = static_cast<const message_type*>(arrived.kind);
+    const auto* body = std::launder(reinterpret_cast<const inline_body*>(arrived.body));
+    static_assert(sizeof(envelope) % 16 == 0 && sizeof body->value == 16,
+        "every small message has a block of one size");
+    envelope* made = envelope::allocate(sizeof body->value);
+    made->type = type;
+    made->sender = body->sender;
+    made->reply = body->reply;
+    made->deadline = body->deadline;
+    std::memcpy(made->body(), body->value, sizeof body->value);
+    return made;
+}
 
 /// Readable form of a type's name.
 std::string demangled(const std::type_info& info);

@@ -150,9 +150,20 @@ private:
             end(errc::timed_out);
             return;
         }
+        try {
+            ask();
+        } catch (const std::bad_alloc&) {
+            if (token_ != 0)
+                post_.forget(token_);
+            end(errc::mailbox_full);
+        }
+    }
+
+    void ask()
+    {
         token_ = post_.expect(*this);
         if (due != 0)
-            home.arm(*this, due);
+            post_.home().arm(*this, due);
         if (wanted_ == purpose::stop) {
             post_.stop(to_, token_);
         } else if (wanted_ == purpose::end) {
@@ -208,16 +219,30 @@ private:
             destroy();
             completion(code);
         } else {
-            using value = typename request_signature<Reply>::value;
-            std::optional<value> result;
+            auto result = take_result(code);
+            destroy();
+            completion(code, std::move(result));
+        }
+    }
+
+    /// The value for the handler, an empty one with an error. It is moved as often as it takes; where that
+    /// may throw, in a box.
+    auto take_result(error_code& code)
+    {
+        using value = typename request_signature<Reply>::value;
+        if constexpr (std::is_nothrow_move_constructible_v<value>) {
+            return value_ ? value(std::move(*value_)) : value();
+        } else {
+            boxed_value<value> result;
             try {
                 if (value_)
-                    result.emplace(std::move(*value_));
+                    result.value = std::make_unique<value>(std::move(*value_));
             } catch (...) {
                 code = make_error_code(errc::wrong_reply);
             }
-            destroy();
-            completion(code, result ? std::move(*result) : value());
+            if (!result.value)
+                result.value = std::make_unique<value>();
+            return result;
         }
     }
 

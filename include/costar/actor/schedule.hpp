@@ -46,7 +46,7 @@ enum class missed : std::uint8_t {
     /// They are left out, and counted.
     skip,
 
-    /// Each is sent, one right after another; by cron a thousand at most.
+    /// Each is sent, one right after another, 64 in a round of the strand; by cron a thousand at most.
     all,
 
     /// One message is sent for all of them.

@@ -495,6 +495,7 @@ private:
         if (to.wanted != nullptr) {
             if (to.wanted == &any_type || to.wanted == sent.type || sent.type == &type_of<poison_pill>) {
                 to.wanted = nullptr;
+                to.set_receptive(true);  // it is ready, whatever it waited for
                 home_.make_ready(to);
             }
         } else if constexpr (MayAsk) {
@@ -503,7 +504,6 @@ private:
         }
     }
 
-    void deliver_borne(cell& to, envelope* sent) noexcept;
     void put(cell& to, extras_part& more, envelope* sent) noexcept;
     void has_come(cell& to, extras_part& more, const envelope* sent) noexcept;
     bool let_in(cell& to, const admission& arrived) noexcept;
@@ -621,6 +621,8 @@ private:
     void child_ended(std::uint32_t parent_slot, pid child) noexcept;
     void family_changed(cell& parent) noexcept;
     void drop_mailbox(cell& self, errc reason) noexcept;
+    void tell_of_dead_letter(envelope& lost, pid to, errc reason);
+    void drop_unhandled(envelope* left, pid id, errc reason) noexcept;
     std::string family_of(cell& self) const;
     template <class Visitor>
     void for_each_cell(Visitor&& visit) const;

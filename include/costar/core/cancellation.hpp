@@ -206,8 +206,8 @@ protected:
 private:
     cancel_hook* first_ = nullptr;
     strand_context* home_;
-    bool cancelled_ = false;
-    bool is_root_;
+    bool cancelled_ : 1 = false;
+    bool is_root_ : 1;
     bool apart_ : 1 = false;
     bool ended_ : 1 = false;
     bool cut_short_ : 1 = false;
@@ -227,15 +227,14 @@ public:
     bool is_actor() const noexcept { return is_actor_; }
 
     /// True while the root waits for its mailbox, so that each further message makes it runnable.
-    bool is_receptive() const noexcept { return receptive_ != 0; }
+    bool is_receptive() const noexcept { return receptive_ == for_any || receptive_ == for_some; }
     void set_receptive(bool receptive) noexcept { receptive_ = receptive ? for_any : 0; }
 
     /// As `set_receptive(true)`, for some messages only: the others in its mailbox do not make it runnable.
     void set_receptive_for_some() noexcept { receptive_ = for_some; }
-    bool is_receptive_for_any() const noexcept { return receptive_ == for_any; }
 
     /// True from `strand_context::make_fresh` to its first run.
-    bool is_unborn() const noexcept { return unborn_; }
+    bool is_unborn() const noexcept { return receptive_ == unborn; }
 
     std::uint32_t queued() const noexcept { return queued_; }
 
@@ -252,15 +251,31 @@ private:
 
     static constexpr std::uint8_t for_any = 1;
     static constexpr std::uint8_t for_some = 2;
+    static constexpr std::uint8_t unborn = 3;
 
-    std::uint8_t receptive_ : 2 = 0;
-    bool counted_ : 1 = true;  // borne_ is part of the strand's backlog
-    bool parked_ : 1 = false;  // sent into a full ring; handles messages again when there is room
-    bool unborn_ : 1 = false;
+    /// Waits for any message, or for its first run: what is in its mailbox can run.
+    bool is_runnable_for_any() const noexcept { return (receptive_ & 1) != 0; }
+    void set_counted(bool counted) noexcept
+    {
+        counted_ = counted;
+        needs_look_ = parked_ || !counted_;
+    }
+    void set_parked(bool parked) noexcept
+    {
+        parked_ = parked;
+        needs_look_ = parked_ || !counted_;
+    }
+
+    // Both change or are added for every message, so they have a byte each.
+    std::uint8_t receptive_ = 0;
+    bool counted_ = true;  // borne_ is part of the strand's backlog
+
+    bool needs_look_ : 1 = false;  // before it runs: it is parked, or not counted
+    bool parked_ : 1 = false;      // sent into a full ring; handles messages again when there is room
     bool had_branches_ : 1 = false;
     bool is_actor_ : 1;
     std::uint32_t queued_ = 0;  // messages in the mailbox
-    std::uint32_t borne_ = 0;   // that many of them, at most, came from other strands and threads
+    std::uint32_t borne_ = 0;   // that many of them came from other strands and threads
 };
 
 /// Scope inside another one: a branch that can be cancelled alone and is cancelled with its parent.

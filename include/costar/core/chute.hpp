@@ -91,7 +91,16 @@ public:
         return filling_->at(tail_own_);
     }
 
-    /// Producer: adds the slot that `reserve()` gave out last; it is visible at once.
+    /// Producer: as `reserve()`, but nullptr as well where new memory would be needed.
+    parcel* reserve_within() noexcept
+    {
+        if (closed_.load(std::memory_order_relaxed) || full()) [[unlikely]] {
+            return nullptr;
+        }
+        return filling_->at(tail_own_);
+    }
+
+    /// Producer: adds the slot that `reserve()` or `reserve_within()` gave out last; it is visible at once.
     void commit() noexcept
     {
         // Release: the slot is written before the consumer may read it.

@@ -57,6 +57,23 @@ private:
     Operation* subject_;
 };
 
+/// A value for a handler whose own moves may throw: on its way there it is not moved.
+template <class Value>
+struct boxed_value {
+    std::unique_ptr<Value> value;
+};
+
+template <class Value>
+Value&& unboxed(Value& value) noexcept
+{
+    return std::move(value);
+}
+template <class Value>
+Value&& unboxed(boxed_value<Value>& boxed) noexcept
+{
+    return std::move(*boxed.value);
+}
+
 /// A completion handler on its way through a strand: it is called once, on its associated executor, which has
 /// work to do until then.
 ///
@@ -75,7 +92,14 @@ public:
               asio::execution::outstanding_work.tracked))
     {}
 
-    /// Calls the handler with `values`.
+    /// From now on no signal reaches the operation, which may end before the handler is called.
+    completion(completion&& other) noexcept
+        : handler_(std::move(other.handler_)), executor_(std::move(other.executor_))
+    {
+        other.link_.reset();
+    }
+
+    /// Calls the handler with `values`. What is in a `boxed_value` comes out of it.
     template <class... Values>
     void operator()(Values... values)
     {
@@ -84,7 +108,7 @@ public:
         auto executor = std::move(executor_);
         auto call = asio::bind_allocator(allocator,
             [handler = std::move(handler_), values = std::tuple<Values...>(std::move(values)...)]() mutable {
-                std::apply([&](Values&... value) { std::move(handler)(std::move(value)...); }, values);
+                std::apply([&](Values&... value) { std::move(handler)(unboxed(value)...); }, values);
             });
         if constexpr (may_have_threads) {
             if (would_run_inside(executor)) {

@@ -49,7 +49,7 @@ public:
     arena& operator=(const arena&) = delete;
 
     /// The arena made current on this thread by `arena_scope`, else the thread's own, made on first use.
-    static arena& current() noexcept { return current_ != nullptr ? *current_ : adopt_thread_arena(); }
+    static arena& current() { return current_ != nullptr ? *current_ : adopt_thread_arena(); }
 
     /// A block of at least `bytes`, aligned to 16. Owner only.
     ///
@@ -218,7 +218,7 @@ private:
         return reinterpret_cast<chunk*>(header_of(reinterpret_cast<std::uintptr_t>(memory)));
     }
 
-    static arena& adopt_thread_arena() noexcept;
+    static arena& adopt_thread_arena();
 
     void keep(void* memory, std::size_t size_class) noexcept
     {

@@ -111,6 +111,8 @@ private:
     stray** place_ = nullptr;
 };
 
+class outside_sender;
+
 /// How a strand gets its turns: a thread of its own, somebody's executor, or a test.
 ///
 /// Thread safety: `kick`, `work_started` and `work_finished` from any thread.
@@ -157,8 +159,10 @@ struct turn_options {
     /// more of them. What its actors send to each other does not count.
     std::int64_t backlog = 2048;
 
-    /// Slots of the ring between two strands (a power of two).
+    /// Slots of the ring between two strands: 64 bytes each, rounded up to a power of two, `ring_slots_max`
+    /// at most. More are refused by `std::invalid_argument`.
     std::size_t ring_slots = 1024;
+    static constexpr std::size_t ring_slots_max = std::size_t{1} << 24;
 
     /// A coroutine or handler that keeps the strand for longer is reported; zero for none. Watching reads the
     /// clock before and after each, and lets an actor handle one message at a time.
@@ -269,7 +273,7 @@ public:
     /// that many younger ones, at most, for each that was there before it.
     void make_fresh(run_node& node, root_scope& root, run_node* elder = nullptr) noexcept
     {
-        root.unborn_ = true;
+        root.receptive_ = root_scope::unborn;
         if (elder != nullptr)
             insert_behind(*elder, node);
         else if (running_ != nullptr && &running_->root() == newborn_) {
@@ -319,23 +323,23 @@ public:
     /// Accounts for a message put into a root's mailbox.
     static void message_queued(root_scope& root) noexcept { ++root.queued_; }
 
-    /// Says that the message which was just queued came from another strand or thread.
+    /// Says that a message which was queued came from another strand or thread.
     void message_borne(root_scope& root) noexcept
     {
-        if (!root.is_receptive_for_any() && !root.unborn_) [[unlikely]]
+        if (!root.is_runnable_for_any()) [[unlikely]]
             stop_counting(root);
         ++root.borne_;
         backlog_ += root.counted_;
     }
 
     /// Accounts for a message taken out of a root's mailbox.
-    void message_taken(root_scope& root) noexcept
+    static void message_taken(root_scope& root) noexcept { --root.queued_; }
+
+    /// Says that a message which was taken was one that `message_borne` had counted.
+    void borne_message_taken(root_scope& root) noexcept
     {
-        --root.queued_;
-        if (root.borne_ != 0) {
-            --root.borne_;
-            backlog_ -= root.counted_;
-        }
+        --root.borne_;
+        backlog_ -= root.counted_;
     }
 
     /// Forgets a root that ends, with what it still had queued.
@@ -389,13 +393,18 @@ public:
         chute* queue = way_from_outside();
         if (queue == nullptr) [[unlikely]] {
             const late_way last(*this);
-            return push_filled(last.queue(), fill);
+            return fill_slot(last.queue(), last.queue().reserve(), fill);
         }
-        return push_filled(*queue, fill);
+        parcel* slot = queue->reserve_within();
+        if (slot == nullptr) [[unlikely]]
+            slot = reserve_beyond(*queue);
+        return fill_slot(*queue, slot, fill);
     }
 
     /// Sends a job in line with the parcels of the caller, be it a strand or a foreign thread. Until the job
     /// runs, `deadline` may be armed for `deadline.due` where the line is long; 0 there for never.
+    ///
+    /// Errors: throws `std::bad_alloc`; the job is destroyed then.
     void post_in_line(job& work, timer_node* deadline = nullptr);
 
     /// Gives the strand a turn if it is idle.
@@ -496,8 +505,9 @@ private:
     void take_from_rings();
     void take_from_chutes();
     std::uint64_t oldest_era() noexcept;
+    std::size_t room_for_parcels(std::size_t taken) const noexcept;
     template <class Queue>
-    std::size_t take_from(Queue& queue);
+    std::size_t take_from(Queue& queue, bool& is_more_left);
     void tend_queues();
     void note_deadlines();
     void discard_jobs() noexcept;
@@ -527,9 +537,25 @@ private:
     void flush();
     void flush_spill(std::size_t peer);
 
+    bool makes_parking() noexcept;
+    void pause_running() noexcept;
+
     /// The queue of a foreign thread; null when the thread's own objects are being destroyed.
-    chute* way_from_outside();
+    chute* way_from_outside()
+    {
+        // Relaxed: a thread that was joined, or has started this one, has told its era with that.
+        if (last_way_.serial == serial_ &&
+            last_way_.queue->pushed_era() == current_era_.load(std::memory_order_relaxed)) [[likely]]
+            return last_way_.queue;
+        return find_way_from_outside();
+    }
+    chute* find_way_from_outside();
+    parcel* reserve_beyond(chute& queue);
     static void mark_era(chute& queue, std::uint64_t era);
+    static std::uint64_t begin_era() noexcept
+    {
+        return current_era_.fetch_add(1, std::memory_order_acq_rel) + 1;
+    }
 
     /// What one of these still sends has a queue to itself.
     class late_way {
@@ -544,10 +570,9 @@ private:
     };
 
     template <class Fill>
-    bool push_filled(chute& queue, Fill& fill)
+    bool fill_slot(chute& queue, parcel* slot, Fill& fill)
     {
-        parcel* slot = queue.reserve();
-        if (slot == nullptr)
+        if (slot == nullptr) [[unlikely]]
             return false;
         fill(*slot);
         queue.commit();
@@ -577,8 +602,23 @@ private:
     void leave_turn();
 
     friend class parking;
+    friend class outside_sender;
 
     static constinit inline thread_local strand_context* current_ = nullptr;
+
+    /// Where the calling thread, which belongs to no strand, sent last.
+    struct known_way {
+        std::uint64_t serial;  // 0 for none
+        chute* queue;
+    };
+    static constinit inline thread_local known_way last_way_{0, nullptr};
+
+    /// A new era begins when a thread sends to a strand for the first time, and when it ends. What a thread
+    /// sends in one era comes before whatever any thread sends in a later one, so what happened before a
+    /// thread was started or after it was joined stays in its order.
+    ///
+    /// Written by any thread. Release: who sees an era sees all that was sent before it began.
+    alignas(128) static constinit inline std::atomic<std::uint64_t> current_era_{1};
 
     // The share of each source in a round.
     static constexpr int units_max = 1024;  // coroutines resumed, messages handled and sent
@@ -586,7 +626,7 @@ private:
     static constexpr int jobs_per_round = 64;              // handlers posted from inside
     static constexpr int posted_per_round = 256;           // handlers and control work from the inbox
     static constexpr std::size_t parcels_per_round = 256;  // of each ring and chute
-    static constexpr std::size_t timers_per_round = 256;
+    static constexpr std::size_t timers_per_round = 1024;
 
     // Touched for every message, by the turn only.
     run_node* ready_ = nullptr;
@@ -640,9 +680,10 @@ private:
     std::size_t first_ring_ = 0;  // where the next taking begins
     std::size_t first_chute_ = 0;
     bool are_chutes_first_ = false;
-    std::uint64_t era_ = 0;        // of the last look
-    bool has_arrived_ = false;     // something that was looked at waits in a ring or chute
-    std::uint64_t tended_at_ = 0;  // when rings and chutes were last looked through
+    std::uint64_t era_ = 0;                  // of the last look
+    bool has_arrived_ = false;               // something that was looked at waits in a ring
+    bool has_arrived_from_outside_ = false;  // likewise in a chute
+    std::uint64_t tended_at_ = 0;            // when rings and chutes were last looked through
     std::uint64_t deadlines_seen_ = 0;
     std::atomic<bool> refusing_{false};  // false until the last turn is over
 

@@ -14,11 +14,14 @@
 
 namespace costar {
 
-/// Time as strands count it: nanoseconds since the clock's origin.
+/// The last moment that a strand knows, some 292 years after its clock's origin.
+inline constexpr std::uint64_t latest_time = UINT64_MAX / 2;
+
+/// Time as strands count it: nanoseconds since the clock's origin, `latest_time` at most.
 inline std::uint64_t deadline_after(std::uint64_t now, std::chrono::nanoseconds delay) noexcept
 {
     const auto span = static_cast<std::uint64_t>(std::max<std::int64_t>(delay.count(), 0));
-    return now + std::min(span, UINT64_MAX - 1 - now);
+    return now + std::min(span, latest_time - std::min(now, latest_time));
 }
 
 /// A duration in nanoseconds. Those of coarser units that do not fit become the longest and the shortest

@@ -69,8 +69,8 @@ public:
             return;
         }
         unlink(timer);
-        if (timer.due == earliest_) {
-            is_earliest_known_ = false;
+        if (timer.due == earliest_ || is_bound_) {
+            is_earliest_known_ = is_bound_ = false;
         }
     }
 
@@ -98,7 +98,7 @@ public:
         if (fired < most)
             now_ = now;
         arrived_.splice(late_);
-        is_earliest_known_ = false;
+        is_earliest_known_ = is_bound_ = false;
         return fired;
     }
 
@@ -249,11 +249,8 @@ private:
         std::size_t level = 0;
         std::size_t slot = 0;
         if (found == UINT64_MAX && find_slot(level, slot)) {
-            if (level != 0) {
-                // Only a bound: not kept, or it could outlive the timer that it is for.
-                return start_of(level, slot) << tick_bits;
-            }
-            found = slots_[level][slot].earliest();
+            is_bound_ = level != 0;
+            found = is_bound_ ? start_of(level, slot) << tick_bits : slots_[level][slot].earliest();
         }
         earliest_ = found;
         is_earliest_known_ = true;
@@ -326,6 +323,8 @@ private:
     // When the first timer is due, or UINT64_MAX; means nothing while it is not known.
     mutable std::uint64_t earliest_ = UINT64_MAX;
     mutable bool is_earliest_known_ = true;
+    mutable bool is_bound_ =
+        false;  // `earliest_`: known till the next cancellation, which may be of its timer
     bool is_advancing_ = false;
     list ready_;    // sorted
     list arrived_;  // to be sorted in, as armed

@@ -395,6 +395,9 @@ public:
         scope.attach(*this);
         std::move(initiate_)(
             operation_handler<Values...>(*state_));  // what it throws passes to the coroutine
+        // A cancellation out of the initiation itself may have found no operation yet that could hear of it.
+        if (asked_to_end_ && !state_->has_arrived()) [[unlikely]]
+            state_->cancel();
         state_->wait(*this);
         return true;
     }

@@ -140,16 +140,19 @@ private:
 };
 
 /// Refuses tasks that are empty, before the first of them begins.
+template <class Other>
+void check_begun(const Other&) noexcept
+{}
 template <class T>
 void check_begun(const task<T>& work)
 {
     if (!work)
         refuse_empty_task();
 }
-template <class... T>
-void check_begun(const std::tuple<task<T>...>& works)
+template <class... Branches>
+void check_begun(const std::tuple<Branches...>& branches)
 {
-    std::apply([](const auto&... each) { (check_begun(each), ...); }, works);
+    std::apply([](const auto&... each) { (check_begun(each), ...); }, branches);
 }
 template <class T>
 void check_begun(const std::vector<task<T>>& works)
@@ -157,9 +160,6 @@ void check_begun(const std::vector<task<T>>& works)
     for (const task<T>& each : works)
         check_begun(each);
 }
-template <class Others>
-void check_begun(const Others&) noexcept
-{}
 
 /// Tasks to be awaited together that have not begun; awaited once, movable until then. Errors: throws
 /// `std::logic_error` when one is empty.
