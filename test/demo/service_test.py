@@ -734,6 +734,30 @@ async def stop_answers_what_lies_in_sockets(program):
     check(await service.end() == 0, "nothing was left unfinished")
 
 
+async def newcomers_are_served_beside_others(program):
+    """Those who connect while all others are busy do not wait until these have nothing more to ask."""
+    service = await Service(program).start("--strands", "1")
+    order = text_of("POST", "/accounts/ann/deposit", {"amount": 1})
+    old = [await Client(service.port).connect() for _ in range(100)]
+    for client in old:
+        await client.post("/accounts/ann/deposit", {"amount": 1})
+    await service.pause()
+    for client in old:
+        client.writer.write(order * 40)
+        await client.writer.drain()
+    new = [await Client(service.port).connect() for _ in range(100)]
+    for client in new:
+        client.writer.write(order)
+        await client.writer.drain()
+    service.process.send_signal(signal.SIGCONT)
+    balances = [(await client.read_answer())[1]["balance"] for client in new]
+    check(max(balances) < 2500, f"of 4200 deposits so many were before the last newcomer's: {max(balances)}")
+    for client in old + new:
+        client.close()
+    check(await service.end(signal.SIGTERM) == 0, "exit code 0")
+    return max(balances)
+
+
 async def a_reader_that_goes_away_ends_nothing(program):
     for is_slow in (False, True):
         out, into = os.pipe()
@@ -1011,9 +1035,10 @@ async def main(program):
         stop_answers_what_lies_in_sockets(program), connections_are_limited(program),
         accounts_without_use_end(program), orders_with_a_key_are_done_once(program))
     print("sockets at a stop, limits, accounts without use, orders with a key: as promised")
-    sent, *_ = await asyncio.gather(
-        watchers_are_told_in_batches(program), a_reader_that_goes_away_ends_nothing(program),
-        figures_show_who_waits(program))
+    sent, before, *_ = await asyncio.gather(
+        watchers_are_told_in_batches(program), newcomers_are_served_beside_others(program),
+        a_reader_that_goes_away_ends_nothing(program), figures_show_who_waits(program))
+    print(f"of 100 that came while 100 were busy the last was served behind {before} of 4200 requests")
     print(f"200 watchers saw all in order; one that took nothing was let go after {sent} changes")
     print(f"stopped under load after {answered} transfers: what was in flight was answered, exit code 0")
     print(f"{checks} checks")
