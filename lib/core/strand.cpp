@@ -718,6 +718,22 @@ void strand_context::run_jobs()
     return node;
 }
 
+namespace {
+
+/// Those that were born first are no longer in the cache. While one runs its first turn, the next one's
+/// coroutine comes, and the head of the one behind it.
+void prefetch_birth(const run_node& next) noexcept
+{
+    __builtin_prefetch(next.waiter);
+    if (next.next == nullptr)
+        return;
+    constexpr std::size_t line = 64;
+    __builtin_prefetch(next.next);
+    __builtin_prefetch(reinterpret_cast<const char*>(next.next) + line);
+}
+
+}  // namespace
+
 run_node* strand_context::pop_birth() noexcept
 {
     run_node* node = young_births_;
@@ -732,6 +748,8 @@ run_node* strand_context::pop_birth() noexcept
         births_ = node->next;
         if (births_ == nullptr)
             births_tail_ = &births_;
+        else
+            prefetch_birth(*births_);
     }
     newborn_ = &node->waiter->scope().root();
     newborn_->set_receptive(false);
