@@ -623,8 +623,8 @@ private:
     // The share of each source in a round.
     static constexpr int units_max = 1024;  // coroutines resumed, messages handled and sent
     static constexpr int units_first = 64;
-    static constexpr int jobs_per_round = 64;              // handlers posted from inside
-    static constexpr int posted_per_round = 256;           // handlers and control work from the inbox
+    static constexpr int jobs_per_round = 64;               // handlers posted from inside
+    static constexpr int posted_per_round = 256;            // handlers and control work from the inbox
     static constexpr std::size_t parcels_per_round = 1024;  // of each ring and chute
     static constexpr std::size_t timers_per_round = 1024;
 
