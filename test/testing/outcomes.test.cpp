@@ -26,6 +26,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <numeric>
@@ -498,6 +499,66 @@ seen_numbers up_to(std::size_t count)
     return all;
 }
 
+/// Lets one reader after the other be stopped at any moment.
+template <class Source>
+seen_numbers run_with_stops(std::uint64_t seed)
+{
+    seen_numbers seen;
+    world in(seed);
+    {
+        Source from(in);
+        const auto body = [](context& self, Source* from, seen_numbers* seen) -> task<> {
+            co_await reads_on(self, from, seen);
+        };
+        int fed = 0;
+        bool reads = false;
+        bool stops = false;
+        for (int steps = 0; (seen.size() < enough || reads) && steps < 100'000; ++steps) {
+            if (!reads) {
+                from.reader = in.engine.spawn(body, &from, &seen);
+                reads = true;
+                stops = false;
+            }
+            if (fed < static_cast<int>(enough) && in.random.below(8) == 0)
+                from.feed(fed++);
+            if (!stops && (in.random.below(12) == 0 || seen.size() >= enough)) {
+                stops = true;
+                in.engine.stop(from.reader, [&](error_code) { reads = false; });
+            }
+            in.step();
+        }
+        CHECK_FALSE(reads);
+    }
+    return seen;
+}
+
+/// Reads from two sources at once.
+task<> reads_both(context& self, reads* one, reads* other, seen_numbers* of_one, seen_numbers* of_other)
+{
+    while (of_one->size() < enough || of_other->size() < enough) {
+        auto first = co_await when_any(one->begin(self), other->begin(self));
+        if (const auto* got = first.completed<0>())
+            of_one->push_back(one->value(*got));
+        if (const auto* got = first.completed<1>())
+            of_other->push_back(other->value(*got));
+    }
+}
+
+/// Asks in time, until enough answers have come.
+task<> asks_in_time(context& self, world* in, pid answering, seen_numbers* seen)
+{
+    while (seen->size() < enough) {
+        const auto limit = in->limit();
+        const auto given = in->random.below(2) == 0
+            ? co_await as_result(with_timeout(limit, self.ask(answering, get_next{}, 1h)))
+            : co_await as_result(self.ask(answering, get_next{}, limit));
+        if (given)
+            seen->push_back(*given);
+        else
+            CHECK(given.error() == errc::timed_out);
+    }
+}
+
 constexpr std::uint64_t seeds = 60;
 
 template <class Source, class Body>
@@ -529,4 +590,67 @@ TEMPLATE_TEST_CASE("outcomes: none is lost and none comes twice, whatever ends a
     check_all_seeds<TestType>("a branch that is cancelled", in_a_branch<TestType>);
     check_all_seeds<TestType>("shield", shielded<TestType>);
     check_all_seeds<TestType>("when_all with a failure", beside_a_failure<TestType>);
+}
+
+TEMPLATE_TEST_CASE("outcomes: none is lost when its reader is stopped", "[testing][outcomes]", reads,
+    reads_in_awaitable, reads_in_task, writes, accepts, channel, timers)
+{
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+        INFO("seed " << seed);
+        const seen_numbers seen = run_with_stops<TestType>(seed);
+        REQUIRE(seen.size() >= enough);
+        REQUIRE(seen == up_to(seen.size()));
+    }
+}
+
+TEST_CASE("outcomes: of two reads that complete together both are there", "[testing][outcomes]")
+{
+    for (std::uint64_t seed = 1; seed <= 10 * seeds; ++seed) {
+        INFO("seed " << seed);
+        world in(seed);
+        reads one(in);
+        reads other(in);
+        seen_numbers of_one;
+        seen_numbers of_other;
+        bool ended = false;
+        const pid reader = in.engine.spawn(reads_both, &one, &other, &of_one, &of_other);
+        in.engine.wait(reader, [&](error_code) { ended = true; });
+        const auto feed = [&](reads& to, int& fed) {
+            if (in.random.below(8) == 0)
+                to.feed(fed++);
+        };
+        for (int steps = 0, to_one = 0, to_other = 0; !ended && steps < 100'000; ++steps) {
+            feed(one, to_one);
+            feed(other, to_other);
+            in.step();
+        }
+        REQUIRE(ended);
+        REQUIRE(of_one == up_to(of_one.size()));
+        REQUIRE(of_other == up_to(of_other.size()));
+    }
+}
+
+TEST_CASE("outcomes: an answer is had, or it was late", "[testing][outcomes]")
+{
+    for (std::uint64_t seed = 1; seed <= 10 * seeds; ++seed) {
+        INFO("seed " << seed);
+        world in(seed);
+        seen_numbers seen;
+        bool ended = false;
+        const pid answering = in.engine.spawn(answers);
+        const pid asking = in.engine.spawn(asks_in_time, &in, answering, &seen);
+        in.engine.wait(asking, [&](error_code) { ended = true; });
+        int fed = 0;
+        for (int steps = 0; !ended && steps < 100'000; ++steps) {
+            if (in.random.below(8) == 0)
+                in.engine.send(answering, number{fed++});
+            in.step();
+        }
+        REQUIRE(ended);
+        REQUIRE(std::is_sorted(seen.begin(), seen.end()));
+        REQUIRE(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
+        // Up to the last answer that was had, each was had or late.
+        const auto late = static_cast<std::uint64_t>(seen.back()) + 1 - seen.size();
+        REQUIRE(in.engine.figures().late_replies >= late);
+    }
 }

@@ -50,7 +50,7 @@ namespace asio = boost::asio;
 using socket_type = asio::local::stream_protocol::socket;
 
 /// How long control may take while everything else is too much. Generous: machines that run tests are busy.
-constexpr auto control_bound = 20s;
+constexpr auto control_bound = 5s;
 
 /// Where load comes from.
 enum source : std::size_t {
