@@ -50,16 +50,14 @@ const hook_actions parking::held::actions{
     .cancel = [](cancel_hook& hook) noexcept { release(&static_cast<held&>(hook)); },
     .describe = [](const cancel_hook&) { return std::string("room in a queue that it has filled"); }};
 
-parking::parking(strand_context& home, std::size_t rings)
-    : home_(home),
-      pause_{{.fire =
-                     [](timer_node* fired) {
-                         parking& self = *static_cast<pause_timer*>(fired)->whose;
-                         self.room_made(self.queues_.size() - 1, self.pauses_++);
-                     }},
-          this},
-      queues_(rings + 1)
-{}
+parking::parking(strand_context& home, std::size_t rings) : home_(home), queues_(rings + 1)
+{
+    pause_.whose = this;
+    pause_.fire = [](timer_node* fired) {
+        parking& self = *static_cast<pause_timer*>(fired)->whose;
+        self.room_made(self.queues_.size() - 1, self.pauses_++);
+    };
+}
 
 parking::~parking()
 {

@@ -91,7 +91,7 @@ private:
 
     /// Ends all pauses.
     struct pause_timer : timer_node {
-        parking* whose;
+        parking* whose = nullptr;
     };
 
     strand_context& home_;
