@@ -123,7 +123,8 @@ struct role {
     void note(const small_item& got, int type)
     {
         check_order(got, type);
-        book.note(got.item, world_book::handled | (keeps_failing ? world_book::repeatable : 0U));
+        book.note(
+            got.item, keeps_failing ? world_book::handled | world_book::repeatable : world_book::handled);
     }
 
     world_book& book;
