@@ -315,9 +315,9 @@ void station::put(cell& to, extras_part& more, envelope* sent) noexcept
     more.order.insert(to, sent);
     home_.message_queued(to);
     const std::string_view type = sent->type->name();
-    has_come(to, more, sent);
     if (sent->is_borne())
         home_.message_borne(to);
+    has_come(to, more, sent);
     // Last: what middleware sends may drive the message out again.
     for (const auto& each : more.chain)
         each->posted(static_cast<context&>(to), type, to.queued());
@@ -426,9 +426,9 @@ void station::admit_here(pid to, envelope* sent, std::uint64_t token, std::uniqu
     if (receiver->has_extras) {
         is_in = let_in(*receiver, {sent, token});
     } else {
-        deliver(*receiver, sent);
         if (sent->is_borne())
             home_.message_borne(*receiver);
+        deliver(*receiver, sent);
     }
     if (is_in && token != 0)
         answer(token, std::monostate{});

@@ -458,8 +458,8 @@ void station::receive(parcel& arrived)
         if (cell* receiver = find(slot, generation)) [[likely]] {
             sent->mark_borne();
             if (!receiver->has_extras) [[likely]] {
+                home_.message_borne(*receiver);  // first: a request that closes a circle is taken back
                 deliver(*receiver, sent);
-                home_.message_borne(*receiver);
             } else {
                 deliver_specially(*receiver, sent);
             }

@@ -961,6 +961,8 @@ async def watchers_are_told_in_batches(program):
     client = Client(service.port)
     await client.post("/accounts/ann/deposit", {"amount": 1})
     watchers = await asyncio.gather(*(Watcher(service.port).open("ann") for _ in range(200)))
+    for watcher in watchers:
+        await watcher.wait_for(1)  # from here on it watches
     for number in range(40):
         await client.post("/accounts/ann/deposit", {"amount": 1 + number})
         if number % 8 == 0:
