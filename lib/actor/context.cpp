@@ -11,7 +11,7 @@ namespace costar {
 
 bool receive_awaiter::must_wait_in(scope& where, bool there)
 {
-    if (self_.is_receptive())
+    if (self_.has_receiver())
         refuse_second(where);
     if (self_.is_cancelled())
         return false;
@@ -32,7 +32,7 @@ bool receive_awaiter::must_wait_in(scope& where, bool there)
 bool receive_awaiter::must_yield(promise_base& caller) noexcept
 {
     const bool is_over = self_.is_cancelled() || self_.receive_cancelled;
-    if (!is_over || self_.is_receptive() || self_.home().spend())
+    if (!is_over || self_.has_receiver() || self_.home().spend())
         return false;
     self_.waiter = &caller;
     self_.set_receptive(true);
@@ -47,6 +47,7 @@ void receive_awaiter::settle_for(bool there)
         take_nothing();
     else if (self_.receives_in_branch)
         detach();
+    self_.set_settled();  // nobody else may take the message meanwhile
 }
 
 /// Another coroutine waits with the actor's own node, which is in use until that one has gone on.
@@ -79,6 +80,8 @@ void receive_awaiter::pass_over() noexcept
 {
     if (extras_part* more = self_.extras())
         more->order.due = nullptr;  // nothing holds it fast any more
+    if (self_.is_settled())
+        self_.set_receptive(false);
 }
 
 message receive_awaiter::take_nothing()
@@ -156,7 +159,7 @@ message context::try_receive()
 {
     if (is_cancelled())
         return message::none_at_end();
-    if (is_receptive())
+    if (has_receiver())
         receive_awaiter(*this).refuse_second(*this);
     if (first == nullptr)
         return {};

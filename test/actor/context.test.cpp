@@ -624,6 +624,60 @@ TEST_CASE("context: a second receive while one waits is refused, and the first g
     CHECK(events.dead.empty());
 }
 
+TEST_CASE("context: a receive that was first keeps its message until when_any has ended", "[actor][context]")
+{
+    struct actor {
+        /// Receives while the body has received, and waits for what has lost.
+        static task<> comes_between(context& self, bool by_trying, int* refused)
+        {
+            co_await sleep_for(2ms);
+            try {
+                if (by_trying)
+                    static_cast<void>(self.try_receive());
+                else
+                    co_await self.receive(10ms);
+            } catch (const std::logic_error&) {
+                ++*refused;
+            }
+        }
+        static task<> ends_slowly()
+        {
+            try {
+                co_await sleep_for(1h);
+            } catch (const error&) {}
+            co_await shield(sleep_for(5ms));
+            throw error(errc::cancelled);
+        }
+        static task<> body(context& self, bool by_trying, bool in_time, int* refused, std::vector<int>* taken)
+        {
+            self.spawn_task(comes_between(self, by_trying, refused));
+            auto first = co_await when_any(self.receive(in_time ? 1ms : 1s), ends_slowly());
+            CHECK(first.index() == 0);
+            if (message& got = std::get<0>(first))
+                taken->push_back(got.get<number>().value);
+            else
+                CHECK(got.timed_out());
+            while (auto next = co_await self.receive(20ms))
+                taken->push_back(next.get<number>().value);
+        }
+    };
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const bool by_trying = GENERATE(false, true);
+    const bool in_time = GENERATE(false, true);
+    int refused = 0;
+    std::vector<int> taken;
+    const pid receiver = sim.engine().spawn(&actor::body, by_trying, in_time, &refused, &taken);
+    if (in_time)
+        sim.advance(1ms + 500us);  // the time is over, and what has lost goes on
+    for (int i = 0; i < 3; ++i)
+        sim.send(receiver, number{i});
+    sim.advance(1s);
+
+    CHECK(refused == 1);
+    CHECK(taken == std::vector{0, 1, 2});
+    CHECK(sim.engine().figures().live == 0);
+}
+
 TEST_CASE("context: a second receive that nobody catches is a crash", "[actor][context]")
 {
     kept_log log;

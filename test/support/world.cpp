@@ -123,7 +123,8 @@ struct role {
     void note(const small_item& got, int type)
     {
         check_order(got, type);
-        book.note(got.item, world_book::handled | (keeps_failing ? world_book::repeatable : 0U));
+        book.note(
+            got.item, keeps_failing ? world_book::handled | world_book::repeatable : world_book::handled);
     }
 
     world_book& book;
@@ -381,7 +382,12 @@ void answer(life& l, message got)
         l.self.spawn_task(answers_one(l.self, std::move(got), l.soon()));
         break;
     case 2:
-        l.self.spawn(answers_one, std::move(got), l.soon());
+        try {
+            const auto where = static_cast<placement>(l.random.below(2));
+            l.self.spawn({.placement = where}, answers_one, std::move(got), l.soon());
+        } catch (const std::logic_error&) {
+            // The child would have lived on another strand than the message.
+        }
         break;
     case 3:
         break;  // unanswered
@@ -453,7 +459,39 @@ void handle(life& l, message got)
         [](failed_ask&) {}, [](int&) {}, [](std::monostate&) {}, [](gossip&) {}, [](actor_stopped&) {});
 }
 
-/// The ways in which it waits for the next message.
+/// Waits for the next message in one of many ways.
+task<message> takes(life& l)
+{
+    context& self = l.self;
+    switch (l.random.below(12)) {
+    case 0:
+        co_return co_await self.receive(l.soon());
+    case 1:
+        if (l.chance(2))
+            co_return co_await self.receive<small_item>(l.soon());
+        co_return co_await self.receive<tick>();
+    case 2: {
+        std::vector<message> all = co_await self.receive_batch(1 + l.random.below(6));
+        if (all.empty())
+            co_return message();
+        l.me->is_ordered = false;  // the first comes last
+        for (std::size_t i = 1; i < all.size(); ++i)
+            handle(l, std::move(all[i]));
+        co_return std::move(all.front());
+    }
+    case 3: {
+        auto first = co_await when_any(self.receive(), sleep_for(l.soon()));
+        co_return first.index() == 0 ? std::get<0>(std::move(first)) : message::none_in_time();
+    }
+    case 4:
+        if (message there = self.try_receive())
+            co_return there;
+        co_return co_await self.receive();
+    default:
+        co_return co_await self.receive();
+    }
+}
+
 task<> citizen(context& self, role_pointer me)
 {
     me->book.begun(self.pid(), self.parent());
@@ -467,43 +505,15 @@ task<> citizen(context& self, role_pointer me)
     while (!l.is_over) {
         if (!l.book().is_acting())
             pace.cancel();
-        message got;
-        switch (l.random.below(12)) {
-        case 0:
-            got = co_await self.receive(l.soon());
-            break;
-        case 1:
-            if (l.chance(2))
-                got = co_await self.receive<small_item>(l.soon());
-            else
-                got = co_await self.receive<tick>();
-            break;
-        case 2: {
-            std::vector<message> all = co_await self.receive_batch(1 + l.random.below(6));
-            if (all.empty())
-                co_return;
-            got = std::move(all.front());
-            for (std::size_t i = 1; i < all.size(); ++i)
-                handle(l, std::move(all[i]));
-            me->is_ordered = false;  // the first comes last
-            break;
+        message got = message::none_in_time();
+        bool is_refused = false;
+        try {
+            got = co_await takes(l);
+        } catch (const std::logic_error&) {
+            is_refused = true;  // a task of its own receives
         }
-        case 3: {
-            auto first = co_await when_any(self.receive(), sleep_for(l.soon()));
-            if (first.index() != 0)
-                got = message::none_in_time();
-            else
-                got = std::get<0>(std::move(first));
-            break;
-        }
-        case 4:
-            got = self.try_receive();
-            if (!got)
-                got = co_await self.receive();
-            break;
-        default:
-            got = co_await self.receive();
-        }
+        if (is_refused)
+            co_await sleep_for(1ms);
         if (!got && !got.timed_out())
             break;
         if (got)
@@ -666,6 +676,8 @@ void spawn_router(Where& where, world_book& book, random_source& random, engine&
     options.seed = random.next();
     options.actor.placement = static_cast<placement>(random.below(2));
     options.routee.placement = static_cast<placement>(random.below(2));
+    if (random.below(2) == 0)
+        options.actor.restart = {.limit = 3, .keep_children = random.below(2) == 0};
     if (random.below(2) == 0) {
         options.routee.restart = {.limit = 2};
         const std::size_t size = random.below(4);
@@ -1009,9 +1021,13 @@ task<> changes_router(life& l)
     case 2:
         l.self.send(to.who, resize_pool{l.random.below(5)});
         break;
-    case 3:
-        l.self.send(to.who, broadcast(tick{}));
+    case 3: {
+        broadcast all(tick{});
+        if (l.chance(4))
+            static_cast<void>(all.release());  // nothing is left of it
+        l.self.send(to.who, std::move(all));
         break;
+    }
     default: {
         const waiting wait(l, "routees", 5ms);
         static_cast<void>(co_await as_result(l.self.ask(to.who, get_routees{}, 5ms)));
@@ -1127,6 +1143,39 @@ task<> runs_errand(life& l)
 {
     l.self.spawn_task(errand(l.self, l.me, l.random.next()));
     co_return;
+}
+
+/// A task that ends in a crash when the actor ends, or begins anew.
+task<> throws_at_the_end(context&)
+{
+    try {
+        co_await sleep_for(1h);
+    } catch (const error&) {
+        throw injected();
+    }
+}
+
+task<> leaves_a_thrower(life& l)
+{
+    if (l.chance(4))
+        l.self.spawn_task(throws_at_the_end(l.self));
+    co_return;
+}
+
+/// Receives in a task; whoever comes second, this or the body, is refused.
+task<> receives_beside(life& l)
+{
+    if (l.in_body)
+        co_return;
+    l.me->is_ordered = false;
+    const auto limit = l.soon();
+    const waiting wait(l, "receive in a task", limit);
+    try {
+        if (message got = co_await l.self.receive(limit))
+            handle(l, std::move(got));
+    } catch (const std::logic_error&) {
+        // The body waits.
+    }
 }
 
 task<> ends_children(life& l)
@@ -1277,6 +1326,8 @@ constexpr operation actor_operations[] = {
     {"publish", publishes},
     {"subscribe", subscribes},
     {"errand", runs_errand},
+    {"thrower", leaves_a_thrower},
+    {"receive beside", receives_beside},
     {"end children", ends_children},
     {"return", returns},
     {"rest", rests},

@@ -206,10 +206,12 @@ public:
     void settle()
     {
         this->self_.home().disarm(*this);
-        if (!timed_out_)
+        if (!timed_out_) {
             Awaiter::settle();
-        else
-            leave_in_time();
+            return;
+        }
+        leave_in_time();
+        this->self_.set_settled();
     }
 
     message await_resume()

@@ -233,6 +233,13 @@ public:
     /// As `set_receptive(true)`, for some messages only: the others in its mailbox do not make it runnable.
     void set_receptive_for_some() noexcept { receptive_ = for_some; }
 
+    /// True while a receive that no longer waits has not yet taken its message, or left it.
+    bool is_settled() const noexcept { return receptive_ == settled; }
+    void set_settled() noexcept { receptive_ = settled; }
+
+    /// True from the beginning of a receive that waits to its end: nobody else may receive.
+    bool has_receiver() const noexcept { return is_receptive() || is_settled(); }
+
     /// True from `strand_context::make_fresh` to its first run.
     bool is_unborn() const noexcept { return receptive_ == unborn; }
 
@@ -252,6 +259,7 @@ private:
     static constexpr std::uint8_t for_any = 1;
     static constexpr std::uint8_t for_some = 2;
     static constexpr std::uint8_t unborn = 3;
+    static constexpr std::uint8_t settled = 4;
 
     /// Waits for any message, or for its first run: what is in its mailbox can run.
     bool is_runnable_for_any() const noexcept { return (receptive_ & 1) != 0; }

@@ -356,18 +356,24 @@ public:
     using value_type = awaited_t<Awaitable>;
 
     explicit contestant(Awaitable&& awaitable)
-        : awaiter_(std::move(awaitable).operator co_await()), task_(settle(awaiter_))
+        : awaiter_(std::move(awaitable).operator co_await()), task_(settle(*this))
     {}
     contestant(const contestant&) = delete;
     contestant& operator=(const contestant&) = delete;
+    ~contestant() { pass_over(); }
 
     promise_base& promise() const noexcept { return task_.promise(); }
     value_type take()
     {
         task_.promise().take();
+        is_settled_ = false;
         return awaiter_.await_resume();
     }
-    void pass_over() noexcept { awaiter_.pass_over(); }
+    void pass_over() noexcept
+    {
+        if (std::exchange(is_settled_, false))
+            awaiter_.pass_over();
+    }
 
 private:
     using awaiter = decltype(std::declval<Awaitable>().operator co_await());
@@ -387,10 +393,15 @@ private:
         awaiter& inner_;
     };
 
-    static task<> settle(awaiter& inner) { co_await settling(inner); }
+    static task<> settle(contestant& self)
+    {
+        co_await settling(self.awaiter_);
+        self.is_settled_ = true;
+    }
 
     awaiter awaiter_;
     task<> task_;
+    bool is_settled_ = false;  // neither taken nor passed over
 };
 
 /// What `when_any` gives: a variant with the value of the branch that was first, and what others had
