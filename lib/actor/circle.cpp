@@ -232,7 +232,7 @@ void station::take_back(pid from, std::uint64_t token) noexcept
     if (goes_on_at(from, [=](station& theirs) { theirs.take_back(from, token); }))
         return;
     cell* holder = find(from);
-    if (holder == nullptr || (holder->is_receptive() && holder->wanted == nullptr))
+    if (holder == nullptr || (holder->has_receiver() && holder->wanted == nullptr))
         return;  // what it is about to receive stays
     envelope* before = nullptr;
     for (envelope* each = holder->first; each != nullptr; before = std::exchange(each, each->next)) {

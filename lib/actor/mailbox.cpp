@@ -41,8 +41,7 @@ void drop_expired(station& post, extras_part& more) noexcept
 {
     while (!more.waiting.empty()) {
         const admission first = more.waiting.front();
-        const std::uint64_t deadline = first.sent->unmarked_deadline();
-        if (first.token != 0 || deadline == 0 || deadline > post.home().now())
+        if (first.token != 0 || first.sent->deadline == 0 || first.sent->deadline > post.home().now())
             break;
         more.waiting.pop_front();
         more.forget(first.sent);
@@ -278,23 +277,17 @@ void mailbox_order::unlink(cell& self, envelope* taken, envelope* before) noexce
 // What comes
 // ----------------------------------------------------------------------------------------------------------
 
-void station::deliver_specially(cell& to, envelope* sent) noexcept
+void station::deliver_specially(cell& to, envelope* sent, bool is_borne) noexcept
 {
-    static_cast<void>(let_in(to, {sent, 0}));
+    static_cast<void>(let_in(to, {sent, 0, is_borne}));
 }
 
 /// False when the mailbox is full; what becomes of the message then is settled.
 bool station::let_in(cell& to, const admission& arrived) noexcept
 {
     extras_part& more = *to.extras();
-    if (more.is_intercepted) {
-        const bool is_borne = arrived.sent->is_borne();
-        arrived.sent->unmark_borne();
-        if (shared_.interceptor->take(*this, to, arrived.sent))
-            return true;
-        if (is_borne)
-            arrived.sent->mark_borne();
-    }
+    if (more.is_intercepted && shared_.interceptor->take(*this, to, arrived.sent))
+        return true;
     if (!more.waiting.empty() && arrived.sent->type == &type_of<poison_pill>) {
         if (!more.waiting.insert(arrived))
             arrived.sent->discard();  // one that nobody waits for stands there already
@@ -306,21 +299,23 @@ bool station::let_in(cell& to, const admission& arrived) noexcept
         overflow_with(to, more, arrived);
         return false;
     }
-    put(to, more, arrived.sent);
+    put(to, more, arrived.sent, arrived.is_borne);
     return true;
 }
 
-void station::put(cell& to, extras_part& more, envelope* sent) noexcept
+void station::put(cell& to, extras_part& more, envelope* sent, bool is_borne) noexcept
 {
     more.order.insert(to, sent);
     home_.message_queued(to);
-    const std::string_view type = sent->type->name();
-    if (sent->is_borne())
+    if (is_borne) {
+        sent->mark_borne();
         home_.message_borne(to);
+    }
+    const message_type& type = *sent->type;  // a request that closes a circle is taken back now
     has_come(to, more, sent);
     // Last: what middleware sends may drive the message out again.
     for (const auto& each : more.chain)
-        each->posted(static_cast<context&>(to), type, to.queued());
+        each->posted(static_cast<context&>(to), type.name(), to.queued());
 }
 
 /// Wakes the actor when it waits for this message, which stays where it is until the actor runs.
@@ -376,7 +371,7 @@ void station::overflow_with(cell& to, extras_part& more, const admission& arrive
             to.count_taken(*oldest);
             drop(oldest);
         }
-        put(to, more, arrived.sent);
+        put(to, more, arrived.sent, arrived.is_borne);
         if (arrived.token != 0)
             answer(arrived.token, std::monostate{});
         break;
@@ -387,12 +382,12 @@ void station::admit(pid to, envelope* sent, std::uint64_t token, std::unique_ptr
 {
     if (to.place() == place_ && is_to_be_born(to)) {
         goes_on_after_birth([this, to, token, held = held_envelope(sent), with = std::move(with)]() mutable {
-            admit_here(to, held.release(), token, std::move(with));
+            admit_here(to, {held.release(), token}, std::move(with));
         });
         return;
     }
     if (to.node() != node_ || to.strand() == strand_ || !is_known(to.strand())) {
-        admit_here(to, sent, token, std::move(with));
+        admit_here(to, {sent, token}, std::move(with));
         return;
     }
     parcel packed{};
@@ -402,36 +397,35 @@ void station::admit(pid to, envelope* sent, std::uint64_t token, std::unique_ptr
     send_parcel(to.strand(), packed);
 }
 
-void station::admit_here(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with) noexcept
+void station::admit_here(pid to, const admission& arrived, std::unique_ptr<headers> with) noexcept
 {
+    const auto refuse = [&](errc reason) {
+        bury(arrived.sent, to, reason);
+        if (arrived.token != 0)
+            fail(arrived.token, reason);
+    };
     cell* receiver = find(to);
     if (receiver == nullptr) {
-        const errc reason = to && to.node() != node_ ? errc::not_local : errc::no_such_actor;
-        bury(sent, to, reason);
-        if (token != 0)
-            fail(token, reason);
+        refuse(to && to.node() != node_ ? errc::not_local : errc::no_such_actor);
         return;
     }
     if (with != nullptr) {
         try {
-            receiver->extras_made().with.emplace(sent, std::move(*with));
+            receiver->extras_made().with.emplace(arrived.sent, std::move(*with));
         } catch (const std::bad_alloc&) {
-            bury(sent, to, errc::mailbox_full);
-            if (token != 0)
-                fail(token, errc::mailbox_full);
+            refuse(errc::mailbox_full);
             return;
         }
     }
     bool is_in = true;
-    if (receiver->has_extras) {
-        is_in = let_in(*receiver, {sent, token});
-    } else {
-        if (sent->is_borne())
-            home_.message_borne(*receiver);
-        deliver(*receiver, sent);
-    }
-    if (is_in && token != 0)
-        answer(token, std::monostate{});
+    if (receiver->has_extras)
+        is_in = let_in(*receiver, arrived);
+    else if (arrived.is_borne)
+        deliver_borne(*receiver, arrived.sent);
+    else
+        deliver(*receiver, arrived.sent);
+    if (is_in && arrived.token != 0)
+        answer(arrived.token, std::monostate{});
 }
 
 /// An answer that nobody waits for, or what came with headers or waits for room.
@@ -444,8 +438,7 @@ void station::receive_unclaimed(parcel& arrived)
         return;
     }
     const auto* body = std::launder(reinterpret_cast<const admission_body*>(arrived.body));
-    body->sent->mark_borne();
-    admit_here(pid(place_, body->key), body->sent, body->token, std::unique_ptr<headers>(body->with));
+    admit_here(pid(place_, body->key), {body->sent, body->token, true}, std::unique_ptr<headers>(body->with));
 }
 
 void station::discard(parcel& left) noexcept
@@ -546,7 +539,7 @@ void station::has_taken(cell& self, envelope* taken) noexcept
     while (!more.waiting.empty() && more.has_room(self.queued())) {
         const admission next = more.waiting.front();
         more.waiting.pop_front();
-        put(self, more, next.sent);
+        put(self, more, next.sent, next.is_borne);
         if (next.token != 0)
             answer(next.token, std::monostate{});
     }

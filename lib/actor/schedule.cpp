@@ -292,13 +292,13 @@ void schedule_book::tick_again(schedule_entry& due)
     const std::uint64_t now = home().now();
     // All but the last of the ticks that are due were missed. Where each is sent, but not all at once, the
     // next ones are due already.
-    std::uint64_t missed = (std::max(now, due.due) - due.due) / due.interval;
+    std::uint64_t passed = (std::max(now, due.due) - due.due) / due.interval;
     if (due.missed == missed::all)
-        missed = std::min(missed, missed_at_once_max);
-    const std::uint64_t last = due.due + missed * due.interval;
+        passed = std::min(passed, missed_at_once_max);
+    const std::uint64_t last = due.due + passed * due.interval;
     home().arm(due, deadline_after(last, std::chrono::nanoseconds(due.interval)));
     const std::uint32_t generation = due.generation;
-    send_missed(due, missed);
+    send_missed(due, passed);
     if (due.generation == generation)  // whoever hears of a dead letter may cancel
         send_copy(due);
 }

@@ -456,13 +456,7 @@ void station::receive(parcel& arrived)
         const auto generation = static_cast<std::uint32_t>(arrived.to >> 32);
         envelope* sent = unpack(arrived);
         if (cell* receiver = find(slot, generation)) [[likely]] {
-            sent->mark_borne();
-            if (!receiver->has_extras) [[likely]] {
-                home_.message_borne(*receiver);  // first: a request that closes a circle is taken back
-                deliver(*receiver, sent);
-            } else {
-                deliver_specially(*receiver, sent);
-            }
+            deliver_borne(*receiver, sent);
         } else
             bury(sent, {shared_.node, static_cast<std::uint16_t>(home_.index()), slot, generation},
                 errc::no_such_actor);

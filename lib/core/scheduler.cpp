@@ -226,7 +226,8 @@ private:
                 continue;
             if (wait_spinning() || !context_->fall_asleep())
                 continue;
-            io_.run_one();
+            if (io_.run_one() == 0) [[unlikely]]
+                io_.restart();  // somebody has stopped it by its executor
             context_->stay_awake();
         }
         own_thread_of = nullptr;

@@ -119,6 +119,26 @@ std::vector<int> first_numbers(int count)
     return all;
 }
 
+/// An actor with room for one message, and a sender that waits for room.
+struct crowded {
+    crowded(std::uint64_t seed, std::uint32_t strand_of_sender)
+        : sim(seed),
+          events(sim.engine()),
+          slow(sim.engine().spawn(boxed({.limit = 1}), leisurely, &seen, &longest))
+    {
+        sim.engine().spawn(on(strand_of_sender), producer, slow, 10, &sent, &failure);
+        sim.run_until_idle();
+    }
+
+    std::vector<int> seen;
+    std::size_t longest = 0;
+    int sent = 0;
+    std::optional<errc> failure;
+    simulation sim;
+    event_record events;
+    pid slow;
+};
+
 }  // namespace
 
 TEST_CASE("mailbox: what finds it full becomes a dead letter", "[actor][mailbox]")
@@ -269,46 +289,31 @@ TEST_CASE("mailbox: a pill stands behind who waits for room", "[actor][mailbox]"
 
 TEST_CASE("mailbox: a pill that waits for room is no dead letter", "[actor][mailbox]")
 {
-    simulation sim;
-    event_record events(sim.engine());
-    std::vector<int> seen;
-    std::size_t longest = 0;
-    const pid slow = sim.engine().spawn(boxed({.limit = 1}), leisurely, &seen, &longest);
-    int sent = 0;
-    std::optional<errc> failure;
-    sim.engine().spawn(on(0), producer, slow, 3, &sent, &failure);
-    sim.run_until_idle();
+    crowded one(1, 0);
     std::optional<error_code> ended;
-    sim.engine().poison(slow);
-    sim.engine().poison(slow, [&](error_code code) { ended = code; });
-    sim.run_until_idle();
+    one.sim.engine().poison(one.slow);
+    one.sim.engine().poison(one.slow, [&](error_code code) { ended = code; });
+    one.sim.run_until_idle();
     CHECK(!ended);
 
-    sim.stop(slow);
-    sim.run_until_idle();
+    one.sim.stop(one.slow);
+    one.sim.run_until_idle();
 
     CHECK(ended == error_code());
-    CHECK(events.dead_of(slow, errc::actor_stopped) == 2);  // one that waited, one that waited for room
+    CHECK(one.events.dead_of(one.slow, errc::actor_stopped) == 2);  // the same two
 }
 
 TEST_CASE("mailbox: who waits for room hears of the end", "[actor][mailbox]")
 {
-    simulation sim(GENERATE(1U, 2U, 3U));
-    event_record events(sim.engine());
-    std::vector<int> seen;
-    std::size_t longest = 0;
-    const pid slow = sim.engine().spawn(boxed({.limit = 1}), leisurely, &seen, &longest);
-    int sent = 0;
-    std::optional<errc> failure;
-    sim.engine().spawn(on(GENERATE(0U, 1U)), producer, slow, 10, &sent, &failure);
-    sim.run_until_idle();
+    crowded one(GENERATE(1U, 2U, 3U), GENERATE(0U, 1U));
 
-    sim.stop(slow);
-    sim.run_until_idle();
+    one.sim.stop(one.slow);
+    one.sim.run_until_idle();
 
-    CHECK(sent == 2);
-    CHECK(failure == errc::actor_stopped);
-    CHECK(events.dead_of(slow, errc::actor_stopped) == 2);  // one that waited, one that waited for room
+    CHECK(one.sent == 2);
+    CHECK(one.failure == errc::actor_stopped);
+    // One message that waited, one that waited for room.
+    CHECK(one.events.dead_of(one.slow, errc::actor_stopped) == 2);
 }
 
 TEST_CASE("mailbox: a send that fails or is given up says so", "[actor][mailbox]")

@@ -10,13 +10,16 @@
 #include <support/catch.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/execution/context.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/query.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -154,4 +157,16 @@ TEST_CASE("scheduler: operations of another context complete while their engine 
     for (std::thread& each : threads)
         each.join();
     CHECK(foreign.stopped());
+}
+
+TEST_CASE("scheduler: a context that somebody has stopped goes on", "[thread][scheduler]")
+{
+    engine running({.strands = 1, .spin = GENERATE(0us, 50us)});
+    auto& io = static_cast<asio::io_context&>(asio::query(running.get_executor(0), asio::execution::context));
+    for (int i = 0; i < 3; ++i) {
+        io.stop();
+        std::promise<void> called;
+        asio::post(io, [&] { called.set_value(); });
+        REQUIRE(called.get_future().wait_for(30s) == std::future_status::ready);
+    }
 }

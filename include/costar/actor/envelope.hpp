@@ -158,7 +158,8 @@ struct alignas(16) envelope {
     /// Where the answer goes, 0 when none is awaited.
     std::uint64_t reply;
 
-    /// When the asker stops waiting (strand time), 0 for never. In a mailbox it may have a mark.
+    /// When the asker stops waiting (strand time), 0 for never. It has a mark in the mailbox of an actor that
+    /// got it from another strand or thread.
     std::uint64_t deadline;
 
     void* body() noexcept { return this + 1; }
@@ -176,11 +177,10 @@ struct alignas(16) envelope {
         return *reinterpret_cast<cell*>(marked_receiver() & ~(handled_mark | kept_mark | moved_mark));
     }
 
-    /// It has come to its mailbox from another strand or thread, and counts there as one that has.
+    /// It counts as one that has come from another strand or thread, until it is taken.
     void mark_borne() noexcept { deadline |= borne_mark; }
     bool is_borne() const noexcept { return (deadline & borne_mark) != 0; }
     void unmark_borne() noexcept { deadline &= ~borne_mark; }
-    std::uint64_t unmarked_deadline() const noexcept { return deadline & ~borne_mark; }
 
     void mark_handled() noexcept { add_mark(handled_mark); }
     bool is_handled() const noexcept { return (marked_receiver() & handled_mark) != 0; }

@@ -23,7 +23,8 @@ class station;
 /// A message that waits for room in a mailbox.
 struct admission {
     envelope* sent;
-    std::uint64_t token;  // answered when there is room; 0 for a request, which is answered later
+    std::uint64_t token;    // answered when there is room; 0 for a request, which is answered later
+    bool is_borne = false;  // came from another strand or thread
 
     /// Under what it is withdrawn. The request must live.
     struct key {

@@ -233,9 +233,21 @@ public:
         has_arrived<MayAsk>(to, *sent);
     }
 
+    /// As `deliver`, of what has come from another strand or thread.
+    [[gnu::always_inline]] void deliver_borne(cell& to, envelope* sent) noexcept
+    {
+        if (to.has_extras) [[unlikely]] {
+            deliver_specially(to, sent, true);
+            return;
+        }
+        sent->mark_borne();
+        home_.message_borne(to);  // first: a request that closes a circle is taken back on delivery
+        deliver(to, sent);
+    }
+
     /// Puts a message into a mailbox that has a limit or an order, whose actor has middleware or is told
     /// something.
-    void deliver_specially(cell& to, envelope* sent) noexcept;
+    void deliver_specially(cell& to, envelope* sent, bool is_borne = false) noexcept;
 
     /// Tells an actor of this strand something that overtakes messages and is never refused.
     template <class Control>
@@ -495,7 +507,6 @@ private:
         if (to.wanted != nullptr) {
             if (to.wanted == &any_type || to.wanted == sent.type || sent.type == &type_of<poison_pill>) {
                 to.wanted = nullptr;
-                to.set_receptive(true);  // it is ready, whatever it waited for
                 home_.make_ready(to);
             }
         } else if constexpr (MayAsk) {
@@ -504,11 +515,11 @@ private:
         }
     }
 
-    void put(cell& to, extras_part& more, envelope* sent) noexcept;
+    void put(cell& to, extras_part& more, envelope* sent, bool is_borne) noexcept;
     void has_come(cell& to, extras_part& more, const envelope* sent) noexcept;
     bool let_in(cell& to, const admission& arrived) noexcept;
     void overflow_with(cell& to, extras_part& more, const admission& arrived) noexcept;
-    void admit_here(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with) noexcept;
+    void admit_here(pid to, const admission& arrived, std::unique_ptr<headers> with) noexcept;
     void receive_unclaimed(parcel& arrived);
     void bury_stash(cell& self, extras_part& more, errc reason) noexcept;
     void end_message(cell& self, envelope& done, errc reason) noexcept;
