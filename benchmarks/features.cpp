@@ -12,9 +12,13 @@
 
 #include <boost/asio/use_future.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -158,6 +162,46 @@ task<> deadlines(context& self)
     }
 }
 
+/// Has a hundred thousand messages of its own in its mailbox, for good.
+task<> backlogged(context& self)
+{
+    for (std::uint64_t i = 0; i < 100'000; ++i)
+        self.send(self.pid(), ball{i});
+    while (auto message = co_await self.receive())
+        self.send(self.pid(), message.get<ball>());
+}
+
+/// Never answers.
+task<> silent(context& self)
+{
+    std::vector<costar::message> kept;
+    while (auto message = co_await self.receive())
+        kept.push_back(std::move(message));
+}
+
+/// How much too late the deadlines of requests from outside are met on a strand that is never idle.
+outcome lateness(const order& order)
+{
+    constexpr auto limit = 2ms;
+    costar::engine engine({.strands = 1, .pin_threads = true});
+    engine.spawn(backlogged);
+    const pid asked = engine.spawn(silent);
+    const std::uint64_t count = order.count(2'000);
+    bench::latencies late(count);
+    outcome made;
+    for (; made.sent < count; ++made.sent) {
+        std::promise<std::chrono::nanoseconds> spent;
+        const auto began = std::chrono::steady_clock::now();
+        engine.ask(asked, run{}, limit, [&](boost::system::error_code, std::uint64_t) {
+            spent.set_value(std::chrono::steady_clock::now() - began);
+        });
+        late.add(std::max<std::chrono::nanoseconds>(spent.get_future().get() - limit, 0ns));
+        ++made.received;
+    }
+    made.figures = late.figures();
+    return made;
+}
+
 template <class Body>
 bench::workload one(const char* name, std::uint64_t count, Body body)
 {
@@ -175,5 +219,5 @@ int main(int argc, char** argv)
             one("Fplain", 10'000'000, &middlemen<0>), one("Fmiddleware1", 5'000'000, &middlemen<1>),
             one("Fmiddleware5", 5'000'000, &middlemen<5>), one("Fbounded", 5'000'000, &bounded),
             one("Frouter", 5'000'000, &routes), one("Ftimer", 10'000'000, &timers),
-            one("Fdeadline", 5'000'000, &deadlines)});
+            one("Fdeadline", 5'000'000, &deadlines), {"Flateness", "costar", {1}, 1, 8, lateness}});
 }
