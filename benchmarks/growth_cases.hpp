@@ -344,6 +344,7 @@ inline task<> ask_router(
     const std::size_t count = documented == linear ? 3 : 1000;
     for (const pid each : co_await self.ask(pool, get_routees{}))
         co_await self.ask(each, touch{});  // it has begun
+    co_await self.ask(pool, question{0});  // and there is memory for all that are asked at once
     at->costs.begin();
     for (std::size_t i = 0; i < count; ++i)
         co_await self.ask(pool, question{i});

@@ -89,6 +89,10 @@ struct alignas(128) tally {
     costar::counter closed;     ///< connections
     histogram times;            ///< from the arrival of a request's last byte to its answer's last
     unanswered waiting;
+
+    // Known to its strand alone: how old bytes are that busy connections have sent, by the last look.
+    unsigned busy_reads = 0;
+    std::chrono::steady_clock::duration age_of_busy_reads{};
 };
 
 /// The sum over all strands.
