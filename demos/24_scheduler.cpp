@@ -6,9 +6,9 @@
 // Prints:  a reminder, three ticks, and when the office opens next.
 // Teaches: schedules belong to their actor and end with it; cron knows time zones.
 
-#include <costar/actor/cron.hpp>
 #include <costar/actor/engine.hpp>
 #include <costar/actor/schedule.hpp>
+#include <costar/calendar/cron.hpp>
 
 #include <boost/asio/use_future.hpp>
 

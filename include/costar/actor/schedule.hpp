@@ -3,9 +3,9 @@
 #pragma once
 
 #include <costar/actor/cell.hpp>
-#include <costar/actor/cron.hpp>
 #include <costar/actor/pid.hpp>
 #include <costar/actor/station.hpp>
+#include <costar/calendar/cron.hpp>
 #include <costar/core/timer_wheel.hpp>
 
 #include <chrono>

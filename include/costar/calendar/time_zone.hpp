@@ -9,8 +9,11 @@ namespace costar {
 
 /// How clocks are set somewhere: what the time zone database of the system knows under a name.
 ///
-/// Thread safety: a value; any thread. The database is read once in a process, on first use, so a newer one
-/// counts from the next start on. Daylight saving is known as far as the database lists it, to 2037.
+/// A zone's file ends with the rule by which its clocks go on being set; the rule holds for all times behind
+/// the last change that the file lists.
+///
+/// Thread safety: a value; any thread. A zone is read once in a process, when it is first asked for, so a
+/// newer database counts from the next start on.
 class time_zone {
 public:
     /// A stretch of time in which clocks are not set.
@@ -23,7 +26,8 @@ public:
     /// UTC.
     time_zone() noexcept = default;
 
-    /// The zone with a name such as "Europe/Berlin".
+    /// The zone with a name such as "Europe/Berlin"; "localtime" is that of the machine. Upper and lower case
+    /// differ.
     ///
     /// Errors: throws `std::invalid_argument` when there is no such zone, and for any but "UTC" when the
     /// library was built without a database (`-Dzones=disabled`).

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-#include <costar/actor/time_zone.hpp>
+#include <costar/calendar/time_zone.hpp>
 
+#include "printable.hpp"
 #include "zones.hpp"
 
 #include <fmt/format.h>
@@ -21,10 +22,10 @@ time_zone time_zone::find(std::string_view name)
     found.entry_ = zones::find(name);
     if (found.entry_ == nullptr)
         throw std::invalid_argument(zones::are_known
-                ? fmt::format("there is no time zone '{}' in the database of the system", name)
+                ? fmt::format("there is no time zone '{}' in the database of the system", printable(name))
                 : fmt::format("there is no time zone '{}': costar was built without zones (-Dzones), "
                               "and knows UTC alone",
-                      name));
+                      printable(name)));
     return found;
 }
 

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <costar/actor/time_zone.hpp>
+#include <costar/calendar/time_zone.hpp>
 
 #include <chrono>
 #include <string_view>
