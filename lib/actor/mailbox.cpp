@@ -30,6 +30,16 @@ struct admission_body {
 };
 static_assert(sizeof(admission_body) <= sizeof(parcel::body));
 
+/// How the giving up of such a message travels, behind it.
+constexpr message_type withdrawal_type{};
+
+struct withdrawal_body {
+    std::uint64_t key;
+    std::uint64_t token;
+};
+
+static_assert(sizeof(withdrawal_body) <= sizeof(parcel::body));
+
 /// These are let in however full it is: a stop must not be refused. A pill stands behind who waits outside.
 bool is_exempt(const mailbox_order& order, const envelope& sent) noexcept
 {
@@ -391,7 +401,7 @@ void station::admit(pid to, envelope* sent, std::uint64_t token, std::unique_ptr
         return;
     }
     parcel packed{};
-    packed.to = reply_flag | std::uint64_t{(1U << reply_slot_bits) - 1} << reply_generation_bits;  // nobody's
+    packed.to = nobodys_answer;
     packed.kind = &admission_type;
     ::new (packed.body) admission_body{to.key(), sent, token, with.release()};
     send_parcel(to.strand(), packed);
@@ -431,6 +441,11 @@ void station::admit_here(pid to, const admission& arrived, std::unique_ptr<heade
 /// An answer that nobody waits for, or what came with headers or waits for room.
 void station::receive_unclaimed(parcel& arrived)
 {
+    if (arrived.kind == &withdrawal_type) {
+        const auto* given_up = std::launder(reinterpret_cast<const withdrawal_body*>(arrived.body));
+        withdraw_here(pid(place_, given_up->key), given_up->token);
+        return;
+    }
     if (arrived.kind != &admission_type) {
         figures_.late_replies.add(1);
         if (arrived.kind != &failure_type)
@@ -443,7 +458,7 @@ void station::receive_unclaimed(parcel& arrived)
 
 void station::discard(parcel& left) noexcept
 {
-    if (left.kind == &failure_type)
+    if (left.kind == &failure_type || left.kind == &withdrawal_type)
         return;
     if (left.kind == &admission_type) {
         const auto* body = std::launder(reinterpret_cast<const admission_body*>(left.body));
@@ -475,11 +490,26 @@ void station::look_at_mailbox(pid target, std::uint64_t token)
 
 void station::withdraw(pid to, std::uint64_t token)
 {
-    if (goes_on_at(to, [=](station& theirs) { theirs.withdraw(to, token); }))
+    if (token == 0)
         return;
+    if (is_awaited_here(token) && to.node() == node_ && to.strand() != strand_ && is_known(to.strand())) {
+        // The message may lie in the ring still, or wait in front of it, so this goes behind it.
+        parcel packed{};
+        packed.to = nobodys_answer;
+        packed.kind = &withdrawal_type;
+        ::new (packed.body) withdrawal_body{to.key(), token};
+        send_parcel(to.strand(), packed);
+        return;
+    }
+    if (!goes_on_at(to, [=](station& theirs) { theirs.withdraw_here(to, token); }))
+        withdraw_here(to, token);
+}
+
+void station::withdraw_here(pid to, std::uint64_t token) noexcept
+{
     cell* receiver = find(to);
     extras_part* more = receiver != nullptr ? receiver->extras() : nullptr;
-    if (more == nullptr || token == 0)
+    if (more == nullptr)
         return;
     const auto found = more->waiting.find(token);
     if (found == more->waiting.end())

@@ -459,6 +459,26 @@ void handle(life& l, message got)
         [](failed_ask&) {}, [](int&) {}, [](std::monostate&) {}, [](gossip&) {}, [](actor_stopped&) {});
 }
 
+/// In a branch of `when_any`, which is cancelled with the actor and for no other reason.
+task<message> takes_in_branch(life& l)
+{
+    context& self = l.self;
+    try {
+        if (l.chance(2)) {
+            auto first = co_await when_any(self.receive(), sleep_for(l.soon()));
+            co_return first.index() == 0 ? std::get<0>(std::move(first)) : message::none_in_time();
+        }
+        auto first = co_await when_any(sleep_for(l.soon()), self.receive<small_item>(l.soon()));
+        co_return first.index() == 1 ? std::get<1>(std::move(first)) : message::none_in_time();
+    } catch (const error& failure) {
+        if (failure.code() != errc::cancelled)
+            throw;
+    }
+    if (co_await as_result(sleep_for(0s)))
+        l.book().blame("a receive was cancelled, and nothing else");
+    throw error(errc::cancelled);
+}
+
 /// Waits for the next message in one of many ways.
 task<message> takes(life& l)
 {
@@ -479,10 +499,8 @@ task<message> takes(life& l)
             handle(l, std::move(all[i]));
         co_return std::move(all.front());
     }
-    case 3: {
-        auto first = co_await when_any(self.receive(), sleep_for(l.soon()));
-        co_return first.index() == 0 ? std::get<0>(std::move(first)) : message::none_in_time();
-    }
+    case 3:
+        co_return co_await takes_in_branch(l);
     case 4:
         if (message there = self.try_receive())
             co_return there;

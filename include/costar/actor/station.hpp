@@ -473,6 +473,8 @@ private:
     static constexpr std::uint64_t reply_flag = std::uint64_t{1} << 63;
     static constexpr unsigned reply_generation_bits = 27;
     static constexpr unsigned reply_slot_bits = 24;
+    static constexpr std::uint64_t nobodys_answer =
+        reply_flag | std::uint64_t{(1U << reply_slot_bits) - 1} << reply_generation_bits;
 
     static std::uint32_t strand_of(std::uint64_t token) noexcept
     {
@@ -576,6 +578,8 @@ private:
     template <class Message>
     [[gnu::noinline]] void send_away(pid to, Message&& message, pid sender);
     bool is_known(std::uint32_t strand) const noexcept { return strand < shared_.stations.size(); }
+
+    void withdraw_here(pid to, std::uint64_t token) noexcept;
 
     /// Goes on at the strand where an actor lives; false when that is this one, or none of this engine.
     template <class Continue>
