@@ -3,7 +3,7 @@
 BUILD = build
 NINJA = ninja $(JOBS:%=-j%)
 MESON_TEST = meson test --print-errorlogs
-SANITIZE = --buildtype=debugoptimized -Db_ndebug=false -Db_lundef=false -Ddemos=false -Dbenchmarks=false
+SANITIZE = --buildtype=debugoptimized -Dcpp_args=-g1 -Db_ndebug=false -Db_lundef=false -Ddemos=false -Dbenchmarks=false
 SOURCES = find include lib test demos benchmarks -name '*.[ch]pp' -print0
 
 .PHONY: help setup demo test test-asan test-tsan bench bench-smoke bench-growth bench-peers soak stress format format-check tidy lint install clean

@@ -9,6 +9,7 @@
 #include <costar/actor/engine.hpp>
 #include <costar/core/use_task.hpp>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -33,7 +34,10 @@ costar::task<> session(costar::context&, tcp::socket socket)
 {
     std::array<char, 1024> data;
     for (;;) {
-        const std::size_t bytes = co_await socket.async_read_some(asio::buffer(data), costar::use_task);
+        const auto [hung_up, bytes] =
+            co_await socket.async_read_some(asio::buffer(data), asio::as_tuple(costar::use_task));
+        if (hung_up)
+            co_return;
         co_await asio::async_write(socket, asio::buffer(data, bytes), costar::use_task);
     }
 }

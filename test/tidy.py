@@ -15,7 +15,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # The floors of the house, lowest first. Rooms on one floor do not know each other.
 FLOORS = [
-    {"core", "calendar"},
+    {"core"},
+    {"calendar"},
     {"actor"},
     {"wire", "pattern", "observe", "testing"},
     {"remote", "persistence"},
@@ -93,11 +94,13 @@ def asio_comes_in_single_headers(tree):
 # Nothing but templates or plain data: a source could only include the header, which test/header does.
 WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "actor/copyable",
                   "actor/extensions", "actor/extras", "actor/headers", "actor/interceptor", "actor/outgoing",
-                  "actor/outside_request", "actor/passivation", "actor/spawn_options",
+                  "actor/outside_request", "actor/passivation", "actor/spawn_forms", "actor/spawn_options",
                   "testing/linearizable"}
-# Plain data, and what is tested with the thing it belongs to: the mailbox, the middleware, the faults.
+# Plain data, and what is tested with the thing it belongs to: the mailbox, the middleware, the faults; and
+# what test/mistakes.py and test/install hold.
 WITHOUT_TEST = {"actor/cell", "actor/extras", "actor/headers", "actor/interceptor", "actor/outgoing",
-                "actor/passivation", "actor/send_async", "actor/spawn_options"}
+                "actor/passivation", "actor/send_async", "actor/spawn_forms", "actor/spawn_options",
+                "core/requirements"}
 
 
 @rule

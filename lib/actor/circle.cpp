@@ -62,7 +62,7 @@ bool holds(const cell& self, std::uint64_t token) noexcept
             [&](const admission& each) { return each.token == token || each.sent->reply == token; });
 }
 
-std::string text_of(const std::vector<std::string>& names)
+std::string list_of(const std::vector<std::string>& names)
 {
     std::string text = names.back();
     for (const std::string& each : names)
@@ -216,7 +216,7 @@ void station::refuse(circle_chase chase)
     reply_waiter* refused = claim(token, false);
     if (refused == nullptr)
         return;
-    circles_[refused] = text_of(chase.names);
+    circles_[refused] = list_of(chase.names);
     refused->fail(errc::request_circle);
     if (chase.first.kind == awaited_kind::end) {
         forget_end(chase.first.next, token);

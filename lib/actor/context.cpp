@@ -40,13 +40,17 @@ bool receive_awaiter::must_yield(promise_base& caller) noexcept
     return true;
 }
 
-void receive_awaiter::settle_for(bool there)
+void receive_awaiter::settle_for(const envelope* there)
 {
     self_.set_receptive(false);
-    if (self_.is_cancelled() || self_.receive_cancelled || !there)
+    if (self_.is_cancelled() || self_.receive_cancelled || there == nullptr) {
         take_nothing();
-    else if (self_.receives_in_branch)
-        detach();
+    } else {
+        if (self_.receives_in_branch)
+            detach();
+        if (self_.has_extras)
+            self_.extras()->order.due = there;
+    }
     self_.set_settled();  // nobody else may take the message meanwhile
 }
 
@@ -88,7 +92,7 @@ message receive_awaiter::take_nothing()
 {
     self_.wanted = nullptr;
     if (self_.cold == nullptr && self_.stop_requested && !self_.receive_cancelled) [[likely]]
-        return message::none_at_end();
+        return tell_end();
     if (extras_part* more = self_.extras())
         more->order.due = nullptr;
     const bool cancelled = self_.receive_cancelled;
@@ -96,6 +100,15 @@ message receive_awaiter::take_nothing()
     const bool ends = self_.stop_requested || (self_.rare() != nullptr && self_.rare()->restart_asked);
     if (cancelled || !ends)
         throw error(errc::cancelled);
+    return tell_end();
+}
+
+/// Says once that it is time to stop.
+message receive_awaiter::tell_end()
+{
+    if (self_.was_told_end)
+        throw error(errc::cancelled);
+    self_.was_told_end = true;
     return message::none_at_end();
 }
 
@@ -130,6 +143,7 @@ message receive_awaiter::swallow(envelope* pill) noexcept
         self_.rare_part_made().end_waiters.insert(token);
     pill->discard();
     post.request_stop(self_);
+    self_.was_told_end = true;
     return message::none_at_end();
 }
 

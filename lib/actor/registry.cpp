@@ -35,13 +35,13 @@ private:
 
 namespace {
 
-std::string_view text_of(std::string_view name) noexcept
+std::string_view name_in(std::string_view name) noexcept
 {
     return name;
 }
 
 template <class Entry>
-std::string_view text_of(const Entry* known) noexcept
+std::string_view name_in(const Entry* known) noexcept
 {
     return known->name();
 }
@@ -51,7 +51,7 @@ struct text_hash {
     template <class Text>
     std::size_t operator()(const Text& text) const noexcept
     {
-        return std::hash<std::string_view>{}(text_of(text));
+        return std::hash<std::string_view>{}(name_in(text));
     }
 };
 
@@ -60,7 +60,7 @@ struct text_equal {
     template <class A, class B>
     bool operator()(const A& a, const B& b) const noexcept
     {
-        return text_of(a) == text_of(b);
+        return name_in(a) == name_in(b);
     }
 };
 

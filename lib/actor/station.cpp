@@ -18,10 +18,26 @@
 
 namespace costar {
 
+namespace {
+
+/// Without the place in a header of Boost where the code was set, which is longer than all else.
+std::string without_location(const boost::system::system_error& thrown)
+{
+    std::string text = thrown.what();
+    const std::string code = "[" + thrown.code().to_string();
+    if (const std::size_t begin = text.rfind(code + " at "); begin != std::string::npos)
+        text.replace(begin + code.size(), std::string::npos, "]");
+    return text;
+}
+
+}  // namespace
+
 std::string text_of(const std::exception_ptr& failure)
 {
     try {
         std::rethrow_exception(failure);
+    } catch (const boost::system::system_error& thrown) {
+        return without_location(thrown);
     } catch (const std::exception& thrown) {
         const char* text = thrown.what();
         return text != nullptr ? text : "an exception without a text";
@@ -716,6 +732,7 @@ void station::restart(cell& self) noexcept
 {
     self.state = life::running;  // a stop from here on is one like any other
     self.reset_cancelled();
+    self.was_told_end = false;
     if (rare_part* rare = self.rare())
         rare->ends_children = false;
     ++self.cold->restart_count;

@@ -67,7 +67,7 @@ private:
         case errc::request_circle:
             return "the actors would wait for each other";
         case errc::not_local:
-            return "the message cannot leave this process";
+            return "the message cannot leave its engine";
         case errc::offload_full:
             return "the helper threads have enough to do";
         }

@@ -218,6 +218,52 @@ TEST_CASE("mailbox: a request that is dropped as the oldest is told", "[actor][m
     CHECK(ended == make_error_code(errc::mailbox_full));
 }
 
+TEST_CASE(
+    "mailbox: what a branch of when_any has received is not the oldest to be dropped", "[actor][mailbox]")
+{
+    struct branch {
+        static task<> ends_slowly()
+        {
+            try {
+                co_await sleep_for(1h);
+            } catch (const error&) {}
+            co_await shield(sleep_for(5ms));
+            throw error(errc::cancelled);
+        }
+        static task<> body(context& self, bool is_selective, std::vector<int>* seen)
+        {
+            co_await sleep_for(1ms);  // a message waits
+            if (is_selective) {
+                auto first = co_await when_any(self.receive<number>(), ends_slowly());
+                seen->push_back(std::get<0>(first).get<number>().value);
+            } else {
+                auto first = co_await when_any(ends_slowly(), self.receive());
+                seen->push_back(std::get<1>(first).get<number>().value);
+            }
+            while (auto message = co_await self.receive())
+                message.match([&](number& m) { seen->push_back(m.value); },
+                    [&](parcel_of& m) { seen->push_back(m.number); });
+        }
+    };
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const bool is_selective = GENERATE(false, true);
+    const bool by_priority = GENERATE(false, true);
+    const std::uint32_t limit = GENERATE(1U, 2U);
+    std::vector<int> seen;
+    const pid to = sim.engine().spawn(
+        boxed({.limit = limit, .when_full = overflow::drop_oldest, .by_priority = by_priority}), branch::body,
+        is_selective, &seen);
+    sim.send(to, number{0});
+    sim.advance(3ms);  // it has been received, and stays where it is until the other branch has ended
+    for (int i = 1; i <= 4; ++i)
+        sim.send(to, parcel_of{.number = i});
+    sim.advance(1s);
+
+    CHECK(seen == std::vector{0, 4});  // what has been received takes no room
+    sim.stop(to);
+}
+
 TEST_CASE("mailbox: a sender waits for room, and nothing is lost or disordered", "[actor][mailbox]")
 {
     simulation sim(GENERATE(range(1U, 20U)));
@@ -702,6 +748,70 @@ TEST_CASE("mailbox: a look at one can be given up", "[actor][mailbox]")
     }
     CHECK(late > 0);  // the look had been taken, and its answer was dropped
     CHECK(late <= given_up);
+}
+
+TEST_CASE("mailbox: who gives up waiting for room leaves nothing outside", "[actor][mailbox]")
+{
+    struct sender {
+        static task<> body(context& self, pid to, bool asks, bool in_time, int* given_up)
+        {
+            for (int i = 0; i < 100; ++i) {
+                if (in_time)
+                    *given_up += !co_await as_result(self.ask(to, twice{i}, 0ms));
+                else if (asks)
+                    *given_up += (co_await when_any(self.ask(to, twice{i}), sleep_for(0ms))).index() == 1;
+                else
+                    *given_up +=
+                        (co_await when_any(self.send_async(to, number{i}), sleep_for(0ms))).index() == 1;
+            }
+        }
+    };
+    struct looker {
+        static task<> body(context& self, pid at, mailbox_state* seen)
+        {
+            *seen = co_await self.mailbox_of(at);
+        }
+    };
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const std::uint32_t strand = GENERATE(0U, 1U);
+    const bool asks = GENERATE(false, true);
+    const bool in_time = asks && GENERATE(false, true);
+    std::vector<int> seen;
+    std::size_t longest = 0;
+    int given_up = 0;
+    const pid full =
+        sim.engine().spawn(boxed({.limit = 1, .when_full = overflow::wait}, 1), leisurely, &seen, &longest);
+    for (int i = 0; i < 2; ++i) {
+        sim.send(full, number{-1});
+        sim.run_until_idle();
+    }
+    sim.engine().spawn(on(strand), sender::body, full, asks, in_time, &given_up);
+    sim.run_until_idle();
+    mailbox_state state;
+    sim.engine().spawn(&looker::body, full, &state);
+    sim.run_until_idle();
+
+    CHECK(given_up == 100);
+    CHECK(state.queued == 1);
+    CHECK(state.outside == 0);
+    sim.advance(10s);
+    CHECK(seen == std::vector{-1, -1});
+    sim.stop(full);
+}
+
+TEST_CASE("mailbox: a class within a function says that it leaves its actor idle", "[actor][mailbox]")
+{
+    struct ping {
+        using leaves_idle = std::true_type;
+    };
+    struct pong {
+        using leaves_idle = std::false_type;
+    };
+    static_assert(type_of<ping>.leaves_idle);
+    static_assert(!type_of<pong>.leaves_idle);
+    static_assert(type_of<gate>.leaves_idle);
+    static_assert(!type_of<number>.leaves_idle);
 }
 
 TEST_CASE("mailbox: what an actor was woken for is not taken away", "[actor][mailbox]")

@@ -5,6 +5,8 @@
 #include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
 
+#include <boost/asio/error.hpp>
+
 #include <memory>
 #include <new>
 #include <optional>
@@ -351,6 +353,29 @@ TEST_CASE("supervision: an exception that has no text is a crash like any other"
 
     CHECK(sim.engine().figures().spawned == 1);
     CHECK(sim.engine().figures().live == 0);
+}
+
+TEST_CASE("supervision: an error of Boost.System is told without the place where it was set",
+    "[actor][supervision]")
+{
+    struct body {
+        static task<> reads(context& self)
+        {
+            co_await self.receive();
+            constexpr boost::source_location here = BOOST_CURRENT_LOCATION;
+            boost::system::error_code code;
+            code.assign(boost::asio::error::eof, &here);
+            throw boost::system::system_error(code, "read_some");
+        }
+    };
+    kept_log log;
+    simulation sim;
+    const pid actor = sim.engine().spawn("reader", body::reads);
+    sim.send(actor, number{});
+    sim.run_until_idle();
+
+    REQUIRE(log.lines.size() == 1);
+    CHECK(log.lines[0] == "actor reader crashed: read_some: End of file [asio.misc:2]");
 }
 
 TEST_CASE("supervision: without limit means without limit", "[actor][supervision]")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
 
 #include <algorithm>
@@ -391,4 +392,43 @@ TEST_CASE("watch: who watches again with the news at hand hears them once", "[ac
     sim.advance(1s);
 
     CHECK(heard.size() == 1);
+}
+
+TEST_CASE("watch: news that a branch of when_any has received are not taken back", "[actor][watch]")
+{
+    struct branch {
+        static task<> looks_away(context& self, pid who)
+        {
+            co_await sleep_for(2ms);
+            self.unwatch(who);
+        }
+        static task<> ends_slowly()
+        {
+            try {
+                co_await sleep_for(1h);
+            } catch (const error&) {}
+            co_await shield(sleep_for(5ms));
+            throw error(errc::cancelled);
+        }
+        static task<> body(context& self, pid who, bool at_once, std::vector<terminated>* heard)
+        {
+            self.watch(who);
+            self.spawn_task(looks_away(self, who));
+            if (at_once)
+                co_await sleep_for(1500us);  // the news wait
+            auto first = co_await when_any(self.receive<terminated>(), ends_slowly());
+            heard->push_back(std::get<0>(first).get<terminated>());
+        }
+    };
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const bool at_once = GENERATE(false, true);
+    std::vector<terminated> heard;
+    const pid who = sim.engine().spawn(on(GENERATE(0U, 1U)), helper);
+    sim.engine().spawn(on(0), branch::body, who, at_once, &heard);
+    sim.advance(1ms);
+    sim.stop(who);
+    sim.advance(1s);
+
+    CHECK(heard == std::vector{terminated{who, errc::actor_stopped}});
+    CHECK(sim.engine().figures().live == 0);
 }

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Installs the built library into an empty folder and builds a small consumer against that, twice.
+"""Installs the built library into an empty folder and builds a small consumer in each way there is.
 
-Once with the flags of pkg-config and once with CMake's find_package, each in a folder that does not know the
-source tree. Both programs must run and print the same line.
+With the flags of pkg-config and with CMake's find_package, in a folder that does not know the source tree,
+and with costar as a Meson subproject. All programs must run and print the same line. One that is compiled
+with other settings than the library must not link, and be told which.
 
 Usage: install.py BUILD_FOLDER COMPILER...
 """
 
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -57,16 +59,44 @@ def by_cmake(compiler, tree, work):
     check("cmake", run(work / "cmake" / "consumer"))
 
 
+def with_other_settings(compiler, tree, work):
+    file = only(tree.rglob("*.pc"), "pkg-config file")
+    environment = os.environ | {"PKG_CONFIG_PATH": str(file.parent)}
+    flags = run("pkg-config", "--static", "--cflags", "--libs", file.stem, env=environment).split()
+    done = subprocess.run(
+        [*compiler, "-std=c++20", "-D_GLIBCXX_DEBUG", HERE / "consumer.cpp", "-o", work / "other", *flags],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode == 0 or "costar::library_built_with::debug_containers" not in done.stdout:
+        sys.exit(f"with other settings: expected an undefined symbol that names them\n{done.stdout}")
+    print("with other settings: refused")
+
+
+def by_meson(compiler, work):
+    consumer = work / "meson"
+    (consumer / "subprojects").mkdir(parents=True)
+    (consumer / "subprojects" / "costar").symlink_to(HERE.parent.parent)
+    shutil.copy(HERE / "consumer.cpp", consumer)
+    shutil.copy(HERE / "consumer.meson.build", consumer / "meson.build")
+    # Unoptimized, and in few units: that it builds and links is what counts.
+    options = ["-Dbuildtype=plain", "-Dunity=subprojects", "-Dunity_size=100"]
+    environment = os.environ | {"CXX": shlex.join(compiler)}
+    run("meson", "setup", *options, consumer / "build", consumer, env=environment)
+    run("ninja", "-C", consumer / "build")
+    check("meson", run(consumer / "build" / "consumer"))
+
+
 def main(build, *compiler):
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         tree = work / "installed"
         run("meson", "install", "-C", build, "--no-rebuild", "--destdir", tree)
         by_pkg_config(compiler, tree, work)
+        with_other_settings(compiler, tree, work)
         if shutil.which("cmake"):
             by_cmake(compiler, tree, work)
         else:
             print("cmake: not installed, not tested")
+        by_meson(compiler, work)
 
 
 if __name__ == "__main__":

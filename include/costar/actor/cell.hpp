@@ -203,9 +203,10 @@ public:
     bool receive_cancelled : 1 = false;
     bool receives_in_branch : 1 = false;  // the cold part has a hook for it
     bool reap_queued : 1 = false;
-    bool from_afar : 1 = false;   // born for another strand or thread
-    bool has_extras : 1 = false;  // messages take the long way
-    life state = life::running;
+    bool from_afar : 1 = false;     // born for another strand or thread
+    bool has_extras : 1 = false;    // messages take the long way
+    bool was_told_end : 1 = false;  // a receive has given nothing for a stop
+    life state : 7 = life::running;
     std::uint16_t parent_strand = 0;
     std::uint32_t slot;
     std::uint32_t generation;

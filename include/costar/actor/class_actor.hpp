@@ -176,6 +176,19 @@ public:
 private:
     using messages = typename messages_of<Actor>::type;
 
+    template <class... Message>
+    static constexpr bool handles_all(message_list<Message...>)
+    {
+        return (handles<Actor, Message> && ...);
+    }
+    static_assert(list_size<messages> != 0,
+        "an actor class has a public call operator for each message: void operator()(const my_message& "
+        "message)");
+    static_assert(handles_all(messages{}),
+        "an actor class has one public call operator for each message; here one is private, or two of them "
+        "take "
+        "the same message");
+
     // What is called at the turns of its life.
     static constexpr auto started = [](auto& actor, auto&... self)
         requires requires { actor.started(self...); }

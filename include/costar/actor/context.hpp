@@ -53,7 +53,7 @@ public:
     }
 
     /// Ends the wait and leaves the message where it is, for an `await_resume` in the same turn or later.
-    void settle() { settle_for(self_.first != nullptr); }
+    void settle() { settle_for(self_.first); }
 
     /// In place of the `await_resume` after a `settle`: the message is left for another receive.
     void pass_over() noexcept;
@@ -89,6 +89,7 @@ protected:
 
     /// Ends a receive to which no message was given: a stop, or the cancellation of its branch.
     message take_nothing();
+    message tell_end();
     message hand_over_specially(envelope* taken, bool is_selective);
 
     /// The actor's turn comes again, for this message, which stays in its mailbox until then.
@@ -110,7 +111,7 @@ protected:
     /// first.
     bool must_yield(promise_base& caller) noexcept;
 
-    void settle_for(bool there);
+    void settle_for(const envelope* there);
     void attach_to(scope& branch);
     void detach() noexcept;
 
@@ -147,7 +148,11 @@ public:
         return true;
     }
 
-    void settle() { settle_for(find() != nullptr); }
+    void settle()
+    {
+        envelope* const* there = find();
+        settle_for(there != nullptr ? *there : nullptr);
+    }
 
     message await_resume()
     {
@@ -303,6 +308,8 @@ public:
     // -------------------------------------------------------------------------------------------------
 
     /// The next message. Empty when it is time to stop: the actor was stopped, or a poison pill had its turn.
+    /// This is said once; a receive that comes after it throws `errc::cancelled`, which ends the actor as a
+    /// stop does.
     ///
     /// Only one coroutine of an actor receives at a time. Errors: throws `std::logic_error` while another one
     /// waits, whatever form of `receive` it is; that one goes on waiting.
@@ -340,7 +347,7 @@ public:
 
     /// The next message if one waits, else empty. Does not wait, and so gives nobody else a turn; what it
     /// takes counts for the share of the turn that the next wait ends. Errors: as `receive`.
-    message try_receive();
+    [[nodiscard("the message is let go of, unhandled")]] message try_receive();
 
     /// Waits for a message and takes those behind it too, `most` at most; empty when it is time to stop.
     task<std::vector<message>> receive_batch(std::size_t most);
@@ -363,8 +370,8 @@ public:
 
     /// Sends the actor a `receive_timeout` when no message has come for `length`: again and again when it
     /// `repeats`, else once; zero ends that. A message type with `static constexpr bool leaves_idle = true`
-    /// does not begin the time anew. It ends with the body. In a loop of one's own `receive(length)` is
-    /// simpler.
+    /// (in a class within a function `using leaves_idle = std::true_type`) does not begin the time anew. It
+    /// ends with the body. In a loop of one's own `receive(length)` is simpler.
     void set_receive_timeout(std::chrono::nanoseconds length, bool repeats = true)
     {
         post().watch_idleness(*this, length, repeats, false);
@@ -479,6 +486,7 @@ public:
     template <class Reply>
     void respond(Reply&& value)
     {
+        check_reply<Reply>();
         if (current == nullptr)
             return;
         current->mark_handled();
@@ -496,18 +504,22 @@ public:
     // `spawn` makes children, which end before their parent does, but outlive the variables of its body; its
     // forms are described at `spawner`.
 
-    /// Stops an actor: it receives no further message, and what it awaits is cancelled. Awaiting the result
-    /// waits for its end; an actor that is gone has ended already.
+    /// Stops an actor: it receives no further message, and what it awaits is cancelled. As a statement by
+    /// itself this goes on at once; `co_await self.stop(target)` waits for the end. An actor that is gone has
+    /// ended already.
     stop_request stop(costar::pid target);
 
-    /// Stops an actor behind the messages it has now.
+    /// Stops an actor behind the messages it has now. To be awaited or not, as `stop`.
     stop_request poison(costar::pid target);
 
     /// Waits until an actor has ended, for whatever reason; not at all for one that is gone.
     ///
     /// Nobody can wait for their own end: that wait is over at once. Errors: throws `errc::cancelled`, and
     /// `errc::request_circle` when that actor waits for this one, so that neither could end.
-    stop_request wait(costar::pid target) noexcept { return stop_request(*this, target); }
+    [[nodiscard("co_await it: nothing waits before")]] stop_request wait(costar::pid target) noexcept
+    {
+        return stop_request(*this, target);
+    }
 
     /// Stops this actor.
     void stop() noexcept { post().request_stop(*this); }

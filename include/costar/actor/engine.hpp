@@ -369,7 +369,7 @@ template <class Destination, class Message>
 void engine::send(const Destination& to, Message&& message)
 {
     using value = std::remove_cvref_t<Message>;
-    static_assert(any_message<value>, "a message must be movable and aligned to 16 bytes at most");
+    check_message<value>();
     const pid target = to;
     if (station* post = here()) {
         post->send(target, std::forward<Message>(message), pid());

@@ -78,6 +78,25 @@ template <class Message>
 concept any_message = std::is_object_v<Message> && std::same_as<Message, std::remove_cv_t<Message>> &&
     std::move_constructible<Message> && alignof(Message) <= 16;
 
+/// Refuses what is no message, in a sentence.
+template <class Message>
+constexpr void check_message()
+{
+    static_assert(!std::is_array_v<Message>,
+        "a message is an object: send a class of your own, or std::string(\"...\") instead of a literal");
+    static_assert(std::is_array_v<Message> || any_message<Message>,
+        "a message must be movable and aligned to 16 bytes at most");
+}
+
+/// Refuses what would never be the answer that was asked for, in a sentence.
+template <class Reply>
+constexpr void check_reply()
+{
+    static_assert(
+        !std::is_array_v<std::remove_reference_t<Reply>> && !std::same_as<std::decay_t<Reply>, const char*>,
+        "an answer is an object of the reply's type: respond(std::string(\"...\")) instead of a literal");
+}
+
 /// A request that is answered by itself when its receiver let go of it, handled or not: with its
 /// `auto_reply()`, or its `auto_reply(pid)`, which is given the receiver's.
 template <class Message>
@@ -218,7 +237,7 @@ struct alignas(16) envelope {
         Message&& message, pid sender = {}, std::uint64_t reply = 0, std::uint64_t deadline = 0)
     {
         using value = std::remove_cvref_t<Message>;
-        static_assert(any_message<value>, "a message must be movable and aligned to 16 bytes at most");
+        check_message<value>();
         void* memory = arena::current().allocate(sizeof(envelope) + sizeof(value));
         if constexpr (std::is_nothrow_constructible_v<value, Message>) {
             return make_at(memory, std::forward<Message>(message), sender, reply, deadline);
@@ -313,7 +332,9 @@ constexpr message_type make_message_type() noexcept
         };
     if constexpr (answers_alone<Message>)
         made.answer_alone = &costar::answer_alone<Message>;
-    if constexpr (requires { Message::leaves_idle; })
+    if constexpr (requires { typename Message::leaves_idle; })
+        made.leaves_idle = Message::leaves_idle::value;
+    else if constexpr (requires { Message::leaves_idle; })
         made.leaves_idle = Message::leaves_idle;
     return made;
 }

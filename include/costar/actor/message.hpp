@@ -16,7 +16,7 @@ namespace costar {
 
 /// The parameter and result of a handler that takes one message.
 template <class Call>
-struct handler_signature;
+struct handler_signature {};
 
 template <class Handler>
     requires requires { &Handler::operator(); }
@@ -39,6 +39,15 @@ struct handler_signature<Result (Class::*)(Message) noexcept> : handler_signatur
 template <class Result, class Class, class Message>
 struct handler_signature<Result (Class::*)(Message) const noexcept> : handler_signature<Result (*)(Message)> {
 };
+
+template <class Handler>
+concept handles_one = requires { typename handler_signature<Handler>::message; };
+
+template <class...>
+inline constexpr bool are_different = true;
+template <class First, class... Others>
+inline constexpr bool are_different<First, Others...> =
+    (!std::same_as<First, Others> && ...) && are_different<Others...>;
 
 /// A message that an actor has received, and the request in it if somebody asked.
 ///
@@ -119,6 +128,12 @@ public:
     template <class... Handlers>
     bool match(Handlers&&... handlers)
     {
+        static_assert((handles_one<std::remove_cvref_t<Handlers>> && ...),
+            "a handler takes one message and names its type: [](const my_message& message) {}");
+        if constexpr ((handles_one<std::remove_cvref_t<Handlers>> && ...))
+            static_assert(
+                are_different<typename handler_signature<std::remove_cvref_t<Handlers>>::message...>,
+                "two handlers take the same message type, and the second would never be called");
         if (!*this) [[unlikely]]
             return look_at_nothing();
         return (try_handler(handlers) || ...);
@@ -130,6 +145,7 @@ public:
     template <class Reply>
     void respond(Reply&& value)
     {
+        check_reply<Reply>();
         mark_handled();
         answer(std::forward<Reply>(value));
     }

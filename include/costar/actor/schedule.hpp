@@ -232,7 +232,7 @@ private:
     schedule_book::held_message hold(pid to, Message&& message)
     {
         using value = std::remove_cvref_t<Message>;
-        static_assert(any_message<value>, "a message must be movable and aligned to 16 bytes at most");
+        check_message<value>();
         station::of(static_cast<Derived&>(*this)).shared().check_way(to, message);
         return schedule_book::held_message(
             envelope::make(std::forward<Message>(message), static_cast<Derived&>(*this).pid()));

@@ -4,6 +4,7 @@
 
 #include <costar/actor/cell.hpp>
 #include <costar/actor/copyable.hpp>
+#include <costar/actor/spawn_forms.hpp>
 #include <costar/actor/spawn_options.hpp>
 #include <costar/actor/station.hpp>
 #include <costar/actor/strand_bound.hpp>
@@ -25,27 +26,6 @@ class address;
 
 template <class Actor>
 class class_actor;
-
-/// The parameters of a coroutine function behind its `context&`.
-template <class Call>
-struct actor_parameters {
-    static constexpr bool are_values = true;
-};
-template <class... Parameters>
-struct actor_parameters<task<> (*)(context&, Parameters...)> {
-    static constexpr bool are_values = (!std::is_reference_v<Parameters> && ...);
-};
-template <class Class, class... Parameters>
-struct actor_parameters<task<> (Class::*)(context&, Parameters...) const>
-    : actor_parameters<task<> (*)(context&, Parameters...)> {};
-template <class Function>
-    requires requires { &Function::operator(); }
-struct actor_parameters<Function> : actor_parameters<decltype(&Function::operator())> {};
-
-/// Can `Function` be the body of an actor with `Args`?
-template <class Function, class... Args>
-concept actor_function =
-    std::same_as<std::invoke_result_t<Function&, context&, std::decay_t<Args>...>, task<>>;
 
 /// A body that is never begun anew, and not supervised by its parent.
 template <class Function>
@@ -328,7 +308,9 @@ public:
     template <class Actor>
     address<Actor> spawn()
     {
-        static_assert(std::is_constructible_v<Actor>, "no such constructor");
+        static_assert(std::is_constructible_v<Actor>,
+            "the actor class has no constructor without arguments; give them behind name or options: "
+            "spawn<my_class>({}, 3)");
         return address<Actor>(launch(class_launcher<Actor>(class_body<Actor>())));
     }
 
@@ -344,12 +326,49 @@ public:
         requires(!actor_function<Actor, Args...>)
     address<Actor> spawn(spawn_options options, Args&&... args)
     {
-        static_assert(std::is_constructible_v<Actor, std::decay_t<Args>...>, "no such constructor");
+        static_assert(std::is_constructible_v<Actor, std::decay_t<Args>...>,
+            "the actor class has no constructor for these arguments");
         return address<Actor>(launch(std::move(options),
             class_launcher<Actor, std::decay_t<Args>...>(class_body<Actor>(), std::forward<Args>(args)...)));
     }
 
+    // What is none of these forms is refused in a sentence. The number keeps them from being taken for those
+    // of classes; the second one is for options in braces.
+    template <int Form = 0, class... Given>
+        requires(sizeof...(Given) != 0 && !spawn_form<Given...>::is_known)
+    pid spawn(Given&&...)
+    {
+        refuse<spawn_form<Given...>>();
+        return {};
+    }
+    template <int Form = 0, class Body, class... Args>
+        requires(!actor_function<std::decay_t<Body>, Args...>)
+    pid spawn(spawn_options, Body&&, Args&&...)
+    {
+        refuse<spawn_form<Body, Args...>>();
+        return {};
+    }
+    template <class Actor, class First, class... Args>
+        requires(!actor_function<Actor, First, Args...> && !std::convertible_to<First, std::string_view> &&
+            !std::convertible_to<First, spawn_options>)
+    address<Actor> spawn(First&&, Args&&...)
+    {
+        static_assert(!std::is_class_v<Actor>,
+            "the arguments of an actor class stand behind its name or options: spawn<my_class>({}, 3)");
+        return address<Actor>(pid());
+    }
+
 private:
+    template <class Form>
+    static constexpr void refuse()
+    {
+        if constexpr (requires { typename Form::body; })
+            refuse_body<typename Form::body>();
+        else
+            static_assert(
+                sizeof(Form) == 0, "spawn needs the body of the actor, or its class as in spawn<my_class>()");
+    }
+
     template <class Function>
     static constexpr void check()
     {

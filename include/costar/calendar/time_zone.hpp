@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <costar/core/requirements.hpp>
+
 #include <chrono>
 #include <string_view>
 

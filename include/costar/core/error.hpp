@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <costar/core/requirements.hpp>
+
 #include <boost/system/error_category.hpp>
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>

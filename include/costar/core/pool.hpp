@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <costar/core/requirements.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -33,14 +35,8 @@ public:
 
     /// Whether blocks are recycled at all. Under AddressSanitizer they are not, so that it finds every use of
     /// a block that was freed.
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef COSTAR_CORE_HAS_ADDRESS_SANITIZER
     static constexpr bool is_pooling = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    static constexpr bool is_pooling = false;
-#else
-    static constexpr bool is_pooling = true;
-#endif
 #else
     static constexpr bool is_pooling = true;
 #endif

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <costar/core/requirements.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
