@@ -59,6 +59,12 @@ parking::parking(strand_context& home, std::size_t rings) : home_(home), queues_
     };
 }
 
+void parking::end_pause() noexcept
+{
+    home_.disarm(pause_);
+    room_made(queues_.size() - 1, pauses_++);
+}
+
 parking::~parking()
 {
     home_.disarm(pause_);

@@ -44,6 +44,9 @@ public:
     /// Errors: where there is no memory the root is not held back.
     void park(root_scope& root, std::size_t ring, std::uint64_t until) noexcept;
 
+    /// Ends all pauses.
+    void end_pause() noexcept;
+
     /// Parks a root for up to `pause_length`.
     ///
     /// Errors: as `park`.

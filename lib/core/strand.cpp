@@ -246,6 +246,8 @@ void strand_context::post(job& work) noexcept
     }
     if (inbox_.push(&work))
         wake();
+    if (current_ != nullptr && inbox_.waiting() > inbox_is_long) [[unlikely]]
+        current_->has_flooded(*this);
     // Sequentially consistent, as the push is: either this sees that the strand has ended, or whoever ended
     // it sees the job.
     if (refusing_.load(std::memory_order_seq_cst)) [[unlikely]]
@@ -323,13 +325,32 @@ parcel* strand_context::reserve_beyond(chute& queue)
     return queue.reserve();
 }
 
-/// Parks the running root for a moment: who it sent to is a strand that tells nothing of its room.
+/// Parks the running root for a moment: who it sent or posted to is a strand that tells nothing of its room.
 void strand_context::pause_running() noexcept
 {
     if (running_ == nullptr || !makes_parking())
         return;
     parking_->pause(running_->root());
     exhaust_slice();
+}
+
+/// The running root has posted more than the other strand has done. It goes on when that has done the most,
+/// and when that is a strand of another engine after a moment.
+void strand_context::has_flooded(strand_context& other) noexcept
+{
+    if (running_ == nullptr)
+        return;
+    if (other.index_ < peers_.size() && peers_[other.index_].context == &other) {
+        flooded_ = &other;
+        other.inbox_.ask_for_room();
+    }
+    pause_running();
+}
+
+/// Has a strand whose inbox was flooded done the most?
+bool strand_context::has_made_room() const noexcept
+{
+    return flooded_ != nullptr && !flooded_->has_long_inbox();
 }
 
 void strand_context::mark_era(chute& queue, std::uint64_t era)
@@ -385,7 +406,7 @@ void strand_context::post_in_line(job& work, timer_node* deadline)
 
 bool strand_context::has_input() const noexcept
 {
-    if (!inbox_.empty() || !posted_.empty())
+    if (!inbox_.empty() || !posted_.empty() || has_made_room())
         return true;
     for (const peer& other : peers_)
         if (other.in != nullptr && !other.in->empty_hint())
@@ -514,6 +535,11 @@ void strand_context::look()
             has_arrived_ |= other.in->snapshot() != 0;
     for (chute* from : chutes_)
         has_arrived_from_outside_ |= from->snapshot() != 0;
+    if (has_made_room()) {
+        flooded_ = nullptr;
+        if (parking_ != nullptr)
+            parking_->end_pause();
+    }
     if (!inbox_.empty())
         posted_.append(inbox_.take());
 }
@@ -521,12 +547,20 @@ void strand_context::look()
 void strand_context::run_posted()
 {
     // A handler that throws leaves the rest for the next turn.
+    if (posted_.empty())
+        return;
     for (int left = posted_per_round; left > 0; --left) {
         job* work = posted_.pop();
         if (work == nullptr)
-            return;
+            break;
+        ++posted_done_;
         run_job(*work);
     }
+    inbox_.set_done(posted_done_);
+    if (!has_long_inbox() && inbox_.take_asked()) [[unlikely]]
+        for (peer& other : peers_)
+            if (other.context != nullptr && other.context != this)
+                other.context->wake();
 }
 
 /// How many parcels may be taken before this is asked again: each adds one at most to the backlog.

@@ -284,6 +284,48 @@ TEST_CASE("parking: who floods a strand of another engine goes on once in a mill
     mine[0].forget(flooding);
 }
 
+TEST_CASE("parking: who floods the inbox of another strand waits until the most is done, or a millisecond",
+    "[core][parking]")
+{
+    manual_strands strands(2);
+    mailbox_root flooding(strands[0]);
+    int done = 0;
+    flooding.on_message = [&] {
+        for (int i = 0; i < 5000; ++i)
+            strands[1].post([&done] { ++done; });
+    };
+    for (int i = 0; i < 20; ++i)
+        flooding.put(false);
+
+    for (int i = 0; i < 5; ++i)
+        strands[0].turn();
+    CHECK(flooding.handled == 4);  // 20,000 jobs
+    CHECK_FALSE(strands[0].has_work());
+    SECTION("a millisecond")
+    {
+        for (int i = 1; i <= 16; ++i) {
+            strands.clock().advance(1ms);
+            strands[0].turn();
+            strands[0].turn();
+            CHECK(flooding.handled == 4 + i);
+        }
+        strands.run();
+    }
+    SECTION("the most is done")
+    {
+        while (!strands[0].has_work())
+            strands[1].turn();
+        CHECK(done > 2000);
+        CHECK(done <= 20'000 - 16'384 + 256 * 64);
+        strands[0].turn();
+        CHECK(flooding.handled > 4);
+        strands.run();
+    }
+    CHECK(flooding.handled == 20);
+    CHECK(done == 100'000);
+    strands[0].forget(flooding);
+}
+
 TEST_CASE("strand: what runs on it does not keep it from what comes from outside", "[core][strand]")
 {
     // Thousands of coroutines are ready all the time, and the mailbox of one is longer than any backlog.

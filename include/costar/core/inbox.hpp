@@ -5,6 +5,7 @@
 #include <costar/core/requirements.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <utility>
 
 namespace costar {
@@ -23,7 +24,7 @@ struct job {
 /// Parallelism, 1986); since nothing is ever popped singly it has no ABA problem.
 ///
 /// Order: jobs of one thread are taken in the order they were pushed.
-/// Thread safety: `push` and `empty` from any thread, `take` from the owner.
+/// Thread safety: `push`, `empty` and `waiting` from any thread, all else from the owner.
 /// Lifetime: jobs that are still inside when the inbox is destroyed are forgotten, not freed.
 class inbox {
 public:
@@ -42,7 +43,33 @@ public:
             // miss each other.
         } while (!newest_.compare_exchange_weak(
             before, added, std::memory_order_seq_cst, std::memory_order_relaxed));
+        // Relaxed, as all that counts: nobody relies on more than that a flood is seen.
+        pushed_.fetch_add(1, std::memory_order_relaxed);
         return before == nullptr;
+    }
+
+    /// About how many jobs wait here, and taken in the owner's hand.
+    std::uint32_t waiting() const noexcept
+    {
+        const auto waiting = static_cast<std::int32_t>(
+            pushed_.load(std::memory_order_relaxed) - done_.load(std::memory_order_relaxed));
+        return waiting > 0 ? static_cast<std::uint32_t>(waiting) : 0;
+    }
+
+    /// Tells how many jobs the owner has done, in all.
+    void set_done(std::uint32_t count) noexcept { done_.store(count, std::memory_order_relaxed); }
+
+    /// Asks the owner to say when it has done the most. Who asks too late asks in vain, and goes on some
+    /// time.
+    void ask_for_room() noexcept { is_asked_.store(true, std::memory_order_relaxed); }
+
+    /// Was the owner asked since it looked here last?
+    bool take_asked() noexcept
+    {
+        if (!is_asked_.load(std::memory_order_relaxed)) [[likely]]
+            return false;
+        is_asked_.store(false, std::memory_order_relaxed);
+        return true;
     }
 
     /// Takes all jobs, oldest first, linked by `next`; nullptr if there are none.
@@ -66,6 +93,9 @@ public:
 
 private:
     alignas(128) std::atomic<job*> newest_{nullptr};
+    std::atomic<std::uint32_t> pushed_{0};  // goes round
+    std::atomic<std::uint32_t> done_{0};    // likewise
+    std::atomic<bool> is_asked_{false};
 };
 
 /// Jobs in line, first in first out. It does not own them.

@@ -539,6 +539,9 @@ private:
 
     bool makes_parking() noexcept;
     void pause_running() noexcept;
+    void has_flooded(strand_context& other) noexcept;
+    bool has_made_room() const noexcept;
+    bool has_long_inbox() const noexcept { return inbox_.waiting() > inbox_is_long; }
 
     /// The queue of a foreign thread; null when the thread's own objects are being destroyed.
     chute* way_from_outside()
@@ -625,6 +628,7 @@ private:
     static constexpr int units_first = 64;
     static constexpr int jobs_per_round = 64;               // handlers posted from inside
     static constexpr int posted_per_round = 256;            // handlers and control work from the inbox
+    static constexpr std::uint32_t inbox_is_long = 16384;   // who adds to it is held back
     static constexpr std::size_t parcels_per_round = 1024;  // of each ring and chute
     static constexpr std::size_t timers_per_round = 1024;
 
@@ -649,8 +653,9 @@ private:
     parcel_receiver* receiver_ = nullptr;
     random_source* chooser_ = nullptr;
     arena_owner arena_;
-    job_queue jobs_;    // handlers posted from inside
-    job_queue posted_;  // taken from the inbox
+    job_queue jobs_;                 // handlers posted from inside
+    job_queue posted_;               // taken from the inbox
+    std::uint32_t posted_done_ = 0;  // of these, in all; goes round
 
     std::uint64_t turn_length_;
     std::uint64_t hog_limit_;
@@ -674,7 +679,8 @@ private:
     void has_spilled(std::size_t peer) noexcept;
 
     std::vector<peer> peers_;
-    std::unique_ptr<parking> parking_;  // roots that sent into a full ring; made by the first
+    std::unique_ptr<parking> parking_;   // roots that sent into a full ring; made by the first
+    strand_context* flooded_ = nullptr;  // the last sibling whose inbox a root has filled
     stray* strays_ = nullptr;
     std::vector<chute*> chutes_;  // foreign threads that sent here
     std::size_t first_ring_ = 0;  // where the next taking begins
