@@ -402,21 +402,13 @@ TEST_CASE("watch: news that a branch of when_any has received are not taken back
             co_await sleep_for(2ms);
             self.unwatch(who);
         }
-        static task<> ends_slowly()
-        {
-            try {
-                co_await sleep_for(1h);
-            } catch (const error&) {}
-            co_await shield(sleep_for(5ms));
-            throw error(errc::cancelled);
-        }
         static task<> body(context& self, pid who, bool at_once, std::vector<terminated>* heard)
         {
             self.watch(who);
             self.spawn_task(looks_away(self, who));
             if (at_once)
                 co_await sleep_for(1500us);  // the news wait
-            auto first = co_await when_any(self.receive<terminated>(), ends_slowly());
+            auto first = co_await when_any(self.receive<terminated>(), gives_way_slowly());
             heard->push_back(std::get<0>(first).get<terminated>());
         }
     };

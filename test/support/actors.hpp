@@ -5,8 +5,11 @@
 
 #include <costar/actor/engine.hpp>
 #include <costar/core/log.hpp>
+#include <costar/core/timer.hpp>
+#include <costar/core/when.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -60,6 +63,16 @@ public:
     quiet_log& operator=(const quiet_log&) = delete;
     ~quiet_log() { costar::set_log_sink({}); }
 };
+
+/// Takes its time when it is cancelled, and ends as cancelled.
+inline costar::task<> gives_way_slowly()
+{
+    try {
+        co_await costar::sleep_for(std::chrono::hours(1));
+    } catch (const costar::error&) {}
+    co_await costar::shield(costar::sleep_for(std::chrono::milliseconds(5)));
+    throw costar::error(costar::errc::cancelled);
+}
 
 /// Keeps the lines of the log, from debug upwards, in place of writing them.
 class kept_log {
