@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Compiles the mistakes that people make, and looks for the sentence that tells them so.
 
-Each must be refused, or warned of, with its sentence in the first five lines of what the compiler says about
-it; the lines in which it lists how a header was included do not count.
+Each must be refused, or warned of, with its sentence in the five lines of the first error, or else warning.
+What compilers list before it, how a header was included or a template made, does not count.
 
 Usage: mistakes.py BUILD_FOLDER COMPILER...
 """
@@ -11,7 +11,6 @@ Usage: mistakes.py BUILD_FOLDER COMPILER...
 import concurrent.futures
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -135,11 +134,16 @@ SETTINGS = {
 
 
 def said_by(compiler, flags, source, *options):
+    standard = [] if any(str(option).startswith("-std=") for option in options) else ["-std=c++20"]
     done = subprocess.run(
-        [*compiler, "-std=c++20", "-Wall", "-fsyntax-only", *flags, *options, "-x", "c++", "-"],
+        [*compiler, *standard, "-Wall", "-fsyntax-only", *flags, *options, "-x", "c++", "-"],
         input=source, capture_output=True, text=True, env=os.environ | {"LC_ALL": "C", "CCACHE_DISABLE": "1"})
-    lines = [line for line in done.stderr.splitlines() if not re.match(r"In file included|\s+from ", line)]
-    return "\n".join(lines[:5])
+    lines = done.stderr.splitlines()
+    for kind in ("error", "warning"):
+        for first, line in enumerate(lines):
+            if f"{kind}: " in line:
+                return "\n".join(lines[first : first + 5])
+    return "nothing"
 
 
 def main(build, *compiler):
