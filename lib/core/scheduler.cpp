@@ -215,6 +215,7 @@ private:
         bool is_clock_read = false;
         while (!is_stopped()) {
             if (context_->turn(std::exchange(is_clock_read, false))) {
+                context_->read_clock();  // the turn may have been long
                 poll();
                 continue;
             }
@@ -233,10 +234,11 @@ private:
         own_thread_of = nullptr;
     }
 
-    /// Gives sockets and timers of the same context their share; a system call.
+    /// Gives sockets and timers of the same context their share; a system call. The clock was read just
+    /// before.
     std::size_t poll()
     {
-        polled_at_ = context_->read_clock();  // the last turn may have been long
+        polled_at_ = context_->now();
         is_looking_ = true;
         const std::size_t count = io_.poll();
         if (!std::exchange(is_looking_, false)) [[unlikely]]

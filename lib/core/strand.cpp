@@ -406,7 +406,7 @@ void strand_context::post_in_line(job& work, timer_node* deadline)
 
 bool strand_context::has_input() const noexcept
 {
-    if (!inbox_.empty() || !posted_.empty() || has_made_room())
+    if (!inbox_.empty() || !posted_.empty())
         return true;
     for (const peer& other : peers_)
         if (other.in != nullptr && !other.in->empty_hint())
@@ -417,7 +417,7 @@ bool strand_context::has_input() const noexcept
     for (const peer& other : peers_)
         if (!other.spill.empty() && !other.out->full())
             return true;
-    return false;
+    return has_made_room();
 }
 
 bool strand_context::turn(bool is_clock_read)
