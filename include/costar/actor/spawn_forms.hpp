@@ -53,6 +53,14 @@ struct spawn_form<spawn_options&, Rest...> : spawn_form<Rest...> {};
 template <class... Rest>
 struct spawn_form<const spawn_options&, Rest...> : spawn_form<Rest...> {};
 
+/// Refuses a body whose parameters name what is not its own.
+template <class Body>
+constexpr void check_parameters()
+{
+    static_assert(actor_parameters<Body>::are_values,
+        "an actor's parameters must be values: what a reference names may be gone when the actor runs");
+}
+
 /// Says what keeps a function from being a body; never called.
 template <class Body>
 constexpr void refuse_body()
@@ -60,16 +68,13 @@ constexpr void refuse_body()
     if constexpr (std::is_member_function_pointer_v<Body>)
         static_assert(sizeof(Body) == 0,
             "a member function is no body of an actor: spawn its class, spawn<my_class>(), or a coroutine "
-            "function "
-            "that takes context& and values");
+            "function that takes context& and values");
     else if constexpr (!actor_parameters<Body>::are_values)
-        static_assert(sizeof(Body) == 0,
-            "an actor's parameters must be values: what a reference names may be gone when the actor runs");
+        check_parameters<Body>();
     else
         static_assert(sizeof(Body) == 0,
             "the body of an actor is a coroutine function that takes context& first and then what spawn is "
-            "given "
-            "behind it, and returns task<>: task<> body(context& self, int count); spawn(body, 3)");
+            "given behind it, and returns task<>: task<> body(context& self, int count); spawn(body, 3)");
 }
 
 }  // namespace costar

@@ -375,8 +375,7 @@ private:
         static_assert(std::is_pointer_v<Function> || std::is_empty_v<Function>,
             "an actor's lambda may not capture: its captures would be gone when it runs; pass them as "
             "arguments");
-        static_assert(actor_parameters<Function>::are_values,
-            "an actor's parameters must be values: what a reference names may be gone when the actor runs");
+        check_parameters<Function>();
     }
 
     /// The coroutine that runs an actor class; without state, so that a recipe need not keep any.
