@@ -12,6 +12,7 @@ Usage: snippets.py BUILD_FOLDER COMPILER...
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -56,11 +57,11 @@ def without_indentation(text):
 
 def build_flags(build):
     """What a user of the library in the build folder passes to the compiler, as pkg-config tells it."""
-    return subprocess.run(
+    return shlex.split(subprocess.run(
         ["pkg-config", "--static", "--cflags", "--libs", "costar"],
         env=os.environ | {"PKG_CONFIG_PATH": str(build / "meson-uninstalled")},
         check=True, capture_output=True, text=True,
-    ).stdout.split()
+    ).stdout)
 
 
 def problem_with_program(snippet, compiler, flags):

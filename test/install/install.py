@@ -41,11 +41,15 @@ def check(how, output):
     print(f"{how}: ok")
 
 
-def by_pkg_config(compiler, tree, work):
+def flags_of(tree):
+    """What pkg-config says of the installed library."""
     file = only(tree.rglob("*.pc"), "pkg-config file")
     environment = os.environ | {"PKG_CONFIG_PATH": str(file.parent)}
-    flags = run("pkg-config", "--static", "--cflags", "--libs", file.stem, env=environment).split()
-    run(*compiler, "-std=c++20", HERE / "consumer.cpp", "-o", work / "by_pkg_config", *flags)
+    return shlex.split(run("pkg-config", "--static", "--cflags", "--libs", file.stem, env=environment))
+
+
+def by_pkg_config(compiler, tree, work):
+    run(*compiler, "-std=c++20", HERE / "consumer.cpp", "-o", work / "by_pkg_config", *flags_of(tree))
     check("pkg-config", run(work / "by_pkg_config"))
 
 
@@ -60,11 +64,9 @@ def by_cmake(compiler, tree, work):
 
 
 def with_other_settings(compiler, tree, work):
-    file = only(tree.rglob("*.pc"), "pkg-config file")
-    environment = os.environ | {"PKG_CONFIG_PATH": str(file.parent)}
-    flags = run("pkg-config", "--static", "--cflags", "--libs", file.stem, env=environment).split()
     done = subprocess.run(
-        [*compiler, "-std=c++20", "-D_GLIBCXX_DEBUG", HERE / "consumer.cpp", "-o", work / "other", *flags],
+        [*compiler, "-std=c++20", "-D_GLIBCXX_DEBUG", HERE / "consumer.cpp", "-o", work / "other",
+         *flags_of(tree)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode == 0 or "costar::library_built_with::debug_containers" not in done.stdout:
         sys.exit(f"with other settings: expected an undefined symbol that names them\n{done.stdout}")
