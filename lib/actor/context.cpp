@@ -178,7 +178,10 @@ message context::try_receive()
     if (first == nullptr)
         return {};
     static_cast<void>(home().spend());
-    return receive_awaiter(*this).await_resume();
+    message taken = receive_awaiter(*this).await_resume();
+    if (!taken)
+        was_told_end = false;  // by a pill, which cannot be told from nothing here
+    return taken;
 }
 
 task<std::vector<message>> context::receive_batch(std::size_t most)

@@ -683,6 +683,61 @@ TEST_CASE("context: a loop that does not look whether it is time to stop is ende
     CHECK(sim.engine().figures().live == 0);
 }
 
+TEST_CASE(
+    "context: a poison pill that is met without waiting is told by the next receive", "[actor][context]")
+{
+    struct loop {
+        static task<> in_batches(context& self, int* taken, bool* is_over)
+        {
+            for (;;) {
+                auto batch = co_await self.receive_batch(8);
+                if (batch.empty())
+                    break;
+                for (message& each : batch)
+                    *taken += each.get<number>().value;
+            }
+            *is_over = true;
+        }
+        static task<> and_tries(context& self, int* taken, bool* is_over)
+        {
+            while (auto message = co_await self.receive()) {
+                *taken += message.get<number>().value;
+                while (auto another = self.try_receive())
+                    *taken += another.get<number>().value;
+            }
+            *is_over = true;
+        }
+        static task<> tries_first(context& self, int* taken, bool* is_over)
+        {
+            for (;;) {
+                message got = self.try_receive();
+                if (!got)
+                    got = co_await self.receive(1s);
+                if (!got)
+                    break;
+                *taken += got.get<number>().value;
+            }
+            *is_over = true;
+        }
+    };
+    simulation sim(GENERATE(1U, 2U, 3U));
+    const bool by_pill = GENERATE(false, true);
+    const auto body = GENERATE(&loop::in_batches, &loop::and_tries, &loop::tries_first);
+    int taken = 0;
+    bool is_over = false;
+    const pid actor = sim.engine().spawn(body, &taken, &is_over);
+    for (int i = 1; i <= 3; ++i)
+        sim.send(actor, number{i});
+    if (!by_pill)
+        sim.run_until_idle();
+    by_pill ? sim.engine().poison(actor) : sim.engine().stop(actor);
+    sim.advance(2s);
+
+    CHECK(taken == 6);
+    CHECK(is_over);
+    CHECK(sim.engine().figures().live == 0);
+}
+
 TEST_CASE("context: a receive that was first keeps its message until when_any has ended", "[actor][context]")
 {
     struct actor {
