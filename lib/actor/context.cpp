@@ -44,7 +44,7 @@ void receive_awaiter::settle_for(const envelope* there)
 {
     self_.set_receptive(false);
     if (self_.is_cancelled() || self_.receive_cancelled || there == nullptr) {
-        take_nothing();
+        end_without_message();  // the end is told to who takes the outcome of this branch
     } else {
         if (self_.receives_in_branch)
             detach();
@@ -88,26 +88,22 @@ void receive_awaiter::pass_over() noexcept
         self_.set_receptive(false);
 }
 
-message receive_awaiter::take_nothing()
+/// Ends the wait without a message, and throws where that is no news of the end.
+void receive_awaiter::end_without_message()
 {
     self_.wanted = nullptr;
-    if (self_.cold == nullptr && self_.stop_requested && !self_.receive_cancelled) [[likely]]
-        return tell_end();
     if (extras_part* more = self_.extras())
         more->order.due = nullptr;
-    const bool cancelled = self_.receive_cancelled;
+    const bool was_cancelled = self_.receive_cancelled;
     detach();
     const bool ends = self_.stop_requested || (self_.rare() != nullptr && self_.rare()->restart_asked);
-    if (cancelled || !ends)
+    if (was_cancelled || !ends || self_.was_told_end)
         throw error(errc::cancelled);
-    return tell_end();
 }
 
-/// Says once that it is time to stop.
-message receive_awaiter::tell_end()
+message receive_awaiter::take_nothing()
 {
-    if (self_.was_told_end)
-        throw error(errc::cancelled);
+    end_without_message();
     self_.was_told_end = true;
     return message::none_at_end();
 }

@@ -738,6 +738,33 @@ TEST_CASE(
     CHECK(sim.engine().figures().live == 0);
 }
 
+TEST_CASE("context: an end that a branch has met without its outcome being taken is told by the next receive",
+    "[actor][context]")
+{
+    struct loop {
+        static task<> body(context& self, bool is_first, bool in_time, bool* is_told)
+        {
+            self.stop();
+            const auto lost = is_first
+                ? (co_await as_result(when_any(self.receive(), sleep_for(1h)))).has_value()
+                : (co_await as_result(when_any(sleep_for(1h), self.receive<number>(1h)))).has_value();
+            if (lost)
+                *is_told = true;
+            else if (in_time)
+                *is_told = !co_await self.receive(1h);
+            else
+                *is_told = !co_await self.receive();
+        }
+    };
+    simulation sim(GENERATE(1U, 2U, 3U));
+    bool is_told = false;
+    sim.engine().spawn(&loop::body, GENERATE(false, true), GENERATE(false, true), &is_told);
+    sim.advance(2s);
+
+    CHECK(is_told);
+    CHECK(sim.engine().figures().live == 0);
+}
+
 TEST_CASE("context: a receive that was first keeps its message until when_any has ended", "[actor][context]")
 {
     struct actor {

@@ -89,7 +89,7 @@ protected:
 
     /// Ends a receive to which no message was given: a stop, or the cancellation of its branch.
     message take_nothing();
-    message tell_end();
+    void end_without_message();
     message hand_over_specially(envelope* taken, bool is_selective);
 
     /// The actor's turn comes again, for this message, which stays in its mailbox until then.
@@ -308,7 +308,8 @@ public:
     // -------------------------------------------------------------------------------------------------
 
     /// The next message. Empty when it is time to stop: the actor was stopped, or a poison pill had its turn.
-    /// This is said once; a receive that comes after it throws `errc::cancelled`, which ends the actor as a
+    /// This is said once, by an empty message or, where a combination of waits has no other outcome, by
+    /// `errc::cancelled`; a receive that comes after it throws `errc::cancelled`, which ends the actor as a
     /// stop does.
     ///
     /// Only one coroutine of an actor receives at a time. Errors: throws `std::logic_error` while another one
