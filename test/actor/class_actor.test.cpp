@@ -351,6 +351,41 @@ TEST_CASE("class_actor: a crash while it ends does not bring it back", "[actor][
     CHECK(sim.engine().figures().live == 0);
 }
 
+TEST_CASE("class_actor: a hook that receives beyond the end leaves the reason of the end as it was",
+    "[actor][class_actor]")
+{
+    quiet_log quiet;
+    struct draining {
+        bool* is_stopped;
+        void operator()(crash) { throw std::runtime_error("boom"); }
+        task<> stopping(context& self) { return drain(self); }
+        task<> stopped(context& self)
+        {
+            *is_stopped = true;
+            return drain(self);
+        }
+        static task<> drain(context& self)
+        {
+            while (co_await self.receive()) {}
+            co_await self.receive();
+        }
+    };
+    simulation sim;
+    std::vector<errc> ends;
+    const auto subscription = sim.engine().events().subscribe<actor_stopped>(
+        [&](const actor_stopped& event) { ends.push_back(event.reason); });
+    bool is_stopped = false;
+    const bool crashes = GENERATE(true, false);
+    const pid actor = sim.engine().spawn<draining>(on(0), &is_stopped);
+    if (crashes)
+        sim.engine().send(actor, crash{});
+    sim.run_until_idle();
+    sim.stop(actor);
+
+    CHECK(ends == std::vector{crashes ? errc::actor_failed : errc::cancelled});
+    CHECK(is_stopped);
+}
+
 TEST_CASE("class_actor: a hook that throws at the start is a crash", "[actor][class_actor]")
 {
     quiet_log quiet;

@@ -148,7 +148,9 @@ concept actor_class =
 ///   crash; once;
 /// - `stopped` when the children have ended; once.
 ///
-/// What they throw is a crash, and one in `stopping` or `stopped` does not bring the actor back.
+/// What they throw is a crash, and one in `stopping` or `stopped` does not bring the actor back; after one in
+/// `stopping` there is no `stopped`. But `errc::cancelled`, which a second receive beyond the end throws,
+/// only ends the function: a crash before it stays the reason.
 template <class Actor>
 class class_actor {
 public:
@@ -227,6 +229,19 @@ private:
         co_return;
     }
 
+    /// A hook that comes after the body. One that is cancelled, as by a receive beyond the end, is over; what
+    /// else it throws is a crash.
+    template <class Hook>
+    static task<> call_late_hook(const Hook& hook, Actor& actor, context& self)
+    {
+        try {
+            co_await call_hook(hook, actor, self);
+        } catch (...) {
+            if (!is_cancellation(std::current_exception()))
+                throw;
+        }
+    }
+
     static task<> live(Actor& actor, context& self)
     {
         std::exception_ptr failure;
@@ -247,12 +262,12 @@ private:
         }
         if (station::of(self).is_begun_anew(self, failure)) {
             if constexpr (has(restarting))
-                co_await shield(call_hook(restarting, actor, self));
+                co_await shield(call_late_hook(restarting, actor, self));
         } else {
-            co_await shield(call_hook(stopping, actor, self));
+            co_await shield(call_late_hook(stopping, actor, self));
             if constexpr (has(stopped)) {
                 co_await self.end_children();
-                co_await shield(call_hook(stopped, actor, self));
+                co_await shield(call_late_hook(stopped, actor, self));
             }
         }
         if (failure)
