@@ -5,10 +5,10 @@
 #include "harness.hpp"
 
 #include <costar/actor/engine.hpp>
-#include <costar/actor/middleware.hpp>
 #include <costar/actor/router.hpp>
 #include <costar/actor/schedule.hpp>
 #include <costar/core/log.hpp>
+#include <costar/kernel/middleware.hpp>
 
 #include <boost/asio/use_future.hpp>
 

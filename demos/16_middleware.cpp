@@ -7,8 +7,8 @@
 // Teaches: middleware sees starts, messages in and out, and ends; children inherit it when it says so.
 
 #include <costar/actor/engine.hpp>
-#include <costar/actor/middleware.hpp>
-#include <costar/actor/outgoing.hpp>
+#include <costar/kernel/middleware.hpp>
+#include <costar/post/outgoing.hpp>
 
 #include <boost/asio/use_future.hpp>
 

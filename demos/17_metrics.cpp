@@ -7,8 +7,8 @@
 // Teaches: middleware of the engine, and an extension that holds what it has measured.
 
 #include <costar/actor/engine.hpp>
-#include <costar/actor/middleware.hpp>
 #include <costar/core/log.hpp>
+#include <costar/kernel/middleware.hpp>
 
 #include <boost/asio/use_future.hpp>
 

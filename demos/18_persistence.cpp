@@ -7,7 +7,7 @@
 // Teaches: load at the start, store at the end, in one place for all classes that can say what they hold.
 
 #include <costar/actor/engine.hpp>
-#include <costar/actor/middleware.hpp>
+#include <costar/kernel/middleware.hpp>
 
 #include <boost/asio/use_future.hpp>
 #include <boost/json.hpp>

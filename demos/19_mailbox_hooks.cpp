@@ -7,7 +7,7 @@
 // Teaches: the same middleware has hooks for the mailbox; a priority decides who is taken first.
 
 #include <costar/actor/engine.hpp>
-#include <costar/actor/middleware.hpp>
+#include <costar/kernel/middleware.hpp>
 
 #include <boost/asio/use_future.hpp>
 

@@ -33,8 +33,8 @@ class Rules(unittest.TestCase):
     def test_public_headers_include_public_headers(self):
         rule, path = tidy.public_headers_include_public_headers, "include/costar/actor/engine.hpp"
         self.refuses(rule, {path: '#include "cell.hpp"\n'}, (path, 1))
-        self.refuses(rule, {path: "#include <lib/actor/cell.hpp>\n"}, (path, 1))
-        self.allows(rule, {path: "#include <costar/actor/pid.hpp>\n"})
+        self.refuses(rule, {path: "#include <lib/kernel/cell.hpp>\n"}, (path, 1))
+        self.allows(rule, {path: "#include <costar/post/pid.hpp>\n"})
         self.allows(rule, {"lib/actor/a.cpp": '#include "a.hpp"\n'})
 
     def test_asio_comes_in_single_headers(self):
@@ -44,9 +44,9 @@ class Rules(unittest.TestCase):
 
     def test_headers_have_source_and_test(self):
         rule = tidy.headers_have_source_and_test
-        lone = {"include/costar/actor/pid.hpp": ""}
-        self.refuses(rule, lone, ("include/costar/actor/pid.hpp", 1), ("include/costar/actor/pid.hpp", 1))
-        self.allows(rule, {**lone, "lib/actor/pid.cpp": "", "test/actor/pid.test.cpp": ""})
+        lone = {"include/costar/post/pid.hpp": ""}
+        self.refuses(rule, lone, ("include/costar/post/pid.hpp", 1), ("include/costar/post/pid.hpp", 1))
+        self.allows(rule, {**lone, "lib/post/pid.cpp": "", "test/post/pid.test.cpp": ""})
         self.allows(rule, {"include/costar/core/task.hpp": "", "test/core/task.test.cpp": ""})
 
     def test_own_header_comes_first(self):

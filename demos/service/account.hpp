@@ -7,8 +7,8 @@
 #include "options.hpp"
 
 #include <costar/actor/context.hpp>
-#include <costar/actor/pid.hpp>
 #include <costar/core/task.hpp>
+#include <costar/post/pid.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -2,8 +2,8 @@
 
 #pragma once
 
-#include <costar/actor/station.hpp>
 #include <costar/core/task.hpp>
+#include <costar/kernel/station.hpp>
 
 #include <array>
 #include <atomic>

@@ -5,8 +5,8 @@
 #include "transfer.hpp"
 
 #include <costar/core/error.hpp>
-#include <costar/core/hash.hpp>
 #include <costar/core/timer.hpp>
+#include <costar/ground/hash.hpp>
 
 #include <fmt/format.h>
 

@@ -2,12 +2,24 @@
 
 #include <costar/actor/context.hpp>
 
-#include <costar/actor/extras.hpp>
-#include <costar/actor/spawned_child.hpp>
+#include <costar/kernel/extras.hpp>
+#include <costar/kernel/spawned_child.hpp>
 
 #include <stdexcept>
 
 namespace costar {
+
+class context::faces final : public cell_faces {
+public:
+    context& face_of(cell& self) const noexcept override { return context_of(self); }
+    void destroy(cell& ended) const noexcept override { context_of(ended).~context(); }
+};
+
+const cell_faces& context::all_faces() noexcept
+{
+    static constexpr faces all;
+    return all;
+}
 
 bool receive_awaiter::must_wait_in(scope& where, bool there)
 {

@@ -50,6 +50,7 @@ engine::engine(engine_options options, std::unique_ptr<scheduler> strands)
         throw std::invalid_argument("a middleware of the engine is null");
     shared_.letters.configure(options.dead_letter_lines, options.dead_letter_interval);
     shared_.owner = this;
+    shared_.faces = &context::all_faces();
     offload_ =
         std::make_unique<offload_pool>(options.offload_threads, options.offload_queue, strands_->is_manual());
     shared_.offload = offload_.get();

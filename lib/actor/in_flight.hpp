@@ -3,11 +3,11 @@
 // What a router keeps of messages that it has handed over and that nobody has let go of yet.
 #pragma once
 
-#include <costar/actor/envelope.hpp>
-#include <costar/actor/pid.hpp>
-#include <costar/actor/station.hpp>
-#include <costar/core/pool.hpp>
 #include <costar/core/strand.hpp>
+#include <costar/ground/pool.hpp>
+#include <costar/kernel/station.hpp>
+#include <costar/post/envelope.hpp>
+#include <costar/post/pid.hpp>
 
 #include <cstddef>
 #include <cstdint>

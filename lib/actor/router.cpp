@@ -5,11 +5,11 @@
 #include "in_flight.hpp"
 
 #include <costar/actor/engine.hpp>
-#include <costar/actor/extras.hpp>
-#include <costar/actor/outgoing.hpp>
-#include <costar/core/consistent_hash.hpp>
 #include <costar/core/log.hpp>
-#include <costar/core/ordered_set.hpp>
+#include <costar/ground/consistent_hash.hpp>
+#include <costar/ground/ordered_set.hpp>
+#include <costar/kernel/extras.hpp>
+#include <costar/post/outgoing.hpp>
 
 #include <fmt/format.h>
 

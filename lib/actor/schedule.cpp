@@ -153,15 +153,15 @@ schedule_book& schedule_book::of(cell& owner)
 {
     if (owner.state == life::closing)
         throw error(errc::cancelled);
-    std::unique_ptr<schedule_book>& place = owner.rare_part_made().schedules;
+    std::unique_ptr<body_companion>& place = owner.rare_part_made().companion;
     if (place == nullptr)
         place = std::make_unique<schedule_book>(owner);
-    return *place;
+    return static_cast<schedule_book&>(*place);
 }
 
 schedule_book::~schedule_book()
 {
-    end_all();
+    body_ended();
     while (schedule_entry* left = unused_) {
         unused_ = left->next_entry;
         delete left;
@@ -205,7 +205,7 @@ void schedule_book::end(schedule_entry& ended) noexcept
     held_message left(std::exchange(ended.message, nullptr));
 }
 
-void schedule_book::end_all() noexcept
+void schedule_book::body_ended() noexcept
 {
     while (running_ != nullptr)
         end(*running_);

@@ -3,7 +3,7 @@
 #include <costar/actor/spawner.hpp>
 
 #include <costar/actor/context.hpp>
-#include <costar/actor/extras.hpp>
+#include <costar/kernel/extras.hpp>
 
 #include <fmt/format.h>
 
@@ -52,7 +52,7 @@ void birth_place::inherit(commons& shared, cell* parent)
         supervisor_ = rare->of_children;
         if (rare->extras != nullptr)
             for (const auto& each : rare->extras->chain) {
-                each->spawning(static_cast<context&>(*parent), options_);
+                each->spawning(context_of(*parent), options_);
                 if (each->inherited() && std::find(chain.begin(), chain.end(), each) == chain.end())
                     chain.push_back(each);
             }

@@ -2,8 +2,8 @@
 
 #pragma once
 
-#include <costar/core/block_queue.hpp>
 #include <costar/core/strand.hpp>
+#include <costar/ground/block_queue.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -2,8 +2,8 @@
 
 #include <costar/testing/faults.hpp>
 
-#include <costar/actor/message.hpp>
 #include <costar/core/timer.hpp>
+#include <costar/kernel/message.hpp>
 
 #include <fmt/format.h>
 

@@ -6,7 +6,7 @@
 
 #include <costar/actor/engine.hpp>
 
-#include <costar/core/pool.hpp>
+#include <costar/ground/pool.hpp>
 #include <costar/testing/simulation.hpp>
 
 #include <support/catch.hpp>

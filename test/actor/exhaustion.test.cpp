@@ -7,8 +7,8 @@
 
 #include <costar/actor/engine.hpp>
 #include <costar/actor/router.hpp>
-#include <costar/core/pool.hpp>
 #include <costar/core/when.hpp>
+#include <costar/ground/pool.hpp>
 #include <costar/testing/simulation.hpp>
 
 #include <boost/asio/use_future.hpp>

@@ -4,7 +4,7 @@
 // sweep over every pair of causes, with every kind of task and child beside the actor, in the virtual time of
 // a simulation.
 
-#include <costar/actor/supervision.hpp>
+#include <costar/kernel/supervision.hpp>
 
 #include <costar/actor/router.hpp>
 #include <costar/core/when.hpp>

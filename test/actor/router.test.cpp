@@ -2,11 +2,11 @@
 
 #include <costar/actor/router.hpp>
 
-#include <costar/actor/extras.hpp>
-#include <costar/actor/middleware.hpp>
-#include <costar/actor/outgoing.hpp>
 #include <costar/core/result.hpp>
 #include <costar/core/when.hpp>
+#include <costar/kernel/extras.hpp>
+#include <costar/kernel/middleware.hpp>
+#include <costar/post/outgoing.hpp>
 #include <costar/testing/simulation.hpp>
 
 #include <rapidcheck.h>

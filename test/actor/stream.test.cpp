@@ -2,9 +2,9 @@
 
 #include <costar/actor/stream.hpp>
 
-#include <costar/actor/middleware.hpp>
 #include <costar/actor/router.hpp>
 #include <costar/core/result.hpp>
+#include <costar/kernel/middleware.hpp>
 #include <costar/testing/simulation.hpp>
 
 #include <rapidcheck.h>

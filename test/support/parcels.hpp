@@ -2,8 +2,8 @@
 
 #pragma once
 
-#include <costar/core/ring.hpp>
 #include <costar/core/strand.hpp>
+#include <costar/ground/ring.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -2,13 +2,13 @@
 
 #include <support/world.hpp>
 
-#include <costar/actor/middleware.hpp>
-#include <costar/actor/outgoing.hpp>
 #include <costar/actor/passivation.hpp>
 #include <costar/actor/router.hpp>
 #include <costar/actor/stream.hpp>
 #include <costar/core/result.hpp>
 #include <costar/core/spawn.hpp>
+#include <costar/kernel/middleware.hpp>
+#include <costar/post/outgoing.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>

@@ -8,12 +8,12 @@
 #include <costar/actor/future.hpp>
 #include <costar/actor/future_set.hpp>
 #include <costar/actor/offload.hpp>
-#include <costar/actor/send_async.hpp>
 #include <costar/actor/stream.hpp>
 #include <costar/core/clock.hpp>
 #include <costar/core/result.hpp>
 #include <costar/core/use_task.hpp>
 #include <costar/core/when.hpp>
+#include <costar/kernel/send_async.hpp>
 
 #include <support/actors.hpp>
 #include <support/catch.hpp>

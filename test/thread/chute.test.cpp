@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include <costar/core/chute.hpp>
+#include <costar/ground/chute.hpp>
 
 #include <support/catch.hpp>
 

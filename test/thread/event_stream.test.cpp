@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include <costar/actor/event_stream.hpp>
+#include <costar/kernel/event_stream.hpp>
 
 #include <costar/actor/engine.hpp>
 

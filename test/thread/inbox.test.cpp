@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include <costar/core/inbox.hpp>
+#include <costar/ground/inbox.hpp>
 
 #include <support/catch.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-#include <costar/core/chute.hpp>
-#include <costar/core/pool.hpp>
+#include <costar/ground/chute.hpp>
+#include <costar/ground/pool.hpp>
 
 #include <support/catch.hpp>
 

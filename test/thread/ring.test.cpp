@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include <costar/core/ring.hpp>
+#include <costar/ground/ring.hpp>
 
 #include <support/catch.hpp>
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <costar/actor/class_actor.hpp>
-#include <costar/actor/pid.hpp>
+#include <costar/post/pid.hpp>
 
 #include <concepts>
 #include <type_traits>

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <costar/actor/message.hpp>
+#include <costar/kernel/message.hpp>
 
 #include <functional>
 #include <memory>

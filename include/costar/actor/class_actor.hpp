@@ -4,9 +4,9 @@
 
 #include <costar/actor/behaviours.hpp>
 #include <costar/actor/context.hpp>
-#include <costar/actor/message.hpp>
 #include <costar/core/task.hpp>
 #include <costar/core/when.hpp>
+#include <costar/kernel/message.hpp>
 
 #include <concepts>
 #include <cstddef>

@@ -2,13 +2,13 @@
 
 #pragma once
 
-#include <costar/actor/ask.hpp>
-#include <costar/actor/message.hpp>
 #include <costar/actor/schedule.hpp>
-#include <costar/actor/send_async.hpp>
-#include <costar/actor/spawn_options.hpp>
 #include <costar/actor/spawner.hpp>
-#include <costar/actor/station.hpp>
+#include <costar/kernel/ask.hpp>
+#include <costar/kernel/message.hpp>
+#include <costar/kernel/send_async.hpp>
+#include <costar/kernel/spawn_options.hpp>
+#include <costar/kernel/station.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -588,6 +588,7 @@ private:
     friend class station;
     friend class engine;
     friend class birth_place;
+    friend context& context_of(cell& born) noexcept;
     friend class spawner<context>;
     friend class scheduling<context>;
     template <class>
@@ -600,7 +601,8 @@ private:
     }
     commons& spawn_shared() const noexcept { return post().shared(); }
     cell* spawn_parent() noexcept { return this; }
-    static context& of(cell& self) noexcept { return static_cast<context&>(self); }
+    class faces;
+    static const cell_faces& all_faces() noexcept;
     void forward_specially(costar::pid to, message&& received);
 
     /// Kept out of the way of what takes the short one.
@@ -610,9 +612,9 @@ private:
 
 static_assert(sizeof(context) == sizeof(cell));
 
-inline context& birth_place::context_of(cell& born) noexcept
+inline context& context_of(cell& born) noexcept
 {
-    return context::of(born);
+    return static_cast<context&>(born);
 }
 
 }  // namespace costar

@@ -5,7 +5,6 @@
 #include <costar/actor/address.hpp>
 #include <costar/actor/class_actor.hpp>
 #include <costar/actor/context.hpp>
-#include <costar/actor/event_stream.hpp>
 #include <costar/actor/extensions.hpp>
 #include <costar/actor/future_set.hpp>
 #include <costar/actor/offload.hpp>
@@ -13,6 +12,7 @@
 #include <costar/actor/spawner.hpp>
 #include <costar/core/scheduler.hpp>
 #include <costar/core/when.hpp>
+#include <costar/kernel/event_stream.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>

@@ -2,8 +2,8 @@
 
 #pragma once
 
-#include <costar/actor/event_stream.hpp>
 #include <costar/core/log.hpp>
+#include <costar/kernel/event_stream.hpp>
 
 #include <concepts>
 #include <string>

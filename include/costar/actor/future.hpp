@@ -2,8 +2,8 @@
 
 #pragma once
 
-#include <costar/actor/ask.hpp>
 #include <costar/actor/context.hpp>
+#include <costar/kernel/ask.hpp>
 
 #include <chrono>
 #include <concepts>

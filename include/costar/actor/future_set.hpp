@@ -3,9 +3,9 @@
 #pragma once
 
 #include <costar/actor/future.hpp>
-#include <costar/core/pool.hpp>
 #include <costar/core/result.hpp>
 #include <costar/core/when.hpp>
+#include <costar/ground/pool.hpp>
 
 #include <chrono>
 #include <concepts>

@@ -2,13 +2,13 @@
 
 #pragma once
 
-#include <costar/actor/ask.hpp>
-#include <costar/actor/envelope.hpp>
-#include <costar/actor/station.hpp>
 #include <costar/core/completion.hpp>
 #include <costar/core/error.hpp>
-#include <costar/core/pool.hpp>
 #include <costar/core/timer.hpp>
+#include <costar/ground/pool.hpp>
+#include <costar/kernel/ask.hpp>
+#include <costar/kernel/station.hpp>
+#include <costar/post/envelope.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <costar/actor/context.hpp>
-#include <costar/actor/middleware.hpp>
+#include <costar/kernel/middleware.hpp>
 
 #include <chrono>
 

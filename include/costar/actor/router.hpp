@@ -4,9 +4,9 @@
 
 #include <costar/actor/address.hpp>
 #include <costar/actor/context.hpp>
-#include <costar/actor/envelope.hpp>
-#include <costar/actor/spawn_options.hpp>
-#include <costar/core/hash.hpp>
+#include <costar/ground/hash.hpp>
+#include <costar/kernel/spawn_options.hpp>
+#include <costar/post/envelope.hpp>
 
 #include <concepts>
 #include <cstddef>

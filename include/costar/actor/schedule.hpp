@@ -2,11 +2,11 @@
 
 #pragma once
 
-#include <costar/actor/cell.hpp>
-#include <costar/actor/pid.hpp>
-#include <costar/actor/station.hpp>
 #include <costar/calendar/cron.hpp>
-#include <costar/core/timer_wheel.hpp>
+#include <costar/ground/timer_wheel.hpp>
+#include <costar/kernel/cell.hpp>
+#include <costar/kernel/station.hpp>
+#include <costar/post/pid.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -108,7 +108,7 @@ private:
 };
 
 /// The schedules of one actor; made when the first is set up. They end with the incarnation that set them up.
-class schedule_book {
+class schedule_book final : public body_companion {
 public:
     struct discard {
         void operator()(envelope* left) const noexcept { left->discard(); }
@@ -123,17 +123,10 @@ public:
     /// That of an actor. Errors: throws `error` with `errc::cancelled` when the actor's body has ended.
     static schedule_book& of(cell& owner);
 
-    /// Ends all schedules of an actor whose body has ended.
-    static void end_all(cell& owner) noexcept
-    {
-        if (rare_part* rare = owner.rare(); rare != nullptr && rare->schedules != nullptr)
-            rare->schedules->end_all();
-    }
-
     explicit schedule_book(cell& owner) noexcept : owner_(owner) {}
     schedule_book(const schedule_book&) = delete;
     schedule_book& operator=(const schedule_book&) = delete;
-    ~schedule_book();
+    ~schedule_book() override;
 
     static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
     static void operator delete(void* memory, std::size_t bytes) noexcept
@@ -152,7 +145,7 @@ private:
 
     schedule_entry& open(pid to, held_message message);
     void end(schedule_entry& ended) noexcept;
-    void end_all() noexcept;
+    void body_ended() noexcept override;
 
     static void fire(timer_node* timer) noexcept;
     void tick(schedule_entry& due);

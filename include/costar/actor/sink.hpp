@@ -2,11 +2,11 @@
 
 #pragma once
 
-#include <costar/actor/message.hpp>
 #include <costar/core/error.hpp>
-#include <costar/core/pool.hpp>
 #include <costar/core/strand.hpp>
 #include <costar/core/task.hpp>
+#include <costar/ground/pool.hpp>
+#include <costar/kernel/message.hpp>
 
 #include <cassert>
 #include <chrono>

@@ -2,8 +2,8 @@
 
 #pragma once
 
-#include <costar/actor/spawn_options.hpp>
 #include <costar/core/task.hpp>
+#include <costar/kernel/spawn_options.hpp>
 
 #include <concepts>
 #include <string_view>

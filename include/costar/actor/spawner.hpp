@@ -2,13 +2,13 @@
 
 #pragma once
 
-#include <costar/actor/cell.hpp>
-#include <costar/actor/copyable.hpp>
 #include <costar/actor/spawn_forms.hpp>
-#include <costar/actor/spawn_options.hpp>
-#include <costar/actor/station.hpp>
-#include <costar/actor/strand_bound.hpp>
 #include <costar/core/task.hpp>
+#include <costar/kernel/cell.hpp>
+#include <costar/kernel/spawn_options.hpp>
+#include <costar/kernel/station.hpp>
+#include <costar/post/copyable.hpp>
+#include <costar/post/strand_bound.hpp>
 
 #include <concepts>
 #include <exception>
@@ -32,6 +32,9 @@ template <class Function>
 concept begun_once = Function::is_begun_once;
 
 class message;
+
+/// The context of an actor. Defined in context.hpp, behind the class.
+context& context_of(cell& born) noexcept;
 
 /// A body that has not begun: the function and its arguments.
 template <class Function, class... Args>
@@ -81,10 +84,10 @@ private:
     class repeated final : public recipe {
     public:
         explicit repeated(const launcher& original) : original_(original) {}
-        task<> begin(context& self) const override
+        task<> begin(cell& self) const override
         {
             launcher copy(original_);
-            return copy.begin(self);
+            return copy.begin(context_of(self));
         }
 
     private:
@@ -116,7 +119,7 @@ public:
     {
         if (!is_here_)
             return send_for(std::move(launch));
-        cell& born = target_->open();
+        cell& born = target_->open<context>();
         const pid id = target_->pid_of(born);
         try {
             if (!options_.name.empty())
@@ -144,7 +147,7 @@ public:
         if (here.shared().closing.load(std::memory_order_relaxed) || parent.state == life::closing)
             [[unlikely]]
             refuse(here.shared());
-        cell& born = here.open();
+        cell& born = here.open<context>();
         try {
             here.begin(born, here.pid_of(parent), launch.begin(context_of(born)), Launcher::kind);
         } catch (...) {
@@ -176,9 +179,6 @@ private:
     /// What the engine and the parent add to the options.
     void inherit(commons& shared, cell* parent);
 
-    /// Defined in context.hpp, behind the class.
-    static context& context_of(cell& born) noexcept;
-
     /// What is sent to the strand where the actor is going to be born; it stays where it is, so that
     /// arguments whose move throws do so here, at the spawner, or at the birth.
     template <class Launcher>
@@ -191,7 +191,7 @@ private:
 
         void operator()()
         {
-            cell* const made = target->open_or_give_up(id, parent, name);
+            cell* const made = target->open_or_give_up<context>(id, parent, name);
             if (made == nullptr)
                 return;
             cell& born = *made;

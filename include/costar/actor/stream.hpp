@@ -4,10 +4,10 @@
 
 #include <costar/actor/context.hpp>
 #include <costar/actor/future.hpp>
-#include <costar/actor/message.hpp>
 #include <costar/actor/sink.hpp>
-#include <costar/actor/spawn_options.hpp>
 #include <costar/core/when.hpp>
+#include <costar/kernel/message.hpp>
+#include <costar/kernel/spawn_options.hpp>
 
 #include <chrono>
 #include <concepts>

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <costar/core/requirements.hpp>
+#include <costar/ground/requirements.hpp>
 
 #include <chrono>
 #include <string_view>

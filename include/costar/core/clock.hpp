@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <costar/core/hash.hpp>
+#include <costar/ground/hash.hpp>
 
 #include <chrono>
 #include <cstdint>

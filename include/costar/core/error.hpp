@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <costar/core/requirements.hpp>
+#include <costar/ground/requirements.hpp>
 
 #include <boost/system/error_category.hpp>
 #include <boost/system/error_code.hpp>

@@ -2,16 +2,16 @@
 
 #pragma once
 
-#include <costar/core/asymmetric_fence.hpp>
-#include <costar/core/block_queue.hpp>
 #include <costar/core/cancellation.hpp>
-#include <costar/core/chute.hpp>
 #include <costar/core/clock.hpp>
-#include <costar/core/inbox.hpp>
-#include <costar/core/pool.hpp>
-#include <costar/core/ring.hpp>
 #include <costar/core/task.hpp>
-#include <costar/core/timer_wheel.hpp>
+#include <costar/ground/asymmetric_fence.hpp>
+#include <costar/ground/block_queue.hpp>
+#include <costar/ground/chute.hpp>
+#include <costar/ground/inbox.hpp>
+#include <costar/ground/pool.hpp>
+#include <costar/ground/ring.hpp>
+#include <costar/ground/timer_wheel.hpp>
 
 #include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/execution/context.hpp>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <costar/core/cancellation.hpp>
-#include <costar/core/pool.hpp>
+#include <costar/ground/pool.hpp>
 
 #include <concepts>
 #include <coroutine>

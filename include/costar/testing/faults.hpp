@@ -2,9 +2,9 @@
 
 #pragma once
 
-#include <costar/actor/interceptor.hpp>
-#include <costar/actor/station.hpp>
 #include <costar/core/clock.hpp>
+#include <costar/kernel/station.hpp>
+#include <costar/post/interceptor.hpp>
 
 #include <chrono>
 #include <cstddef>
