@@ -94,15 +94,16 @@ def asio_comes_in_single_headers(tree):
 
 
 # Nothing but templates or plain data: a source could only include the header, which test/header does.
-WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "post/copyable",
-                  "actor/extensions", "kernel/extras", "post/headers", "post/interceptor", "post/outgoing",
-                  "actor/outside_request", "actor/passivation", "actor/spawn_forms", "kernel/spawn_options",
-                  "testing/linearizable"}
-# Plain data, and what is tested with the thing it belongs to: the mailbox, the middleware, the faults; and
-# what test/mistakes.py and test/install hold.
-WITHOUT_TEST = {"kernel/cell", "kernel/extras", "post/headers", "post/interceptor", "post/outgoing",
-                "actor/passivation", "kernel/send_async", "actor/spawn_forms", "kernel/spawn_options",
-                "ground/requirements"}
+WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "actor/engine_options",
+                  "actor/outside_request", "actor/passivation", "actor/spawn_forms", "actor/spawner",
+                  "kernel/extensions", "kernel/extras", "kernel/figures", "kernel/mailbox",
+                  "kernel/spawn_options", "post/call_operators", "post/copyable", "post/headers",
+                  "post/interceptor", "post/outgoing", "testing/linearizable"}
+# Plain data, and what is tested with the thing it belongs to: the mailbox, the middleware, the faults, the
+# spawner; and what test/mistakes.py and test/install hold.
+WITHOUT_TEST = {"actor/birth_place", "actor/engine_options", "actor/passivation", "actor/spawn_forms",
+                "ground/requirements", "kernel/commons", "kernel/extras", "kernel/figures",
+                "kernel/send_async", "post/headers", "post/interceptor", "post/outgoing"}
 
 
 @rule

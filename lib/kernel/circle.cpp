@@ -72,16 +72,16 @@ std::string list_of(const std::vector<std::string>& names)
 
 }  // namespace
 
-void station::suspect_circle(cell& to, const envelope& request) noexcept
+void post_office::suspect_circle(cell& to, const envelope& request) noexcept
 {
     if (request.sender)
         suspect_circle(to, request.reply, awaited_kind::answer, request.sender);
 }
 
-void station::suspect_circle(cell& to, std::uint64_t token, awaited_kind kind, pid asker) noexcept
+void post_office::suspect_circle(cell& to, std::uint64_t token, awaited_kind kind, pid asker) noexcept
 {
     const circle_chase::edge first{token, kind, pid_of(to), asker};
-    follow_circle({.first = first, .at = first, .pending = {}, .visited = {}, .names = {}});
+    whole().follow_circle({.first = first, .at = first, .pending = {}, .visited = {}, .names = {}});
 }
 
 void station::suspect_requests(cell& self) noexcept
@@ -159,7 +159,7 @@ void station::follow_circle(circle_chase chase) noexcept
                 if (chase.at.next.node() != node_ || !is_known(chase.at.next.strand()))
                     return;
                 station& theirs = *shared_.stations[chase.at.next.strand()];
-                theirs.home_.post([&theirs, chase = std::move(chase)]() mutable {
+                theirs.home().post([&theirs, chase = std::move(chase)]() mutable {
                     theirs.follow_circle(std::move(chase));
                 });
                 return;
@@ -208,12 +208,13 @@ void station::follow_circle(circle_chase chase) noexcept
 void station::refuse(circle_chase chase)
 {
     const std::uint64_t token = chase.first.token;
-    if (!is_awaited_here(token)) {
-        station& theirs = *shared_.stations[strand_of(token)];
-        theirs.home_.post([&theirs, chase = std::move(chase)]() mutable { theirs.refuse(std::move(chase)); });
+    if (!replies_.is_own(token)) {
+        station& theirs = *shared_.stations[reply_table::strand_of(token)];
+        theirs.home().post(
+            [&theirs, chase = std::move(chase)]() mutable { theirs.refuse(std::move(chase)); });
         return;
     }
-    reply_waiter* refused = claim(token, false);
+    reply_waiter* refused = replies_.claim(token);
     if (refused == nullptr)
         return;
     circles_[refused] = list_of(chase.names);

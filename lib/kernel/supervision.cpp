@@ -243,15 +243,16 @@ void station::treat_siblings(cell& self, directive what) noexcept
     if (&theirs == this)
         treat_siblings(self.parent, pid_of(self), part->strategy, what);
     else
-        theirs.home_.post([&theirs, parent = parent_of(self), id = pid_of(self), how = part->strategy, what] {
-            if (theirs.find(parent) != nullptr)
-                theirs.treat_siblings(parent.slot(), id, how, what);
-        });
+        theirs.home().post(
+            [&theirs, parent = parent_of(self), id = pid_of(self), how = part->strategy, what] {
+                if (theirs.find(parent) != nullptr)
+                    theirs.treat_siblings(parent.slot(), id, how, what);
+            });
 }
 
 void station::treat_siblings(std::uint32_t parent_slot, pid failed, strategy how, directive what) noexcept
 {
-    const cell& parent = *chunks_[parent_slot / chunk::cells]->at(parent_slot % chunk::cells);
+    const cell& parent = cells_.at(parent_slot);
     const rare_part* rare = parent.rare();
     if (rare == nullptr || parent.state != life::running)
         return;
@@ -285,62 +286,6 @@ void station::request_restart(cell& target) noexcept
     }
     target.rare_part_made().restart_asked = true;
     end_wait(target);
-}
-
-// Families
-// -------------------------------------------------------------------------------------------------------
-
-bool station::keeps_children_at_all(const cell& self) noexcept
-{
-    const supervision_part* part = self.supervision();
-    return part != nullptr && part->restart.keep_children;
-}
-
-bool station::keeps_children(const cell& self) const noexcept
-{
-    return self.begin_again && keeps_children_at_all(self) && !self.rare()->ends_children;
-}
-
-bool station::has_family(const cell& self) noexcept
-{
-    if (self.first_child != cell::nobody)
-        return true;
-    if (self.cold == nullptr)
-        return false;
-    return self.cold->tasks != nullptr ||
-        (self.cold->rare != nullptr && !self.cold->rare->distant_children.empty());
-}
-
-bool station::end_family(cell& self, run_node& node)
-{
-    close_family(self);
-    if (!has_family(self))
-        return false;
-    self.rare_part_made().childless = &node;
-    return true;
-}
-
-/// A child or a task of the actor has ended.
-void station::family_changed(cell& parent) noexcept
-{
-    if (rare_part* rare = parent.rare(); rare != nullptr && rare->childless != nullptr && !has_family(parent))
-        home_.make_ready(*std::exchange(rare->childless, nullptr));
-    if (parent.state == life::closing && (parent.first_child == cell::nobody || keeps_children(parent)))
-        queue_reap(parent);
-}
-
-std::vector<pid> station::children_of(cell& self) const
-{
-    std::vector<pid> all;
-    for (std::uint32_t slot = self.first_child; slot != cell::nobody;) {
-        const cell& child = *chunks_[slot / chunk::cells]->at(slot % chunk::cells);
-        all.push_back(pid_of(child));
-        slot = child.next_sibling;
-    }
-    std::reverse(all.begin(), all.end());
-    if (const rare_part* rare = self.rare())
-        all.insert(all.end(), rare->distant_children.begin(), rare->distant_children.end());
-    return all;
 }
 
 std::chrono::nanoseconds station::pause_before(cell& self) noexcept

@@ -2,11 +2,6 @@
 
 #include <costar/post/envelope.hpp>
 
-#include <boost/core/demangle.hpp>
-
-#include <cstring>
-#include <unordered_map>
-
 namespace costar {
 
 namespace {
@@ -31,22 +26,6 @@ held_envelope fill(const message_type& type, Construct construct)
 
 }  // namespace
 
-std::string demangled(const std::type_info& info)
-{
-    return boost::core::demangle(info.name());
-}
-
-const std::string& message_type::name() const
-{
-    static const std::string unknown = "?";
-    if (info == nullptr)
-        return unknown;
-    // Making it readable takes half a microsecond, and middleware may ask for every message.
-    thread_local std::unordered_map<const std::type_info*, std::string> known;
-    const auto found = known.find(info);
-    return found != known.end() ? found->second : known.emplace(info, demangled(*info)).first->second;
-}
-
 held_envelope copy_of(envelope& original)
 {
     const message_type& type = *original.type;
@@ -60,23 +39,6 @@ held_envelope copy_of(envelope& original)
 held_envelope move_into_envelope(const message_type& type, void* value)
 {
     return fill(type, [&](void* to) { type.move(to, value); });
-}
-
-parcel pack(std::uint64_t to, envelope* sent) noexcept
-{
-    parcel packed;
-    packed.to = to;
-    if (sent->type->is_inline) {
-        packed.kind = sent->type;
-        auto* body = ::new (packed.body) inline_body{sent->sender, sent->reply, sent->deadline, {}};
-        std::memcpy(body->value, sent->body(), sent->type->bytes);
-        sent->discard();
-    } else {
-        packed.kind =
-            reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(sent->type) | boxed_parcel);
-        std::memcpy(packed.body, &sent, sizeof sent);
-    }
-    return packed;
 }
 
 }  // namespace costar

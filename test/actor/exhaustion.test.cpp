@@ -322,6 +322,10 @@ bool new_threads()
         }
     });
     asker.join();
+    // A shutdown overtakes what was sent before.
+    const auto patience = std::chrono::steady_clock::now() + 5s;
+    while (ended != begun && std::chrono::steady_clock::now() < patience)
+        std::this_thread::yield();
     const bool all = made.shutdown(5s).left.empty();
     return all && !leaks && begun == ended;
 }

@@ -9,7 +9,7 @@
 
 // Goal: of two threads that each write, pass their half and read what the other wrote, one at least reads it.
 // Method: many rounds of just that; without the halves some of them fail within seconds on most machines.
-TEST_CASE("asymmetric_fence: two threads cannot both miss what the other wrote", "[core][asymmetric_fence]")
+TEST_CASE("asymmetric_fence: two threads cannot both miss what the other wrote", "[ground][asymmetric_fence]")
 {
     constexpr int rounds = 5000;
     std::atomic<int> often{0};

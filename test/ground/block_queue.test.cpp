@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-TEST_CASE("block_queue: behaves as a deque, whatever its blocks hold", "[core][block_queue]")
+TEST_CASE("block_queue: behaves as a deque, whatever its blocks hold", "[ground][block_queue]")
 {
     const bool holds = rc::check("same as std::deque", [] {
         const auto steps = *rc::gen::container<std::vector<int>>(rc::gen::inRange(-9, 12));
@@ -37,7 +37,7 @@ TEST_CASE("block_queue: behaves as a deque, whatever its blocks hold", "[core][b
     CHECK(holds);
 }
 
-TEST_CASE("block_queue: what was reserved and not committed is not there", "[core][block_queue]")
+TEST_CASE("block_queue: what was reserved and not committed is not there", "[ground][block_queue]")
 {
     costar::block_queue<int, 2> queue;
     queue.push(1);
@@ -52,7 +52,7 @@ TEST_CASE("block_queue: what was reserved and not committed is not there", "[cor
     CHECK(queue.front() == 3);
 }
 
-TEST_CASE("block_queue: moves with all it holds", "[core][block_queue]")
+TEST_CASE("block_queue: moves with all it holds", "[ground][block_queue]")
 {
     costar::block_queue<int, 2> from;
     for (int i = 0; i < 5; ++i)

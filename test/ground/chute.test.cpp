@@ -44,7 +44,7 @@ std::size_t take_all(chute& from, std::uint64_t& expected)
 
 }  // namespace
 
-TEST_CASE("chute: a parcel is visible at once", "[core][chute]")
+TEST_CASE("chute: a parcel is visible at once", "[ground][chute]")
 {
     held_chute between(chute::make());
     CHECK(between->empty_hint());
@@ -60,7 +60,7 @@ TEST_CASE("chute: a parcel is visible at once", "[core][chute]")
     CHECK(between->empty_hint());
 }
 
-TEST_CASE("chute: it is full when its segment is, and grows when pushed nevertheless", "[core][chute]")
+TEST_CASE("chute: it is full when its segment is, and grows when pushed nevertheless", "[ground][chute]")
 {
     held_chute between(chute::make());
     for (std::uint64_t i = 0; i < chute::first_slots; ++i) {
@@ -76,7 +76,7 @@ TEST_CASE("chute: it is full when its segment is, and grows when pushed neverthe
     CHECK(take_all(*between, expected) == chute::first_slots + 1);
 }
 
-TEST_CASE("chute: released room is used again", "[core][chute]")
+TEST_CASE("chute: released room is used again", "[ground][chute]")
 {
     held_chute between(chute::make());
     std::uint64_t sent = 0;
@@ -90,7 +90,7 @@ TEST_CASE("chute: released room is used again", "[core][chute]")
     }
 }
 
-TEST_CASE("chute: a long queue keeps its order over many segments", "[core][chute]")
+TEST_CASE("chute: a long queue keeps its order over many segments", "[ground][chute]")
 {
     held_chute between(chute::make());
 
@@ -102,7 +102,7 @@ TEST_CASE("chute: a long queue keeps its order over many segments", "[core][chut
     CHECK(take_all(*between, expected) == 50'000);
 }
 
-TEST_CASE("chute: a closed chute refuses parcels and still gives out what it holds", "[core][chute]")
+TEST_CASE("chute: a closed chute refuses parcels and still gives out what it holds", "[ground][chute]")
 {
     held_chute between(chute::make());
     between->push(numbered(0));
@@ -116,7 +116,7 @@ TEST_CASE("chute: a closed chute refuses parcels and still gives out what it hol
     CHECK(take_all(*between, expected) == 1);
 }
 
-TEST_CASE("chute: the last to drop it disposes of what was left inside", "[core][chute]")
+TEST_CASE("chute: the last to drop it disposes of what was left inside", "[ground][chute]")
 {
     chute* between = chute::make();
     const std::uint64_t count = 1000;
@@ -136,7 +136,7 @@ TEST_CASE("chute: the last to drop it disposes of what was left inside", "[core]
 }
 
 // Goal: the chute behaves as an unbounded queue whatever the rhythm of its two ends.
-TEST_CASE("chute: behaves as an unbounded queue", "[core][chute]")
+TEST_CASE("chute: behaves as an unbounded queue", "[ground][chute]")
 {
     const bool holds = rc::check("chute equals its model", [] {
         const auto steps = *rc::gen::container<std::vector<std::pair<int, int>>>(

@@ -37,7 +37,7 @@ bool is_even(const std::vector<consistent_hash::place>& homes, const std::set<co
 
 }  // namespace
 
-TEST_CASE("consistent_hash: only the keys of a place that goes move", "[core][consistent_hash]")
+TEST_CASE("consistent_hash: only the keys of a place that goes move", "[ground][consistent_hash]")
 {
     random_source random(static_cast<std::uint64_t>(GENERATE(range(1, 13))));
     consistent_hash hash;
@@ -74,7 +74,7 @@ TEST_CASE("consistent_hash: only the keys of a place that goes move", "[core][co
     }
 }
 
-TEST_CASE("consistent_hash: is the same in every run", "[core][consistent_hash]")
+TEST_CASE("consistent_hash: is the same in every run", "[ground][consistent_hash]")
 {
     consistent_hash hash;
     for (int i = 0; i < 10; ++i)

@@ -10,7 +10,7 @@
 
 using namespace costar;
 
-TEST_CASE("hash: is the same in every run", "[core][hash]")
+TEST_CASE("hash: is the same in every run", "[ground][hash]")
 {
     CHECK(stable_hash("") == mixed(0xcbf29ce484222325));   // FNV-1a of nothing
     CHECK(stable_hash("a") == mixed(0xaf63dc4c8601ec8c));  // its published test vectors
@@ -18,7 +18,7 @@ TEST_CASE("hash: is the same in every run", "[core][hash]")
     CHECK(stable_hash(UINT64_C(0)) == 0xe220a8397b1dcdaf);  // the first number of splitmix64 from 0
 }
 
-TEST_CASE("hash: spreads neighbours evenly", "[core][hash]")
+TEST_CASE("hash: spreads neighbours evenly", "[ground][hash]")
 {
     const bool of_texts = GENERATE(false, true);
     constexpr std::size_t places = 16;

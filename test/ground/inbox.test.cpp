@@ -35,7 +35,7 @@ std::vector<int> numbers_of(job* list)
 
 }  // namespace
 
-TEST_CASE("inbox: jobs are taken oldest first", "[core][inbox]")
+TEST_CASE("inbox: jobs are taken oldest first", "[ground][inbox]")
 {
     numbered_job jobs[] = {make(1), make(2), make(3)};
     inbox box;
@@ -50,7 +50,7 @@ TEST_CASE("inbox: jobs are taken oldest first", "[core][inbox]")
     CHECK(box.take() == nullptr);
 }
 
-TEST_CASE("inbox: the push that finds it empty says so", "[core][inbox]")
+TEST_CASE("inbox: the push that finds it empty says so", "[ground][inbox]")
 {
     numbered_job jobs[] = {make(1), make(2)};
     inbox box;
@@ -62,7 +62,7 @@ TEST_CASE("inbox: the push that finds it empty says so", "[core][inbox]")
     CHECK(box.push(&jobs[0]));
 }
 
-TEST_CASE("job_queue: jobs leave in the order they came", "[core][inbox]")
+TEST_CASE("job_queue: jobs leave in the order they came", "[ground][inbox]")
 {
     numbered_job jobs[] = {make(1), make(2), make(3)};
     job_queue queue;
@@ -78,7 +78,7 @@ TEST_CASE("job_queue: jobs leave in the order they came", "[core][inbox]")
     CHECK(queue.empty());
 }
 
-TEST_CASE("job_queue: a moved queue leaves an empty one behind", "[core][inbox]")
+TEST_CASE("job_queue: a moved queue leaves an empty one behind", "[ground][inbox]")
 {
     numbered_job jobs[] = {make(1), make(2), make(3)};
     job_queue first;
@@ -92,7 +92,7 @@ TEST_CASE("job_queue: a moved queue leaves an empty one behind", "[core][inbox]"
     CHECK(numbers_of(second.take()) == std::vector{1, 3});
 }
 
-TEST_CASE("job_queue: behaves as a double-ended queue", "[core][inbox]")
+TEST_CASE("job_queue: behaves as a double-ended queue", "[ground][inbox]")
 {
     const bool holds = rc::check("queue equals its model", [] {
         const auto steps = *rc::gen::container<std::vector<std::pair<int, int>>>(

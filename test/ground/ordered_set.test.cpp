@@ -93,7 +93,7 @@ void behaves_as_a_list(std::uint64_t seed, std::uint64_t keys, std::size_t most)
 
 }  // namespace
 
-TEST_CASE("ordered_set: behaves as a list without doubles", "[core][ordered_set]")
+TEST_CASE("ordered_set: behaves as a list without doubles", "[ground][ordered_set]")
 {
     const auto seed = static_cast<std::uint64_t>(GENERATE(range(1, 9)));
     behaves_as_a_list<1>(seed, 60, 50);  // all in one chain
@@ -102,7 +102,7 @@ TEST_CASE("ordered_set: behaves as a list without doubles", "[core][ordered_set]
     behaves_as_a_list<UINT64_MAX>(seed, 2000, 1000);
 }
 
-TEST_CASE("ordered_set: keeps its order while it grows and shrinks", "[core][ordered_set]")
+TEST_CASE("ordered_set: keeps its order while it grows and shrinks", "[ground][ordered_set]")
 {
     ordered_set<std::uint64_t> set;
     for (std::uint64_t i = 0; i < 10'000; ++i)
@@ -126,7 +126,7 @@ TEST_CASE("ordered_set: keeps its order while it grows and shrinks", "[core][ord
     CHECK_FALSE(set.erase(1));
 }
 
-TEST_CASE("ordered_set: gives back the memory of what it held once", "[core][ordered_set]")
+TEST_CASE("ordered_set: gives back the memory of what it held once", "[ground][ordered_set]")
 {
     if (!arena::is_pooling)
         return;
@@ -144,7 +144,7 @@ TEST_CASE("ordered_set: gives back the memory of what it held once", "[core][ord
     CHECK(sizeof set == sizeof(void*));
 }
 
-TEST_CASE("ordered_set: any of its values is as likely as the others", "[core][ordered_set]")
+TEST_CASE("ordered_set: any of its values is as likely as the others", "[ground][ordered_set]")
 {
     ordered_set<std::uint64_t> set;
     for (std::uint64_t i = 0; i < 64; ++i)

@@ -60,7 +60,7 @@ private:
 
 }  // namespace
 
-TEST_CASE("arena: blocks of every size are aligned and do not overlap", "[core][pool]")
+TEST_CASE("arena: blocks of every size are aligned and do not overlap", "[ground][pool]")
 {
     arena_owner owner;
     const std::size_t owner_before = owner.get().live_blocks();  // out with others since an earlier life
@@ -79,7 +79,7 @@ TEST_CASE("arena: blocks of every size are aligned and do not overlap", "[core][
     CHECK(owner.get().live_blocks() == owner_before);
 }
 
-TEST_CASE("arena: what is freed is given out again, and no chunk is begun in steady state", "[core][pool]")
+TEST_CASE("arena: what is freed is given out again, and no chunk is begun in steady state", "[ground][pool]")
 {
     arena_owner owner;
     arena_scope scope(owner.get());
@@ -102,7 +102,7 @@ TEST_CASE("arena: what is freed is given out again, and no chunk is begun in ste
     CHECK(arena::chunks_allocated() == before);
 }
 
-TEST_CASE("arena: a block costs its size", "[core][pool]")
+TEST_CASE("arena: a block costs its size", "[ground][pool]")
 {
     if (!arena::is_pooling) {
         return;
@@ -125,7 +125,7 @@ TEST_CASE("arena: a block costs its size", "[core][pool]")
     }
 }
 
-TEST_CASE("arena: a program that uses few blocks of many sizes stays within one chunk", "[core][pool]")
+TEST_CASE("arena: a program that uses few blocks of many sizes stays within one chunk", "[ground][pool]")
 {
     arena_owner owner;
     arena_scope scope(owner.get());
@@ -142,7 +142,7 @@ TEST_CASE("arena: a program that uses few blocks of many sizes stays within one 
     }
 }
 
-TEST_CASE("arena: a block freed under another arena goes home at the flush", "[core][pool]")
+TEST_CASE("arena: a block freed under another arena goes home at the flush", "[ground][pool]")
 {
     if (!arena::is_pooling) {
         return;
@@ -164,7 +164,7 @@ TEST_CASE("arena: a block freed under another arena goes home at the flush", "[c
     arena::deallocate(block, 96);
 }
 
-TEST_CASE("arena: blocks freed under another arena go home in batches without a flush", "[core][pool]")
+TEST_CASE("arena: blocks freed under another arena go home in batches without a flush", "[ground][pool]")
 {
     if (!arena::is_pooling) {
         return;
@@ -186,7 +186,7 @@ TEST_CASE("arena: blocks freed under another arena go home in batches without a 
     CHECK(home.get().live_blocks() == home_before);
 }
 
-TEST_CASE("arena: a returned block serves before new memory is cut", "[core][pool]")
+TEST_CASE("arena: a returned block serves before new memory is cut", "[ground][pool]")
 {
     if (!arena::is_pooling) {
         return;
@@ -205,7 +205,7 @@ TEST_CASE("arena: a returned block serves before new memory is cut", "[core][poo
     arena::deallocate(second, 256);
 }
 
-TEST_CASE("arena_scope: the arena before is current again afterwards", "[core][pool]")
+TEST_CASE("arena_scope: the arena before is current again afterwards", "[ground][pool]")
 {
     arena& outermost = arena::current();
     arena_owner first;
@@ -224,7 +224,7 @@ TEST_CASE("arena_scope: the arena before is current again afterwards", "[core][p
     CHECK(&arena::current() == &outermost);
 }
 
-TEST_CASE("arena_owner: an arena whose blocks are all home begins anew", "[core][pool]")
+TEST_CASE("arena_owner: an arena whose blocks are all home begins anew", "[ground][pool]")
 {
     if (!arena::is_pooling) {
         return;
@@ -247,7 +247,7 @@ TEST_CASE("arena_owner: an arena whose blocks are all home begins anew", "[core]
     CHECK(arena::chunks_allocated() == before + 1);
 }
 
-TEST_CASE("arena_owner: an arena with blocks out keeps its memory and is used again first", "[core][pool]")
+TEST_CASE("arena_owner: an arena with blocks out keeps its memory and is used again first", "[ground][pool]")
 {
     if (!arena::is_pooling) {
         return;
@@ -273,7 +273,7 @@ TEST_CASE("arena_owner: an arena with blocks out keeps its memory and is used ag
     CHECK(again.get().live_blocks() == 0);
 }
 
-TEST_CASE("arena: each thread has its own and leaves it to the next", "[core][pool]")
+TEST_CASE("arena: each thread has its own and leaves it to the next", "[ground][pool]")
 {
     arena* first = nullptr;
     arena* second = nullptr;
@@ -288,7 +288,7 @@ TEST_CASE("arena: each thread has its own and leaves it to the next", "[core][po
     CHECK(second == first);
 }
 
-TEST_CASE("arena: a thread that never allocated may free", "[core][pool]")
+TEST_CASE("arena: a thread that never allocated may free", "[ground][pool]")
 {
     arena_owner owner;
     const std::size_t owner_before = owner.get().live_blocks();  // out with others since an earlier life
@@ -300,7 +300,7 @@ TEST_CASE("arena: a thread that never allocated may free", "[core][pool]")
     CHECK(owner.get().live_blocks() == owner_before);
 }
 
-TEST_CASE("arena: a destructor that runs late on a thread may allocate and free", "[core][pool]")
+TEST_CASE("arena: a destructor that runs late on a thread may allocate and free", "[ground][pool]")
 {
     struct late {
         ~late() { arena::deallocate(arena::current().allocate(48), 48); }
@@ -315,7 +315,7 @@ TEST_CASE("arena: a destructor that runs late on a thread may allocate and free"
     SUCCEED("the thread ended");
 }
 
-TEST_CASE("pool_allocator: containers live on the current arena", "[core][pool]")
+TEST_CASE("pool_allocator: containers live on the current arena", "[ground][pool]")
 {
     arena_owner owner;
     const std::size_t owner_before = owner.get().live_blocks();  // out with others since an earlier life
@@ -339,7 +339,7 @@ TEST_CASE("pool_allocator: containers live on the current arena", "[core][pool]"
 // Goal: no sequence of allocations and frees on three arenas makes two live blocks share a byte, or loses
 // one. Method: every block is filled with a mark of its own that is checked when it is freed, on whichever
 // arena.
-TEST_CASE("arena: any sequence of allocations and frees keeps blocks apart", "[core][pool]")
+TEST_CASE("arena: any sequence of allocations and frees keeps blocks apart", "[ground][pool]")
 {
     const bool holds = rc::check("blocks keep what is written into them", [] {
         arena_owner owners[3];

@@ -24,7 +24,7 @@ parcel numbered(std::uint64_t number)
 
 }  // namespace
 
-TEST_CASE("ring: a parcel is visible after publish and not before", "[core][ring]")
+TEST_CASE("ring: a parcel is visible after publish and not before", "[ground][ring]")
 {
     ring between(8);
 
@@ -40,7 +40,7 @@ TEST_CASE("ring: a parcel is visible after publish and not before", "[core][ring
 }
 
 TEST_CASE(
-    "ring: publish tells whether there is news, also of batches that went by themselves", "[core][ring]")
+    "ring: publish tells whether there is news, also of batches that went by themselves", "[ground][ring]")
 {
     ring between(256);
     CHECK_FALSE(between.publish());
@@ -54,7 +54,7 @@ TEST_CASE(
     CHECK_FALSE(between.publish());
 }
 
-TEST_CASE("ring: a full ring refuses until room was released", "[core][ring]")
+TEST_CASE("ring: a full ring refuses until room was released", "[ground][ring]")
 {
     ring between(4);
     for (std::uint64_t i = 0; i < 4; ++i) {
@@ -73,7 +73,7 @@ TEST_CASE("ring: a full ring refuses until room was released", "[core][ring]")
     CHECK_FALSE(between.push(numbered(5)));
 }
 
-TEST_CASE("ring: a slot is filled in place", "[core][ring]")
+TEST_CASE("ring: a slot is filled in place", "[ground][ring]")
 {
     ring between(2);
     for (std::uint64_t i = 0; i < 100; ++i) {
@@ -91,7 +91,7 @@ TEST_CASE("ring: a slot is filled in place", "[core][ring]")
     CHECK(between.empty_hint());
 }
 
-TEST_CASE("ring: capacity is a power of two, one slot at least", "[core][ring]")
+TEST_CASE("ring: capacity is a power of two, one slot at least", "[ground][ring]")
 {
     CHECK(ring(1).capacity() == 1);
     CHECK(ring(3).capacity() == 4);
@@ -105,7 +105,7 @@ TEST_CASE("ring: capacity is a power of two, one slot at least", "[core][ring]")
     CHECK(single.push(numbered(2)));
 }
 
-TEST_CASE("ring: the hint follows what is published and released", "[core][ring]")
+TEST_CASE("ring: the hint follows what is published and released", "[ground][ring]")
 {
     ring between(8);
     CHECK(between.empty_hint());
@@ -123,7 +123,7 @@ TEST_CASE("ring: the hint follows what is published and released", "[core][ring]
 
 // Goal: the ring behaves as a bounded queue whose ends see each other only where they publish and release.
 // Method: a model with plain counters runs beside it through random steps.
-TEST_CASE("ring: behaves as a bounded queue with late publication", "[core][ring]")
+TEST_CASE("ring: behaves as a bounded queue with late publication", "[ground][ring]")
 {
     const bool holds = rc::check("ring equals its model", [] {
         const std::size_t capacity = std::size_t{1} << *rc::gen::inRange(0, 9);

@@ -38,7 +38,7 @@ struct test_timer : timer_node {
 
 }  // namespace
 
-TEST_CASE("timer_wheel: a timer fires when it is due and not a nanosecond before", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: a timer fires when it is due and not a nanosecond before", "[ground][timer_wheel]")
 {
     const std::uint64_t start = GENERATE(std::uint64_t{0}, 1, 12'345'678'901);
     const std::uint64_t wait =
@@ -56,7 +56,7 @@ TEST_CASE("timer_wheel: a timer fires when it is due and not a nanosecond before
     CHECK(wheel.next_due() == UINT64_MAX);
 }
 
-TEST_CASE("timer_wheel: a timer due in the past fires at the next advance", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: a timer due in the past fires at the next advance", "[ground][timer_wheel]")
 {
     timer_wheel wheel(second);
     test_timer timer;
@@ -67,7 +67,7 @@ TEST_CASE("timer_wheel: a timer due in the past fires at the next advance", "[co
     CHECK(wheel.advance(second) == 1);
 }
 
-TEST_CASE("timer_wheel: the end of time is a time", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: the end of time is a time", "[ground][timer_wheel]")
 {
     timer_wheel wheel(0);
     test_timer timer;
@@ -77,7 +77,7 @@ TEST_CASE("timer_wheel: the end of time is a time", "[core][timer_wheel]")
     CHECK(wheel.advance(UINT64_MAX) == 1);
 }
 
-TEST_CASE("timer_wheel: a cancelled timer does not fire", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: a cancelled timer does not fire", "[ground][timer_wheel]")
 {
     timer_wheel wheel(0);
     test_timer timer;
@@ -92,7 +92,7 @@ TEST_CASE("timer_wheel: a cancelled timer does not fire", "[core][timer_wheel]")
     CHECK(timer.fired == 0);
 }
 
-TEST_CASE("timer_wheel: an armed timer may be armed anew", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: an armed timer may be armed anew", "[ground][timer_wheel]")
 {
     timer_wheel wheel(0);
     test_timer timer;
@@ -104,7 +104,7 @@ TEST_CASE("timer_wheel: an armed timer may be armed anew", "[core][timer_wheel]"
     CHECK(wheel.advance(2 * second) == 1);
 }
 
-TEST_CASE("timer_wheel: a bound of the next time does not outlive its timer", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: a bound of the next time does not outlive its timer", "[ground][timer_wheel]")
 {
     timer_wheel wheel(0);
     test_timer timer;
@@ -117,7 +117,7 @@ TEST_CASE("timer_wheel: a bound of the next time does not outlive its timer", "[
     CHECK(wheel.next_due() == UINT64_MAX);
 }
 
-TEST_CASE("timer_wheel: seven steps along the next times reach any timer", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: seven steps along the next times reach any timer", "[ground][timer_wheel]")
 {
     timer_wheel wheel(123);
     test_timer timer;
@@ -133,7 +133,7 @@ TEST_CASE("timer_wheel: seven steps along the next times reach any timer", "[cor
     CHECK(steps <= 8);
 }
 
-TEST_CASE("timer_wheel: a periodic timer keeps its period in one long step", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: a periodic timer keeps its period in one long step", "[ground][timer_wheel]")
 {
     timer_wheel wheel(0);
     test_timer timer;
@@ -154,7 +154,7 @@ TEST_CASE("timer_wheel: a periodic timer keeps its period in one long step", "[c
 }
 
 TEST_CASE("timer_wheel: a callback that arms for a time that has passed waits for the next advance",
-    "[core][timer_wheel]")
+    "[ground][timer_wheel]")
 {
     timer_wheel wheel(0);
     test_timer timer;
@@ -170,7 +170,7 @@ TEST_CASE("timer_wheel: a callback that arms for a time that has passed waits fo
     wheel.cancel(timer);
 }
 
-TEST_CASE("timer_wheel: a callback may cancel what is due at the same time", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: a callback may cancel what is due at the same time", "[ground][timer_wheel]")
 {
     timer_wheel wheel(0);
     test_timer first;
@@ -184,7 +184,7 @@ TEST_CASE("timer_wheel: a callback may cancel what is due at the same time", "[c
     CHECK(wheel.next_due() == UINT64_MAX);
 }
 
-TEST_CASE("timer_wheel: a callback may destroy its timer", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: a callback may destroy its timer", "[ground][timer_wheel]")
 {
     timer_wheel wheel(0);
     auto timer = std::make_unique<test_timer>();
@@ -195,7 +195,7 @@ TEST_CASE("timer_wheel: a callback may destroy its timer", "[core][timer_wheel]"
     CHECK(timer == nullptr);
 }
 
-TEST_CASE("timer_wheel: many timers of one slot fire in order", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: many timers of one slot fire in order", "[ground][timer_wheel]")
 {
     timer_wheel wheel(0);
     std::vector<test_timer> timers(1000);
@@ -329,7 +329,7 @@ rc::Gen<std::uint64_t> delays()
 // Goal: whatever is armed and cancelled when, by whom, timers fire exactly when due, in the order of due
 // time and then of arming. Method: random scripts, also for the callbacks, run on the wheel and on a sorted
 // map.
-TEST_CASE("timer_wheel: behaves as a sorted map", "[core][timer_wheel]")
+TEST_CASE("timer_wheel: behaves as a sorted map", "[ground][timer_wheel]")
 {
     const bool holds = rc::check("wheel equals its model", [] {
         modelled_wheel wheel(*delays());

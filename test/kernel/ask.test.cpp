@@ -134,7 +134,7 @@ task<> asks_in_turn(context& self, pid to, int count, int limit, std::map<int, i
 
 }  // namespace
 
-TEST_CASE("ask: is answered, on the same strand and on another", "[actor][ask]")
+TEST_CASE("ask: is answered, on the same strand and on another", "[kernel][ask]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));
     const pid to = sim.engine().spawn(on(0), helper);
@@ -148,7 +148,7 @@ TEST_CASE("ask: is answered, on the same strand and on another", "[actor][ask]")
     CHECK(seen[0].value == 42);
 }
 
-TEST_CASE("ask: ends at its deadline, and drops an answer that comes late", "[actor][ask]")
+TEST_CASE("ask: ends at its deadline, and drops an answer that comes late", "[kernel][ask]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -170,7 +170,7 @@ TEST_CASE("ask: ends at its deadline, and drops an answer that comes late", "[ac
     CHECK(seen.size() == 1);
 }
 
-TEST_CASE("ask: waits five seconds when nothing is said", "[actor][ask]")
+TEST_CASE("ask: waits five seconds when nothing is said", "[kernel][ask]")
 {
     simulation sim;
     const pid to = sim.engine().spawn(slow, 1h);
@@ -184,7 +184,7 @@ TEST_CASE("ask: waits five seconds when nothing is said", "[actor][ask]")
     CHECK(seen[0].after == 5s);
 }
 
-TEST_CASE("ask: its deadline counts from the sending, however long the asker has computed", "[actor][ask]")
+TEST_CASE("ask: its deadline counts from the sending, however long the asker has computed", "[kernel][ask]")
 {
     struct takes_a_second {
         static task<> body(context& self)
@@ -210,7 +210,7 @@ TEST_CASE("ask: its deadline counts from the sending, however long the asker has
     CHECK(seen[0].value == 42);
 }
 
-TEST_CASE("ask: ends no later than the request that is being handled", "[actor][ask]")
+TEST_CASE("ask: ends no later than the request that is being handled", "[kernel][ask]")
 {
     simulation sim;
     const auto strand = GENERATE(0U, 1U);
@@ -252,7 +252,7 @@ TEST_CASE("ask: ends no later than the request that is being handled", "[actor][
     }
 }
 
-TEST_CASE("ask: a request that is kept past its deadline does not shorten what comes later", "[actor][ask]")
+TEST_CASE("ask: a request that is kept past its deadline does not shorten what comes later", "[kernel][ask]")
 {
     std::vector<outcome> seen;
     std::optional<error_code> ended;
@@ -274,7 +274,7 @@ TEST_CASE("ask: a request that is kept past its deadline does not shorten what c
     }
 }
 
-TEST_CASE("ask: fails at once where nobody can answer", "[actor][ask]")
+TEST_CASE("ask: fails at once where nobody can answer", "[kernel][ask]")
 {
     quiet_log quiet;
     simulation sim;
@@ -313,7 +313,7 @@ TEST_CASE("ask: fails at once where nobody can answer", "[actor][ask]")
     CHECK(sim.now() == 0s);
 }
 
-TEST_CASE("ask: one that is not awaited is not sent", "[actor][ask]")
+TEST_CASE("ask: one that is not awaited is not sent", "[kernel][ask]")
 {
     simulation sim;
     std::vector<int> numbers;
@@ -333,7 +333,7 @@ TEST_CASE("ask: one that is not awaited is not sent", "[actor][ask]")
     CHECK(sim.engine().figures().dead_letters == 0);
 }
 
-TEST_CASE("ask: several at once", "[actor][ask]")
+TEST_CASE("ask: several at once", "[kernel][ask]")
 {
     simulation sim;
     const pid to = sim.engine().spawn(on(0), helper);
@@ -358,7 +358,7 @@ TEST_CASE("ask: several at once", "[actor][ask]")
     CHECK(sim.engine().figures().late_replies == 1);
 }
 
-TEST_CASE("ask: every request ends once, with its own answer or none", "[actor][ask]")
+TEST_CASE("ask: every request ends once, with its own answer or none", "[kernel][ask]")
 {
     CHECK(rc::check("answers in any order and at any time", [](std::uint64_t seed) {
         const auto delays = *rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 30)));
@@ -384,7 +384,7 @@ TEST_CASE("ask: every request ends once, with its own answer or none", "[actor][
     }));
 }
 
-TEST_CASE("ask: a token is good for one answer, whoever waits next", "[actor][ask]")
+TEST_CASE("ask: a token is good for one answer, whoever waits next", "[kernel][ask]")
 {
     // The bookkeeping against a model: tokens are given, answered, forgotten and answered again in any order.
     struct waiter : reply_waiter {
@@ -438,7 +438,7 @@ TEST_CASE("ask: a token is good for one answer, whoever waits next", "[actor][as
     }));
 }
 
-TEST_CASE("ask: a stop can be awaited from another actor", "[actor][ask]")
+TEST_CASE("ask: a stop can be awaited from another actor", "[kernel][ask]")
 {
     simulation sim;
     const auto in_line = GENERATE(false, true);
@@ -476,7 +476,7 @@ TEST_CASE("ask: a stop can be awaited from another actor", "[actor][ask]")
     }
 }
 
-TEST_CASE("ask: a child may stop its parent and wait for it", "[actor][ask]")
+TEST_CASE("ask: a child may stop its parent and wait for it", "[kernel][ask]")
 {
     simulation sim;
     event_record events(sim.engine());

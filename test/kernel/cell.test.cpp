@@ -92,7 +92,7 @@ task<> talkative(context& self, pid to)
 
 }  // namespace
 
-TEST_CASE("cell: actors that are left are destroyed where they stand, with all they hold", "[actor][cell]")
+TEST_CASE("cell: actors that are left are destroyed where they stand, with all they hold", "[kernel][cell]")
 {
     int alive = 0;
     std::optional<error_code> outcome;
@@ -118,7 +118,7 @@ TEST_CASE("cell: actors that are left are destroyed where they stand, with all t
     }
 }
 
-TEST_CASE("cell: an actor may send while it is destroyed", "[actor][cell]")
+TEST_CASE("cell: an actor may send while it is destroyed", "[kernel][cell]")
 {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
         simulation sim(seed);
@@ -135,7 +135,7 @@ TEST_CASE("cell: an actor may send while it is destroyed", "[actor][cell]")
     SUCCEED("nothing to see but what sanitizers see");
 }
 
-TEST_CASE("cell: thousands of actors end with their engine", "[actor][cell]")
+TEST_CASE("cell: thousands of actors end with their engine", "[kernel][cell]")
 {
     int alive = 0;
     {

@@ -220,7 +220,7 @@ spawn_options named(std::string name, std::uint32_t strand)
 
 }  // namespace
 
-TEST_CASE("circle: actors that would wait for each other are named at once", "[actor][circle]")
+TEST_CASE("circle: actors that would wait for each other are named at once", "[kernel][circle]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(range(1U, 30U)));
@@ -250,7 +250,7 @@ TEST_CASE("circle: actors that would wait for each other are named at once", "[a
     CHECK(reasons.front().find("a" + std::to_string(count - 1) + " -> a0") != std::string::npos);
 }
 
-TEST_CASE("circle: a request that was refused is not handled later", "[actor][circle]")
+TEST_CASE("circle: a request that was refused is not handled later", "[kernel][circle]")
 {
     struct asks_back {
         static task<> body(context& self, const pid* other, std::vector<int>* handled)
@@ -287,7 +287,7 @@ TEST_CASE("circle: a request that was refused is not handled later", "[actor][ci
     CHECK(sim.engine().station_at(0).find(one)->first == nullptr);
 }
 
-TEST_CASE("circle: who asks itself is told", "[actor][circle]")
+TEST_CASE("circle: who asks itself is told", "[kernel][circle]")
 {
     quiet_log quiet;
     simulation sim;
@@ -301,7 +301,7 @@ TEST_CASE("circle: who asks itself is told", "[actor][circle]")
     CHECK(reasons[0].find("ouroboros -> ouroboros") != std::string::npos);
 }
 
-TEST_CASE("circle: two that ask each other at the same time are told", "[actor][circle]")
+TEST_CASE("circle: two that ask each other at the same time are told", "[kernel][circle]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(range(1U, 50U)));
@@ -315,7 +315,7 @@ TEST_CASE("circle: two that ask each other at the same time are told", "[actor][
     CHECK(sim.now() == 0s);
 }
 
-TEST_CASE("circle: a long line is none", "[actor][circle]")
+TEST_CASE("circle: a long line is none", "[kernel][circle]")
 {
     simulation sim(GENERATE(range(1U, 10U)));
     std::vector<pid> actors;
@@ -329,7 +329,7 @@ TEST_CASE("circle: a long line is none", "[actor][circle]")
     CHECK(sum == 5 * 20);
 }
 
-TEST_CASE("circle: actors that take messages while they ask are none", "[actor][circle]")
+TEST_CASE("circle: actors that take messages while they ask are none", "[kernel][circle]")
 {
     simulation sim(GENERATE(range(1U, 10U)));
     const pid one = sim.engine().spawn(on(0), reentrant);
@@ -337,7 +337,7 @@ TEST_CASE("circle: actors that take messages while they ask are none", "[actor][
     CHECK(sim.ask(one, go_round{{two, one, one}}) == 4);
 }
 
-TEST_CASE("circle: a request that was passed on is none", "[actor][circle]")
+TEST_CASE("circle: a request that was passed on is none", "[kernel][circle]")
 {
     simulation sim(GENERATE(range(1U, 10U)));
     std::optional<int> steps;
@@ -364,7 +364,7 @@ TEST_CASE("circle: a request that was passed on is none", "[actor][circle]")
     CHECK(failure.empty());
 }
 
-TEST_CASE("circle: a wait that something else can end is none", "[actor][circle]")
+TEST_CASE("circle: a wait that something else can end is none", "[kernel][circle]")
 {
     simulation sim(GENERATE(range(1U, 10U)));
     int answers = 0;
@@ -391,7 +391,7 @@ TEST_CASE("circle: a wait that something else can end is none", "[actor][circle]
     CHECK(answers == 5);
 }
 
-TEST_CASE("circle: a deadline that passes says who asked whom, and from where", "[actor][circle]")
+TEST_CASE("circle: a deadline that passes says who asked whom, and from where", "[kernel][circle]")
 {
     simulation sim;
     std::string failure;
@@ -415,7 +415,7 @@ TEST_CASE("circle: a deadline that passes says who asked whom, and from where", 
     CHECK(failure.find(" < circle.test.cpp:") != std::string::npos);
 }
 
-TEST_CASE("circle: a request that was given to a child is none", "[actor][circle]")
+TEST_CASE("circle: a request that was given to a child is none", "[kernel][circle]")
 {
     std::optional<int> heard_by_one;
     std::optional<int> heard_by_two;
@@ -433,7 +433,7 @@ TEST_CASE("circle: a request that was given to a child is none", "[actor][circle
     CHECK(sim.engine().figures().late_replies == 0);
 }
 
-TEST_CASE("circle: a wait is found in whatever it is wrapped", "[actor][circle]")
+TEST_CASE("circle: a wait is found in whatever it is wrapped", "[kernel][circle]")
 {
     const wrapped how = GENERATE(wrapped::in_shield, wrapped::in_shields, wrapped::in_with_timeout,
         wrapped::in_when_all, wrapped::in_when_all_of_both, wrapped::in_a_branch_that_is_left);
@@ -458,7 +458,7 @@ TEST_CASE("circle: a wait is found in whatever it is wrapped", "[actor][circle]"
     CHECK(circles <= 1);  // none where one was done before the other one began
 }
 
-TEST_CASE("circle: what asks an actor that waits for its end is refused", "[actor][circle]")
+TEST_CASE("circle: what asks an actor that waits for its end is refused", "[kernel][circle]")
 {
     const std::uint32_t strand = GENERATE(0U, 1U);
     const int way = GENERATE(0, 1, 2, 3);
@@ -500,7 +500,7 @@ TEST_CASE("circle: what asks an actor that waits for its end is refused", "[acto
         CHECK(names_a_circle(ends[0]));
 }
 
-TEST_CASE("circle: a descendant may ask as little as a child", "[actor][circle]")
+TEST_CASE("circle: a descendant may ask as little as a child", "[kernel][circle]")
 {
     simulation sim(GENERATE(range(1U, 6U)));
     std::vector<std::string> ends;
@@ -526,7 +526,7 @@ TEST_CASE("circle: a descendant may ask as little as a child", "[actor][circle]"
     CHECK(names_a_circle(ends[0]));
 }
 
-TEST_CASE("circle: actors that wait for each other's end are told", "[actor][circle]")
+TEST_CASE("circle: actors that wait for each other's end are told", "[kernel][circle]")
 {
     const std::uint32_t strand = GENERATE(0U, 1U);
     simulation sim(GENERATE(range(1U, 6U)));
@@ -546,7 +546,7 @@ TEST_CASE("circle: actors that wait for each other's end are told", "[actor][cir
     CHECK(sim.engine().figures().live == 0);
 }
 
-TEST_CASE("circle: actors that wait for room at each other are told", "[actor][circle]")
+TEST_CASE("circle: actors that wait for room at each other are told", "[kernel][circle]")
 {
     const std::uint32_t strand = GENERATE(0U, 1U);
     simulation sim(GENERATE(range(1U, 6U)));
@@ -569,7 +569,7 @@ TEST_CASE("circle: actors that wait for room at each other are told", "[actor][c
         CHECK(names_a_circle(each));
 }
 
-TEST_CASE("circle: an actor that can go on by one of its waits is in none", "[actor][circle]")
+TEST_CASE("circle: an actor that can go on by one of its waits is in none", "[kernel][circle]")
 {
     const std::uint32_t strand = GENERATE(0U, 1U);
     simulation sim(GENERATE(range(1U, 6U)));
@@ -610,7 +610,7 @@ TEST_CASE("circle: an actor that can go on by one of its waits is in none", "[ac
     CHECK(ends == std::vector<std::string>{"answered"});
 }
 
-TEST_CASE("circle: a dump shows every wait", "[actor][circle]")
+TEST_CASE("circle: a dump shows every wait", "[kernel][circle]")
 {
     simulation sim;
     const auto ends_late = [](context& self) -> task<> {

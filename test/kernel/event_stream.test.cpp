@@ -20,7 +20,7 @@ using namespace costar::testing;
 using namespace std::chrono_literals;
 using namespace support;
 
-TEST_CASE("event_stream: calls those who subscribed to the type, in order", "[actor][event_stream]")
+TEST_CASE("event_stream: calls those who subscribed to the type, in order", "[kernel][event_stream]")
 {
     event_stream events;
     std::vector<std::string> seen;
@@ -37,7 +37,7 @@ TEST_CASE("event_stream: calls those who subscribed to the type, in order", "[ac
     CHECK(seen == std::vector<std::string>{"first 1", "second 1", "text"});
 }
 
-TEST_CASE("event_stream: a subscription ends with its object", "[actor][event_stream]")
+TEST_CASE("event_stream: a subscription ends with its object", "[kernel][event_stream]")
 {
     event_stream events;
     int calls = 0;
@@ -58,7 +58,7 @@ TEST_CASE("event_stream: a subscription ends with its object", "[actor][event_st
     CHECK_FALSE(events.has_subscribers());
 }
 
-TEST_CASE("event_stream: a subscription can end and begin inside a call", "[actor][event_stream]")
+TEST_CASE("event_stream: a subscription can end and begin inside a call", "[kernel][event_stream]")
 {
     event_stream events;
     std::vector<std::string> seen;
@@ -80,7 +80,7 @@ TEST_CASE("event_stream: a subscription can end and begin inside a call", "[acto
     CHECK(seen == std::vector<std::string>{"first", "third"});
 }
 
-TEST_CASE("event_stream: knows which types somebody listens to", "[actor][event_stream]")
+TEST_CASE("event_stream: knows which types somebody listens to", "[kernel][event_stream]")
 {
     event_stream events;
     auto number = events.subscribe<int>([](int) {});
@@ -97,7 +97,7 @@ TEST_CASE("event_stream: knows which types somebody listens to", "[actor][event_
     CHECK_FALSE(events.has_subscribers());
 }
 
-TEST_CASE("event_stream: many are called in order, while some end and others begin", "[actor][event_stream]")
+TEST_CASE("event_stream: many are called in order, while some end and others begin", "[kernel][event_stream]")
 {
     event_stream events;
     std::vector<int> seen;
@@ -173,8 +173,8 @@ struct chain {
 
 }  // namespace
 
-TEST_CASE(
-    "event_stream: what a subscriber publishes is told to all behind what caused it", "[actor][event_stream]")
+TEST_CASE("event_stream: what a subscriber publishes is told to all behind what caused it",
+    "[kernel][event_stream]")
 {
     event_stream events;
     chain listening(events);
@@ -194,7 +194,7 @@ TEST_CASE(
 }
 
 TEST_CASE("event_stream: actors and executors hear of what a subscriber publishes behind what caused it",
-    "[actor][event_stream]")
+    "[kernel][event_stream]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));
     event_stream& events = sim.engine().events();
@@ -255,7 +255,7 @@ TEST_CASE("event_stream: actors and executors hear of what a subscriber publishe
 }
 
 TEST_CASE("event_stream: who subscribes while something is told does not hear of what was published before",
-    "[actor][event_stream]")
+    "[kernel][event_stream]")
 {
     event_stream events;
     std::vector<int> seen;
@@ -274,7 +274,7 @@ TEST_CASE("event_stream: who subscribes while something is told does not hear of
 }
 
 TEST_CASE("event_stream: only what can be copied waits for its turn, and only in its own stream",
-    "[actor][event_stream]")
+    "[kernel][event_stream]")
 {
     event_stream events;
     event_stream others;
@@ -295,7 +295,7 @@ TEST_CASE("event_stream: only what can be copied waits for its turn, and only in
     CHECK(seen == std::vector<std::string>{"lone", "effect", "cause", "aftermath"});
 }
 
-TEST_CASE("event_stream: a long chain of events needs no stack", "[actor][event_stream]")
+TEST_CASE("event_stream: a long chain of events needs no stack", "[kernel][event_stream]")
 {
     event_stream events;
     int last = 0;
@@ -309,7 +309,7 @@ TEST_CASE("event_stream: a long chain of events needs no stack", "[actor][event_
     CHECK(last == 1'000'000);
 }
 
-TEST_CASE("event_stream: a subscription may outlive the stream", "[actor][event_stream]")
+TEST_CASE("event_stream: a subscription may outlive the stream", "[kernel][event_stream]")
 {
     event_stream::subscription kept;
     {
@@ -321,7 +321,7 @@ TEST_CASE("event_stream: a subscription may outlive the stream", "[actor][event_
 }
 
 TEST_CASE(
-    "event_stream: what a subscriber throws is logged, and the others are called", "[actor][event_stream]")
+    "event_stream: what a subscriber throws is logged, and the others are called", "[kernel][event_stream]")
 {
     std::vector<std::string> lines;
     set_log_sink([&](log_level level, std::string_view line) {
@@ -342,7 +342,7 @@ TEST_CASE(
     CHECK(lines[0].find("clumsy") != std::string::npos);
 }
 
-TEST_CASE("event_stream: a subscriber that throws harms no actor", "[actor][event_stream]")
+TEST_CASE("event_stream: a subscriber that throws harms no actor", "[kernel][event_stream]")
 {
     quiet_log quiet;
     simulation sim;
@@ -370,7 +370,7 @@ TEST_CASE("event_stream: a subscriber that throws harms no actor", "[actor][even
     CHECK(sim.engine().figures().dead_letters == 2);
 }
 
-TEST_CASE("event_stream: an actor gets events as messages", "[actor][event_stream]")
+TEST_CASE("event_stream: an actor gets events as messages", "[kernel][event_stream]")
 {
     simulation sim;
     probe listener = sim.make_probe();
@@ -388,7 +388,7 @@ TEST_CASE("event_stream: an actor gets events as messages", "[actor][event_strea
     listener.expect_none();
 }
 
-TEST_CASE("event_stream: a subscriber hears what it wants, where it wants", "[actor][event_stream]")
+TEST_CASE("event_stream: a subscriber hears what it wants, where it wants", "[kernel][event_stream]")
 {
     asio::io_context io;
     event_stream stream;
@@ -413,7 +413,7 @@ TEST_CASE("event_stream: a subscriber hears what it wants, where it wants", "[ac
     CHECK(later == std::vector{1, 2, 3, 4});  // what was published before is delivered
 }
 
-TEST_CASE("event_stream: events say when they happened", "[actor][event_stream]")
+TEST_CASE("event_stream: events say when they happened", "[kernel][event_stream]")
 {
     quiet_log quiet;
     simulation sim;
@@ -441,7 +441,7 @@ TEST_CASE("event_stream: events say when they happened", "[actor][event_stream]"
     CHECK(events.stopped[0].at == begin + 7s);
 }
 
-TEST_CASE("event_stream: a dead letter brings the message", "[actor][event_stream]")
+TEST_CASE("event_stream: a dead letter brings the message", "[kernel][event_stream]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -461,7 +461,7 @@ TEST_CASE("event_stream: a dead letter brings the message", "[actor][event_strea
     CHECK(*events.dead[1].message->get_if<number>() == number{7});
 }
 
-TEST_CASE("event_stream: what a subscriber holds may end subscriptions of its own", "[actor][event_stream]")
+TEST_CASE("event_stream: what a subscriber holds may end subscriptions of its own", "[kernel][event_stream]")
 {
     event_stream events;
     auto inner = std::make_shared<event_stream::subscription>(events.subscribe<int>([](int) {}));
@@ -470,7 +470,7 @@ TEST_CASE("event_stream: what a subscriber holds may end subscriptions of its ow
     CHECK_FALSE(events.has_subscribers());
 }
 
-TEST_CASE("event_stream: a dead letter leaves what cannot be copied to its strand", "[actor][event_stream]")
+TEST_CASE("event_stream: a dead letter leaves what cannot be copied to its strand", "[kernel][event_stream]")
 {
     simulation sim;
     event_record events(sim.engine());

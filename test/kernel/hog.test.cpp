@@ -47,7 +47,7 @@ struct hog_watch {
 
 }  // namespace
 
-TEST_CASE("hog: who keeps a strand for too long is named", "[actor][hog]")
+TEST_CASE("hog: who keeps a strand for too long is named", "[kernel][hog]")
 {
     hog_watch watch;
 
@@ -66,7 +66,7 @@ TEST_CASE("hog: who keeps a strand for too long is named", "[actor][hog]")
     CHECK(watch.seen[1].duration == 20ms);
 }
 
-TEST_CASE("hog: a task that belongs to no actor has no name", "[actor][hog]")
+TEST_CASE("hog: a task that belongs to no actor has no name", "[kernel][hog]")
 {
     hog_watch watch;
     watch.engine.spawn(busy, &watch.clock);
@@ -83,7 +83,7 @@ TEST_CASE("hog: a task that belongs to no actor has no name", "[actor][hog]")
     CHECK_FALSE(watch.seen[0].who);
 }
 
-TEST_CASE("hog: handlers are watched as well, wherever they come from", "[actor][hog]")
+TEST_CASE("hog: handlers are watched as well, wherever they come from", "[kernel][hog]")
 {
     hog_watch watch;
     const auto computes = [&] { watch.clock.set(watch.clock.now() + 20'000'000); };

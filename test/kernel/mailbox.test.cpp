@@ -141,7 +141,7 @@ struct crowded {
 
 }  // namespace
 
-TEST_CASE("mailbox: what finds it full becomes a dead letter", "[actor][mailbox]")
+TEST_CASE("mailbox: what finds it full becomes a dead letter", "[kernel][mailbox]")
 {
     simulation sim(GENERATE(1U, 2U));
     event_record events(sim.engine());
@@ -162,7 +162,7 @@ TEST_CASE("mailbox: what finds it full becomes a dead letter", "[actor][mailbox]
     CHECK(seen.empty());
 }
 
-TEST_CASE("mailbox: drops the newest or the oldest, and counts them", "[actor][mailbox]")
+TEST_CASE("mailbox: drops the newest or the oldest, and counts them", "[kernel][mailbox]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -184,7 +184,7 @@ TEST_CASE("mailbox: drops the newest or the oldest, and counts them", "[actor][m
     CHECK(events.dead.empty());
 }
 
-TEST_CASE("mailbox: a request that is not taken ends at once", "[actor][mailbox]")
+TEST_CASE("mailbox: a request that is not taken ends at once", "[kernel][mailbox]")
 {
     simulation sim;
     std::vector<int> seen;
@@ -200,7 +200,7 @@ TEST_CASE("mailbox: a request that is not taken ends at once", "[actor][mailbox]
     CHECK(sim.now() == 0s);
 }
 
-TEST_CASE("mailbox: a request that is dropped as the oldest is told", "[actor][mailbox]")
+TEST_CASE("mailbox: a request that is dropped as the oldest is told", "[kernel][mailbox]")
 {
     simulation sim;
     std::vector<int> seen;
@@ -219,7 +219,7 @@ TEST_CASE("mailbox: a request that is dropped as the oldest is told", "[actor][m
 }
 
 TEST_CASE(
-    "mailbox: what a branch of when_any has received is not the oldest to be dropped", "[actor][mailbox]")
+    "mailbox: what a branch of when_any has received is not the oldest to be dropped", "[kernel][mailbox]")
 {
     struct branch {
         static task<> body(context& self, bool is_selective, std::vector<int>* seen)
@@ -256,7 +256,7 @@ TEST_CASE(
     sim.stop(to);
 }
 
-TEST_CASE("mailbox: a sender waits for room, and nothing is lost or disordered", "[actor][mailbox]")
+TEST_CASE("mailbox: a sender waits for room, and nothing is lost or disordered", "[kernel][mailbox]")
 {
     simulation sim(GENERATE(range(1U, 20U)));
     std::vector<int> seen;
@@ -277,7 +277,7 @@ TEST_CASE("mailbox: a sender waits for room, and nothing is lost or disordered",
     CHECK(longest <= 2);
 }
 
-TEST_CASE("mailbox: a request waits for room, no longer than its deadline", "[actor][mailbox]")
+TEST_CASE("mailbox: a request waits for room, no longer than its deadline", "[kernel][mailbox]")
 {
     simulation sim;
     std::vector<int> seen;
@@ -298,7 +298,7 @@ TEST_CASE("mailbox: a request waits for room, no longer than its deadline", "[ac
     CHECK(ended == make_error_code(errc::timed_out));
 }
 
-TEST_CASE("mailbox: a pill stands behind who waits for room", "[actor][mailbox]")
+TEST_CASE("mailbox: a pill stands behind who waits for room", "[kernel][mailbox]")
 {
     simulation sim(GENERATE(range(1U, 6U)));
     mailbox_options box{.limit = GENERATE(1U, 3U)};
@@ -325,7 +325,7 @@ TEST_CASE("mailbox: a pill stands behind who waits for room", "[actor][mailbox]"
     CHECK(has_ended);
 }
 
-TEST_CASE("mailbox: a pill that waits for room is no dead letter", "[actor][mailbox]")
+TEST_CASE("mailbox: a pill that waits for room is no dead letter", "[kernel][mailbox]")
 {
     crowded one(1, 0);
     std::optional<error_code> ended;
@@ -341,7 +341,7 @@ TEST_CASE("mailbox: a pill that waits for room is no dead letter", "[actor][mail
     CHECK(one.events.dead_of(one.slow, errc::actor_stopped) == 2);  // the same two
 }
 
-TEST_CASE("mailbox: who waits for room hears of the end", "[actor][mailbox]")
+TEST_CASE("mailbox: who waits for room hears of the end", "[kernel][mailbox]")
 {
     crowded one(GENERATE(1U, 2U, 3U), GENERATE(0U, 1U));
 
@@ -354,7 +354,7 @@ TEST_CASE("mailbox: who waits for room hears of the end", "[actor][mailbox]")
     CHECK(one.events.dead_of(one.slow, errc::actor_stopped) == 2);
 }
 
-TEST_CASE("mailbox: a send that fails or is given up says so", "[actor][mailbox]")
+TEST_CASE("mailbox: a send that fails or is given up says so", "[kernel][mailbox]")
 {
     simulation sim;
     std::vector<int> seen;
@@ -387,7 +387,7 @@ TEST_CASE("mailbox: a send that fails or is given up says so", "[actor][mailbox]
     CHECK(seen == std::vector{1, 2});  // the third was withdrawn
 }
 
-TEST_CASE("mailbox: a send from outside waits for room", "[actor][mailbox]")
+TEST_CASE("mailbox: a send from outside waits for room", "[kernel][mailbox]")
 {
     simulation sim;
     std::vector<int> seen;
@@ -409,7 +409,7 @@ TEST_CASE("mailbox: a send from outside waits for room", "[actor][mailbox]")
     CHECK(gone == make_error_code(errc::no_such_actor));
 }
 
-TEST_CASE("mailbox: control gets into a full one", "[actor][mailbox]")
+TEST_CASE("mailbox: control gets into a full one", "[kernel][mailbox]")
 {
     simulation sim;
     std::vector<std::string> seen;
@@ -434,62 +434,7 @@ TEST_CASE("mailbox: control gets into a full one", "[actor][mailbox]")
     CHECK(seen == std::vector<std::string>{"terminated", "number", "poisoned"});
 }
 
-TEST_CASE("mailbox: takes by priority, and in order within a level", "[actor][mailbox]")
-{
-    simulation sim;
-    std::vector<int> seen;
-    const pid actor = sim.engine().spawn(boxed({.by_priority = true}), gated, &seen);
-    sim.run_until_idle();
-    const std::vector<std::pair<int, int>> sent{{4, 0}, {0, 1}, {7, 2}, {4, 3}, {99, 4}, {-5, 5}, {7, 6}};
-    for (const auto& [urgency, value] : sent)
-        sim.send(actor, parcel_of{urgency, value});
-    sim.send(actor, number{7});  // has no priority of its own
-    sim.send(actor, gate{});
-    sim.run_until_idle();
-
-    CHECK(seen == std::vector{2, 4, 6, 0, 3, 7, 1, 5});
-}
-
-TEST_CASE("mailbox: behaves as a stable sort by level", "[actor][mailbox]")
-{
-    CHECK(rc::check("mailbox_order keeps levels and order", [](const std::vector<std::uint8_t>& actions) {
-        simulation sim;
-        std::vector<int> seen;
-        std::vector<std::pair<int, int>> model;
-        std::vector<int> expected;
-        const pid actor = sim.engine().spawn(
-            boxed({.by_priority = true}),
-            [](context& self, std::vector<int>* seen) -> task<> {
-                // Takes one message for each `gate`, which comes before everything by being asked for.
-                while (co_await self.receive<gate>()) {
-                    if (auto message = self.try_receive())
-                        message.match([&](parcel_of& m) { seen->push_back(m.number); }, [](gate&) {});
-                }
-            },
-            &seen);
-        sim.run_until_idle();
-        int count = 0;
-        for (const std::uint8_t action : actions) {
-            if (action % 3 != 0) {
-                const int level = action % 8;
-                sim.send(actor, parcel_of{level, count});
-                model.emplace_back(level, count++);
-            } else {
-                sim.send(actor, gate{});
-                const auto first = std::max_element(model.begin(), model.end(),
-                    [](const auto& a, const auto& b) { return a.first < b.first; });
-                if (first != model.end()) {
-                    expected.push_back(first->second);
-                    model.erase(first);
-                }
-            }
-            sim.run_until_idle();
-        }
-        RC_ASSERT(seen == expected);
-    }));
-}
-
-TEST_CASE("mailbox: what was put aside comes back in order, with its sender", "[actor][mailbox]")
+TEST_CASE("mailbox: what was put aside comes back in order, with its sender", "[kernel][mailbox]")
 {
     simulation sim;
     std::vector<std::string> seen;
@@ -532,7 +477,8 @@ TEST_CASE("mailbox: what was put aside comes back in order, with its sender", "[
     CHECK(answer == 42);
 }
 
-TEST_CASE("mailbox: what is aside is limited, survives a restart, and is no lost message", "[actor][mailbox]")
+TEST_CASE(
+    "mailbox: what is aside is limited, survives a restart, and is no lost message", "[kernel][mailbox]")
 {
     quiet_log quiet;
     simulation sim;
@@ -564,7 +510,7 @@ TEST_CASE("mailbox: what is aside is limited, survives a restart, and is no lost
     CHECK(events.dead_of(actor, errc::actor_stopped) == 1);
 }
 
-TEST_CASE("mailbox: tells of silence, again and again or once", "[actor][mailbox]")
+TEST_CASE("mailbox: tells of silence, again and again or once", "[kernel][mailbox]")
 {
     simulation sim;
     int told = 0;
@@ -590,7 +536,7 @@ TEST_CASE("mailbox: tells of silence, again and again or once", "[actor][mailbox
     CHECK(told == (repeats ? 4 : 1));
 }
 
-TEST_CASE("mailbox: an idle actor ends when it is told to", "[actor][mailbox]")
+TEST_CASE("mailbox: an idle actor ends when it is told to", "[kernel][mailbox]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -609,7 +555,7 @@ TEST_CASE("mailbox: an idle actor ends when it is told to", "[actor][mailbox]")
     CHECK(events.ends_of(actor) == 1);
 }
 
-TEST_CASE("mailbox: messages come in batches", "[actor][mailbox]")
+TEST_CASE("mailbox: messages come in batches", "[kernel][mailbox]")
 {
     simulation sim;
     std::vector<std::size_t> sizes;
@@ -641,7 +587,7 @@ TEST_CASE("mailbox: messages come in batches", "[actor][mailbox]")
     CHECK(!sim.engine().figures().live);
 }
 
-TEST_CASE("mailbox: one that leaves limits behind with its messages destroys them", "[actor][mailbox]")
+TEST_CASE("mailbox: one that leaves limits behind with its messages destroys them", "[kernel][mailbox]")
 {
     const auto held = std::make_shared<int>(1);
     {
@@ -660,7 +606,7 @@ TEST_CASE("mailbox: one that leaves limits behind with its messages destroys the
     CHECK(held.use_count() == 1);
 }
 
-TEST_CASE("mailbox: its limit and what it holds can be seen", "[actor][mailbox]")
+TEST_CASE("mailbox: its limit and what it holds can be seen", "[kernel][mailbox]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));
     std::vector<int> seen;
@@ -710,7 +656,7 @@ TEST_CASE("mailbox: its limit and what it holds can be seen", "[actor][mailbox]"
     CHECK(from_outside->outside == 1);
 }
 
-TEST_CASE("mailbox: a look at one can be given up", "[actor][mailbox]")
+TEST_CASE("mailbox: a look at one can be given up", "[kernel][mailbox]")
 {
     std::uint64_t given_up = 0;
     std::uint64_t late = 0;
@@ -742,7 +688,7 @@ TEST_CASE("mailbox: a look at one can be given up", "[actor][mailbox]")
     CHECK(late <= given_up);
 }
 
-TEST_CASE("mailbox: who gives up waiting for room leaves nothing outside", "[actor][mailbox]")
+TEST_CASE("mailbox: who gives up waiting for room leaves nothing outside", "[kernel][mailbox]")
 {
     struct sender {
         static task<> body(context& self, pid to, bool asks, bool in_time, int* given_up)
@@ -792,7 +738,7 @@ TEST_CASE("mailbox: who gives up waiting for room leaves nothing outside", "[act
     sim.stop(full);
 }
 
-TEST_CASE("mailbox: a class within a function says that it leaves its actor idle", "[actor][mailbox]")
+TEST_CASE("mailbox: a class within a function says that it leaves its actor idle", "[kernel][mailbox]")
 {
     struct ping {
         using leaves_idle = std::true_type;
@@ -806,180 +752,7 @@ TEST_CASE("mailbox: a class within a function says that it leaves its actor idle
     static_assert(!type_of<number>.leaves_idle);
 }
 
-TEST_CASE("mailbox: what an actor was woken for is not taken away", "[actor][mailbox]")
-{
-    simulation sim(GENERATE(range(1U, 20U)));
-    const bool by_type = GENERATE(true, false);
-    std::vector<int> seen;
-    const pid actor = sim.engine().spawn(
-        boxed({.limit = 1, .when_full = overflow::drop_oldest}),
-        [](context& self, bool by_type, std::vector<int>* seen) -> task<> {
-            for (;;) {
-                auto message = by_type ? co_await self.receive<number>() : co_await self.receive();
-                if (!message)
-                    co_return;
-                message.match([&](number& m) { seen->push_back(m.value); }, [](parcel_of&) {});
-            }
-        },
-        by_type, &seen);
-    sim.run_until_idle();
-    // From one turn of a neighbour, so that nothing runs in between.
-    sim.engine().spawn(
-        on(0),
-        [](context& self, pid to) -> task<> {
-            self.send(to, number{1});
-            for (int i = 0; i < 3; ++i)
-                self.send(to, parcel_of{});
-            co_return;
-        },
-        actor);
-    sim.run_until_idle();
-
-    CHECK(seen == std::vector{1});
-    CHECK(sim.engine().figures().live == 1);
-    CHECK(sim.engine().figures().dropped >= 2);
-}
-
-TEST_CASE("mailbox: news that an actor was woken for are not withdrawn", "[actor][mailbox]")
-{
-    simulation sim(GENERATE(range(1U, 20U)));
-    const pid watched = sim.engine().spawn(on(0), helper);
-    int ended = 0;
-    const pid actor = sim.engine().spawn(
-        on(0),
-        [](context& self, pid watched, int* ended) -> task<> {
-            self.watch(watched);
-            self.spawn_task([](context& self, pid watched) -> task<> {
-                co_await self.wait(watched);
-                self.unwatch(watched);
-            }(self, watched));
-            while (auto message = co_await self.receive())
-                message.match([&](terminated&) { ++*ended; });
-        },
-        watched, &ended);
-    sim.run_until_idle();
-    sim.stop(watched);
-    sim.run_until_idle();
-
-    CHECK(ended <= 1);
-    CHECK(sim.engine().station_at(0).find(actor) != nullptr);  // it lives
-}
-
-TEST_CASE("mailbox: by priority the least urgent is dropped", "[actor][mailbox]")
-{
-    simulation sim;
-    std::vector<int> seen;
-    const pid actor = sim.engine().spawn(
-        boxed({.limit = 3, .when_full = overflow::drop_oldest, .by_priority = true}), gated, &seen);
-    sim.run_until_idle();
-    for (const parcel_of& each : {parcel_of{7, 1}, parcel_of{1, 2}, parcel_of{1, 3}, parcel_of{5, 4}})
-        sim.send(actor, each);
-    sim.run_until_idle();
-    sim.send(actor, parcel_of{6, 5});
-    sim.send(actor, gate{});
-    sim.run_until_idle();
-
-    CHECK(seen == std::vector{1, 5});  // the gate needed a place too
-}
-
-TEST_CASE("mailbox: drops by priority as a list of levels does", "[actor][mailbox]")
-{
-    CHECK(rc::check("a full mailbox by priority", [](std::vector<std::uint8_t> urgencies) {
-        constexpr std::size_t limit = 8;
-        simulation sim;
-        std::vector<int> seen;
-        const pid actor = sim.engine().spawn(
-            boxed({.limit = limit, .when_full = overflow::drop_oldest, .by_priority = true}), gated, &seen);
-        sim.run_until_idle();
-        std::vector<parcel_of> list;
-        int next = 0;
-        for (const std::uint8_t each : urgencies) {
-            const parcel_of sent{each % 8, ++next};
-            sim.send(actor, sent);
-            sim.run_until_idle();
-            if (list.size() == limit)
-                list.erase(std::min_element(list.begin(), list.end(),
-                    [](const auto& one, const auto& other) { return one.urgency < other.urgency; }));
-            list.push_back(sent);
-        }
-        if (list.size() == limit)  // the gate needs a place too
-            list.erase(std::min_element(list.begin(), list.end(),
-                [](const auto& one, const auto& other) { return one.urgency < other.urgency; }));
-        sim.send(actor, gate{});
-        sim.run_until_idle();
-        std::sort(list.begin(), list.end(), [](const auto& one, const auto& other) {
-            return std::pair(-one.urgency, one.number) < std::pair(-other.urgency, other.number);
-        });
-        std::vector<int> expected;
-        for (const parcel_of& each : list)
-            expected.push_back(each.number);
-        RC_ASSERT(seen == expected);
-    }));
-}
-
-TEST_CASE("mailbox: the long way is left when few wait", "[actor][mailbox]")
-{
-    simulation sim;
-    std::vector<int> seen;
-    const pid actor = sim.engine().spawn(
-        on(0),
-        [](context& self, std::vector<int>* seen) -> task<> {
-            co_await self.receive<gate>();
-            self.stash(co_await self.receive());
-            while (auto message = co_await self.receive())
-                message.match([&](number& m) {
-                    seen->push_back(m.value);
-                    if (m.value == 30)
-                        self.unstash();
-                });
-        },
-        &seen);
-    sim.run_until_idle();
-    for (int i = 1; i <= 50; ++i)
-        sim.send(actor, number{i});
-    sim.send(actor, gate{});
-    sim.run_until_idle();
-
-    std::vector<int> expected;
-    for (int i = 2; i <= 50; ++i) {
-        expected.push_back(i);
-        if (i == 30)
-            expected.push_back(1);
-    }
-    CHECK(seen == expected);
-    CHECK_FALSE(sim.engine().station_at(0).find(actor)->has_extras);
-}
-
-TEST_CASE("mailbox: control between other messages comes first once there is an order", "[actor][mailbox]")
-{
-    simulation sim;
-    std::vector<int> seen;
-    const pid actor = sim.engine().spawn(
-        on(0),
-        [](context& self, std::vector<int>* seen) -> task<> {
-            if (!co_await self.receive<gate>())
-                co_return;
-            while (auto message = co_await self.receive())
-                message.match(
-                    [&](number& m) { seen->push_back(m.value); }, [&](terminated&) { seen->push_back(0); });
-        },
-        &seen);
-    sim.run_until_idle();
-    sim.send(actor, number{1});
-    sim.send(actor, terminated{});
-    sim.send(actor, number{2});
-    sim.run_until_idle();
-    cell& self = *sim.engine().station_at(0).find(actor);
-    self.extras_made();  // as for headers, or for a watched actor that ends
-    sim.send(actor, number{3});
-    sim.send(actor, gate{});
-    sim.run_until_idle();
-
-    CHECK(seen == std::vector{0, 1, 2, 3});
-    CHECK_FALSE(self.has_extras);  // nothing needs the long way any more
-}
-
-TEST_CASE("mailbox: what comes back wakes whoever waits for it", "[actor][mailbox]")
+TEST_CASE("mailbox: what comes back wakes whoever waits for it", "[kernel][mailbox]")
 {
     simulation sim;
     std::vector<int> seen;
@@ -1003,33 +776,7 @@ TEST_CASE("mailbox: what comes back wakes whoever waits for it", "[actor][mailbo
     CHECK(seen == std::vector{5});
 }
 
-TEST_CASE("mailbox: a priority that throws is an ordinary one", "[actor][mailbox]")
-{
-    struct moody {
-        int number = 0;
-        int priority() const { throw std::runtime_error("do not ask me"); }
-    };
-    simulation sim;
-    std::vector<int> seen;
-    const pid actor = sim.engine().spawn(
-        boxed({.by_priority = true}),
-        [](context& self, std::vector<int>* seen) -> task<> {
-            if (!co_await self.receive<gate>())
-                co_return;
-            while (auto message = co_await self.receive())
-                message.match([&](moody& m) { seen->push_back(m.number); },
-                    [&](parcel_of& m) { seen->push_back(m.number); });
-        },
-        &seen);
-    sim.send(actor, parcel_of{3, 1});
-    sim.send(actor, moody{2});
-    sim.send(actor, parcel_of{5, 3});
-    sim.send(actor, gate{});
-    sim.run_until_idle();
-    CHECK(seen == std::vector{3, 2, 1});
-}
-
-TEST_CASE("mailbox: a message that nobody waits for any more is not held fast", "[actor][mailbox]")
+TEST_CASE("mailbox: a message that nobody waits for any more is not held fast", "[kernel][mailbox]")
 {
     int withdrawn = 0;
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
@@ -1065,7 +812,7 @@ TEST_CASE("mailbox: a message that nobody waits for any more is not held fast", 
     CHECK(withdrawn > 0);
 }
 
-TEST_CASE("mailbox: requests that nobody waits for any more do not wait outside", "[actor][mailbox]")
+TEST_CASE("mailbox: requests that nobody waits for any more do not wait outside", "[kernel][mailbox]")
 {
     std::vector<int> taken;
     std::optional<mailbox_state> box;
@@ -1100,7 +847,7 @@ TEST_CASE("mailbox: requests that nobody waits for any more do not wait outside"
     CHECK(taken.size() <= 3);  // those that found room in time, and the last one
 }
 
-TEST_CASE("mailbox: a branch that was cancelled sends nothing more", "[actor][mailbox]")
+TEST_CASE("mailbox: a branch that was cancelled sends nothing more", "[kernel][mailbox]")
 {
     std::vector<int> seen;
     std::vector<error_code> ended;
@@ -1124,7 +871,7 @@ TEST_CASE("mailbox: a branch that was cancelled sends nothing more", "[actor][ma
     CHECK(sim.engine().figures().dead_letters == 0);
 }
 
-TEST_CASE("mailbox: a new life hears nothing of the silence before it", "[actor][mailbox]")
+TEST_CASE("mailbox: a new life hears nothing of the silence before it", "[kernel][mailbox]")
 {
     quiet_log quiet;
     std::vector<int> seen;
@@ -1207,7 +954,7 @@ task<> follows(context& self, std::string plan, std::string* seen)
 
 }  // namespace
 
-TEST_CASE("mailbox: what is put back comes level by level, in the order put aside", "[actor][mailbox]")
+TEST_CASE("mailbox: what is put back comes level by level, in the order put aside", "[kernel][mailbox]")
 {
     const auto each = GENERATE(values<stash_plan>({
         // News of ends first, in their own order, then the others in theirs.

@@ -276,7 +276,7 @@ task<> holds_then_crashes(context& self)
 
 }  // namespace
 
-TEST_CASE("message: every kind of type arrives as it was sent", "[actor][message]")
+TEST_CASE("message: every kind of type arrives as it was sent", "[kernel][message]")
 {
     simulation sim;
     std::vector<std::string> seen;
@@ -305,7 +305,7 @@ TEST_CASE("message: every kind of type arrives as it was sent", "[actor][message
 }
 
 TEST_CASE(
-    "message: one that no handler takes becomes a dead letter, and its asker is told", "[actor][message]")
+    "message: one that no handler takes becomes a dead letter, and its asker is told", "[kernel][message]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -325,7 +325,7 @@ TEST_CASE(
     CHECK(sim.engine().figures().dead_letters == 2);
 }
 
-TEST_CASE("message: can be looked at without match", "[actor][message]")
+TEST_CASE("message: can be looked at without match", "[kernel][message]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -340,7 +340,7 @@ TEST_CASE("message: can be looked at without match", "[actor][message]")
     CHECK(events.dead_of(receiver, errc::not_understood) == 1);
 }
 
-TEST_CASE("message: a request that is let go of ends as unanswered", "[actor][message]")
+TEST_CASE("message: a request that is let go of ends as unanswered", "[kernel][message]")
 {
     simulation sim;
     const pid receiver = sim.engine().spawn(lets_go);
@@ -351,7 +351,7 @@ TEST_CASE("message: a request that is let go of ends as unanswered", "[actor][me
     CHECK(sim.engine().figures().dead_letters == 0);
 }
 
-TEST_CASE("message: an answer of another type ends the request as wrong", "[actor][message]")
+TEST_CASE("message: an answer of another type ends the request as wrong", "[kernel][message]")
 {
     simulation sim;
     const pid receiver = sim.engine().spawn(answers_wrongly);
@@ -361,7 +361,7 @@ TEST_CASE("message: an answer of another type ends the request as wrong", "[acto
     CHECK(sim.ask(receiver, greet{"you"}) == "no number");
 }
 
-TEST_CASE("message: only the first answer counts", "[actor][message]")
+TEST_CASE("message: only the first answer counts", "[kernel][message]")
 {
     simulation sim;
     std::vector<bool> awaited;
@@ -375,7 +375,7 @@ TEST_CASE("message: only the first answer counts", "[actor][message]")
     CHECK(sim.engine().figures().late_replies == 0);
 }
 
-TEST_CASE("message: one in hand when the actor crashes or stops is no lost one", "[actor][message]")
+TEST_CASE("message: one in hand when the actor crashes or stops is no lost one", "[kernel][message]")
 {
     quiet_log quiet;
     simulation sim;
@@ -400,7 +400,7 @@ TEST_CASE("message: one in hand when the actor crashes or stops is no lost one",
 }
 
 TEST_CASE(
-    "message: those that an actor has collected are no lost ones when it is stopped", "[actor][message]")
+    "message: those that an actor has collected are no lost ones when it is stopped", "[kernel][message]")
 {
     std::optional<error_code> outcome;
     const bool in_line = GENERATE(false, true);
@@ -424,7 +424,7 @@ TEST_CASE(
     CHECK(events.dead.size() == 3);
 }
 
-TEST_CASE("message: an answer whose move throws ends the request, whoever moved it", "[actor][message]")
+TEST_CASE("message: an answer whose move throws ends the request, whoever moved it", "[kernel][message]")
 {
     // The answer is moved a few times on its way; each of these moves fails in turn, until none does.
     quiet_log quiet;
@@ -452,7 +452,7 @@ TEST_CASE("message: an answer whose move throws ends the request, whoever moved 
     CHECK(sim.now() == 0s);
 }
 
-TEST_CASE("message: one whose move throws on sending stays with the sender", "[actor][message]")
+TEST_CASE("message: one whose move throws on sending stays with the sender", "[kernel][message]")
 {
     simulation sim;
     std::vector<int> seen;
@@ -464,7 +464,7 @@ TEST_CASE("message: one whose move throws on sending stays with the sender", "[a
     CHECK(sim.engine().figures().dead_letters == 0);
 }
 
-TEST_CASE("message: who uses the empty one of a stop ends as one that was told to", "[actor][message]")
+TEST_CASE("message: who uses the empty one of a stop ends as one that was told to", "[kernel][message]")
 {
     kept_log log;
     simulation sim(GENERATE(1U, 2U));
@@ -508,7 +508,7 @@ TEST_CASE("message: who uses the empty one of a stop ends as one that was told t
         CHECK(line.find("crashed") == std::string::npos);
 }
 
-TEST_CASE("message: one that did not come in time says no, and cannot be used", "[actor][message]")
+TEST_CASE("message: one that did not come in time says no, and cannot be used", "[kernel][message]")
 {
     simulation sim;
     const form how = GENERATE(form::any_in_time, form::of_type_in_time);
@@ -521,7 +521,7 @@ TEST_CASE("message: one that did not come in time says no, and cannot be used", 
     CHECK(thrown == (used.only_asks ? "nothing" : make_error_code(errc::timed_out).message()));
 }
 
-TEST_CASE("message: one that was handed on cannot be used", "[actor][message]")
+TEST_CASE("message: one that was handed on cannot be used", "[kernel][message]")
 {
     simulation sim;
     const named_use used = GENERATE(from_range(std::begin(all_uses), std::end(all_uses)));
@@ -533,7 +533,7 @@ TEST_CASE("message: one that was handed on cannot be used", "[actor][message]")
     CHECK(thrown == "there is no message: none was received, or it was handed on");
 }
 
-TEST_CASE("message: one that is taken for another says what both are", "[actor][message]")
+TEST_CASE("message: one that is taken for another says what both are", "[kernel][message]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -546,7 +546,7 @@ TEST_CASE("message: one that is taken for another says what both are", "[actor][
     CHECK(events.dead_of(receiver, errc::not_understood) == 1);
 }
 
-TEST_CASE("message: a handler may keep its own message and answer later", "[actor][message]")
+TEST_CASE("message: a handler may keep its own message and answer later", "[kernel][message]")
 {
     simulation sim;
     const pid receiver = sim.engine().spawn(answers_later);

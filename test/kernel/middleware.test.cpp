@@ -143,7 +143,7 @@ task<> takes_texts(context& self, std::vector<std::string>* texts)
 
 }  // namespace
 
-TEST_CASE("middleware: sees the life of an actor and its messages, in order", "[actor][middleware]")
+TEST_CASE("middleware: sees the life of an actor and its messages, in order", "[kernel][middleware]")
 {
     quiet_log quiet;
     simulation sim;
@@ -186,7 +186,7 @@ TEST_CASE("middleware: sees the life of an actor and its messages, in order", "[
     CHECK(seen == std::vector<std::string>{"b stopped", "a stopped"});
 }
 
-TEST_CASE("middleware: keeps a message from its actor", "[actor][middleware]")
+TEST_CASE("middleware: keeps a message from its actor", "[kernel][middleware]")
 {
     struct filter : middleware {
         bool receiving(context&, message& taken) override
@@ -205,7 +205,7 @@ TEST_CASE("middleware: keeps a message from its actor", "[actor][middleware]")
     CHECK(events.dead.empty());
 }
 
-TEST_CASE("middleware: adds headers, sends elsewhere, and drops", "[actor][middleware]")
+TEST_CASE("middleware: adds headers, sends elsewhere, and drops", "[kernel][middleware]")
 {
     struct post_office : middleware {
         explicit post_office(pid elsewhere) : elsewhere(elsewhere) {}
@@ -257,7 +257,7 @@ TEST_CASE("middleware: adds headers, sends elsewhere, and drops", "[actor][middl
 }
 
 TEST_CASE(
-    "middleware: goes from a parent to its children, and no further than it should", "[actor][middleware]")
+    "middleware: goes from a parent to its children, and no further than it should", "[kernel][middleware]")
 {
     simulation sim;
     std::vector<std::string> seen;
@@ -279,7 +279,7 @@ TEST_CASE(
     CHECK(std::count(seen.begin(), seen.end(), "one spawning depth5") == 1);
 }
 
-TEST_CASE("middleware: of an engine is for all its actors", "[actor][middleware]")
+TEST_CASE("middleware: of an engine is for all its actors", "[kernel][middleware]")
 {
     std::vector<std::string> seen;
     {
@@ -296,7 +296,7 @@ TEST_CASE("middleware: of an engine is for all its actors", "[actor][middleware]
     }
 }
 
-TEST_CASE("middleware: what it throws is a crash", "[actor][middleware]")
+TEST_CASE("middleware: what it throws is a crash", "[kernel][middleware]")
 {
     struct refuses : middleware {
         bool at_start = false;
@@ -339,7 +339,7 @@ TEST_CASE("middleware: what it throws is a crash", "[actor][middleware]")
     CHECK(events.ends_of(actor) == 1);
 }
 
-TEST_CASE("middleware: headers without content are none", "[actor][middleware]")
+TEST_CASE("middleware: headers without content are none", "[kernel][middleware]")
 {
     struct looks_at_headers : middleware {
         bool sending(context&, outgoing& sent) override { return sent.headers().empty(); }
@@ -359,7 +359,7 @@ TEST_CASE("middleware: headers without content are none", "[actor][middleware]")
     CHECK(sim.engine().station_at(noting.strand()).find(noting)->extras() == nullptr);
 }
 
-TEST_CASE("middleware: headers travel with a message, also when it is passed on", "[actor][middleware]")
+TEST_CASE("middleware: headers travel with a message, also when it is passed on", "[kernel][middleware]")
 {
     simulation sim;
     std::vector<std::string> seen;
@@ -396,7 +396,7 @@ TEST_CASE("middleware: headers travel with a message, also when it is passed on"
     CHECK(seen.empty());
 }
 
-TEST_CASE("middleware: a touch is answered by itself, in line", "[actor][middleware]")
+TEST_CASE("middleware: a touch is answered by itself, in line", "[kernel][middleware]")
 {
     struct offer {
         using reply = int;
@@ -412,7 +412,7 @@ TEST_CASE("middleware: a touch is answered by itself, in line", "[actor][middlew
     CHECK_THROWS_AS(sim.ask(actor, touch{}), error);
 }
 
-TEST_CASE("middleware: a send or a request that it throws at has not begun", "[actor][middleware]")
+TEST_CASE("middleware: a send or a request that it throws at has not begun", "[kernel][middleware]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -450,7 +450,7 @@ TEST_CASE("middleware: a send or a request that it throws at has not begun", "[a
     CHECK(sim.engine().figures().live == 2);
 }
 
-TEST_CASE("middleware: may stop the actor that begins anew", "[actor][middleware]")
+TEST_CASE("middleware: may stop the actor that begins anew", "[kernel][middleware]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -477,7 +477,7 @@ TEST_CASE("middleware: may stop the actor that begins anew", "[actor][middleware
 }
 
 TEST_CASE(
-    "middleware: a silence that was watched is forgotten when the beginning fails", "[actor][middleware]")
+    "middleware: a silence that was watched is forgotten when the beginning fails", "[kernel][middleware]")
 {
     quiet_log quiet;
     simulation sim;
@@ -493,7 +493,7 @@ TEST_CASE(
     CHECK(events.ends_of(next) == 1);
 }
 
-TEST_CASE("middleware: what it has spawned ends with a beginning that fails", "[actor][middleware]")
+TEST_CASE("middleware: what it has spawned ends with a beginning that fails", "[kernel][middleware]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -521,7 +521,7 @@ TEST_CASE("middleware: what it has spawned ends with a beginning that fails", "[
     CHECK(sim.engine().figures().live == (options.restart.limit == 0 ? 0U : 3U));
 }
 
-TEST_CASE("middleware: endless beginnings leave others their time", "[actor][middleware]")
+TEST_CASE("middleware: endless beginnings leave others their time", "[kernel][middleware]")
 {
     quiet_log quiet;
     simulation sim;
@@ -538,7 +538,7 @@ TEST_CASE("middleware: endless beginnings leave others their time", "[actor][mid
     CHECK(sim.engine().figures().live == 1);
 }
 
-TEST_CASE("middleware: what was asked for by its type is not kept away", "[actor][middleware]")
+TEST_CASE("middleware: what was asked for by its type is not kept away", "[kernel][middleware]")
 {
     simulation sim;
     auto refuses = std::make_shared<hooks>();
@@ -561,7 +561,7 @@ TEST_CASE("middleware: what was asked for by its type is not kept away", "[actor
     CHECK(seen == "wanted");
 }
 
-TEST_CASE("middleware: may stash or forward what an actor would receive", "[actor][middleware]")
+TEST_CASE("middleware: may stash or forward what an actor would receive", "[kernel][middleware]")
 {
     simulation sim;
     std::vector<int> seen;
@@ -601,7 +601,7 @@ TEST_CASE("middleware: may stash or forward what an actor would receive", "[acto
     CHECK(sim.engine().figures().dead_letters == 0);
 }
 
-TEST_CASE("middleware: sees what is sent in another's name", "[actor][middleware]")
+TEST_CASE("middleware: sees what is sent in another's name", "[kernel][middleware]")
 {
     simulation sim;
     auto probe = sim.make_probe();
@@ -619,7 +619,7 @@ TEST_CASE("middleware: sees what is sent in another's name", "[actor][middleware
     CHECK(sent == 1);
 }
 
-TEST_CASE("middleware: an automatic reply that throws fails its request", "[actor][middleware]")
+TEST_CASE("middleware: an automatic reply that throws fails its request", "[kernel][middleware]")
 {
     struct unlucky {
         using reply = int;
@@ -632,7 +632,7 @@ TEST_CASE("middleware: an automatic reply that throws fails its request", "[acto
 }
 
 TEST_CASE(
-    "middleware: who asked is told when it throws at a request that is passed on", "[actor][middleware]")
+    "middleware: who asked is told when it throws at a request that is passed on", "[kernel][middleware]")
 {
     quiet_log quiet;
     simulation sim;
@@ -655,7 +655,7 @@ TEST_CASE(
     CHECK(sim.now() == 0s);
 }
 
-TEST_CASE("middleware: may stop an actor and throw while that sends", "[actor][middleware]")
+TEST_CASE("middleware: may stop an actor and throw while that sends", "[kernel][middleware]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -683,7 +683,7 @@ TEST_CASE("middleware: may stop an actor and throw while that sends", "[actor][m
     CHECK(sim.ask(other, twice{2}) == 4);
 }
 
-TEST_CASE("middleware: does not keep a poison pill back", "[actor][middleware]")
+TEST_CASE("middleware: does not keep a poison pill back", "[kernel][middleware]")
 {
     simulation sim;
     const pid other = sim.engine().spawn(helper);
@@ -700,7 +700,7 @@ TEST_CASE("middleware: does not keep a poison pill back", "[actor][middleware]")
     CHECK(sim.engine().figures().live == 0);
 }
 
-TEST_CASE("middleware: a dump from a beginning says what it can", "[actor][middleware]")
+TEST_CASE("middleware: a dump from a beginning says what it can", "[kernel][middleware]")
 {
     quiet_log quiet;
     simulation sim;
@@ -716,7 +716,7 @@ TEST_CASE("middleware: a dump from a beginning says what it can", "[actor][middl
     CHECK(dumps[1].find(actor.to_string()) == 0);
 }
 
-TEST_CASE("middleware: may pass on what its actor has let go of", "[actor][middleware]")
+TEST_CASE("middleware: may pass on what its actor has let go of", "[kernel][middleware]")
 {
     const std::string long_text = "a text that is too long to be kept in place";
     const std::string long_name = "Ada Lovelace, countess of the same name";
@@ -762,7 +762,7 @@ TEST_CASE("middleware: may pass on what its actor has let go of", "[actor][middl
     CHECK(sim.now() == 0s);
 }
 
-TEST_CASE("middleware: may put aside what its actor has let go of", "[actor][middleware]")
+TEST_CASE("middleware: may put aside what its actor has let go of", "[kernel][middleware]")
 {
     const std::string long_name = "Ada Lovelace, countess of the same name";
     quiet_log quiet;

@@ -74,8 +74,8 @@ struct moody {
 
 }  // namespace
 
-TEST_CASE(
-    "spawn_options: a restarted actor goes on with the messages it had not handled", "[actor][spawn_options]")
+TEST_CASE("spawn_options: a restarted actor goes on with the messages it had not handled",
+    "[kernel][spawn_options]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -100,7 +100,7 @@ TEST_CASE(
     CHECK(events.dead.empty());
 }
 
-TEST_CASE("spawn_options: the asker of the failing message is told at once", "[actor][spawn_options]")
+TEST_CASE("spawn_options: the asker of the failing message is told at once", "[kernel][spawn_options]")
 {
     quiet_log quiet;
     simulation sim;
@@ -114,7 +114,7 @@ TEST_CASE("spawn_options: the asker of the failing message is told at once", "[a
     CHECK(sim.now() == 0s);
 }
 
-TEST_CASE("spawn_options: the limit counts restarts within the window", "[actor][spawn_options]")
+TEST_CASE("spawn_options: the limit counts restarts within the window", "[kernel][spawn_options]")
 {
     quiet_log quiet;
     simulation sim;
@@ -135,7 +135,7 @@ TEST_CASE("spawn_options: the limit counts restarts within the window", "[actor]
     CHECK(events.ends_of(actor) == 1);
 }
 
-TEST_CASE("spawn_options: a window of zero counts all restarts", "[actor][spawn_options]")
+TEST_CASE("spawn_options: a window of zero counts all restarts", "[kernel][spawn_options]")
 {
     quiet_log quiet;
     simulation sim;
@@ -151,7 +151,7 @@ TEST_CASE("spawn_options: a window of zero counts all restarts", "[actor][spawn_
     CHECK(events.ends_of(actor) == 1);
 }
 
-TEST_CASE("spawn_options: a restart waits for its delay", "[actor][spawn_options]")
+TEST_CASE("spawn_options: a restart waits for its delay", "[kernel][spawn_options]")
 {
     quiet_log quiet;
     simulation sim;
@@ -168,7 +168,7 @@ TEST_CASE("spawn_options: a restart waits for its delay", "[actor][spawn_options
     CHECK(seen == std::vector{1000, 1001, 1});
 }
 
-TEST_CASE("spawn_options: a stop wins over a restart", "[actor][spawn_options]")
+TEST_CASE("spawn_options: a stop wins over a restart", "[kernel][spawn_options]")
 {
     quiet_log quiet;
     simulation sim;
@@ -240,7 +240,7 @@ TEST_CASE("spawn_options: a stop wins over a restart", "[actor][spawn_options]")
     CHECK(sim.engine().figures().live == 0);
 }
 
-TEST_CASE("spawn_options: children are stopped before their parent is begun anew", "[actor][spawn_options]")
+TEST_CASE("spawn_options: children are stopped before their parent is begun anew", "[kernel][spawn_options]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U, 4U));
@@ -261,7 +261,8 @@ TEST_CASE("spawn_options: children are stopped before their parent is begun anew
     CHECK(sim.engine().figures().live == 3);
 }
 
-TEST_CASE("spawn_options: a constructor that throws at a restart counts as a crash", "[actor][spawn_options]")
+TEST_CASE(
+    "spawn_options: a constructor that throws at a restart counts as a crash", "[kernel][spawn_options]")
 {
     quiet_log quiet;
     simulation sim;
@@ -290,7 +291,7 @@ TEST_CASE("spawn_options: a constructor that throws at a restart counts as a cra
     }
 }
 
-TEST_CASE("spawn_options: those who wait for an end wait across restarts", "[actor][spawn_options]")
+TEST_CASE("spawn_options: those who wait for an end wait across restarts", "[kernel][spawn_options]")
 {
     quiet_log quiet;
     simulation sim;

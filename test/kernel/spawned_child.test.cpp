@@ -227,7 +227,7 @@ task<> gives_away(context& self, held_as how, bool looks, bool fails, int* seen)
 
 }  // namespace
 
-TEST_CASE("spawned_child: runs beside the body and ends with it", "[actor][spawned_child]")
+TEST_CASE("spawned_child: runs beside the body and ends with it", "[kernel][spawned_child]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -243,7 +243,7 @@ TEST_CASE("spawned_child: runs beside the body and ends with it", "[actor][spawn
     CHECK(events.ends_of(actor) == 1);
 }
 
-TEST_CASE("spawned_child: lets messages be handled side by side", "[actor][spawned_child]")
+TEST_CASE("spawned_child: lets messages be handled side by side", "[kernel][spawned_child]")
 {
     simulation sim;
     std::vector<std::string> seen;
@@ -260,7 +260,7 @@ TEST_CASE("spawned_child: lets messages be handled side by side", "[actor][spawn
 }
 
 TEST_CASE("spawned_child: an exception that leaves it crashes the actor, wherever the body is",
-    "[actor][spawned_child]")
+    "[kernel][spawned_child]")
 {
     quiet_log quiet;
     const auto where = static_cast<place>(GENERATE(range(0, static_cast<int>(place::last))));
@@ -286,7 +286,7 @@ TEST_CASE("spawned_child: an exception that leaves it crashes the actor, whereve
     }
 }
 
-TEST_CASE("spawned_child: an exception while the actor ends is a crash too", "[actor][spawned_child]")
+TEST_CASE("spawned_child: an exception while the actor ends is a crash too", "[kernel][spawned_child]")
 {
     quiet_log quiet;
     simulation sim;
@@ -313,7 +313,7 @@ TEST_CASE("spawned_child: an exception while the actor ends is a crash too", "[a
     }
 }
 
-TEST_CASE("spawned_child: one that is begun while the actor ends is cancelled", "[actor][spawned_child]")
+TEST_CASE("spawned_child: one that is begun while the actor ends is cancelled", "[kernel][spawned_child]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -329,7 +329,7 @@ TEST_CASE("spawned_child: one that is begun while the actor ends is cancelled", 
     CHECK(sim.now() == 0s);
 }
 
-TEST_CASE("spawned_child: those that the body has ended are no failure", "[actor][spawned_child]")
+TEST_CASE("spawned_child: those that the body has ended are no failure", "[kernel][spawned_child]")
 {
     quiet_log quiet;
     const std::uint32_t restarts = GENERATE(0U, 3U);
@@ -355,7 +355,7 @@ TEST_CASE("spawned_child: those that the body has ended are no failure", "[actor
     }
 }
 
-TEST_CASE("spawned_child: the first exception is the one that is decided about", "[actor][spawned_child]")
+TEST_CASE("spawned_child: the first exception is the one that is decided about", "[kernel][spawned_child]")
 {
     quiet_log quiet;
     std::vector<supervision_decision> decisions;
@@ -378,7 +378,7 @@ TEST_CASE("spawned_child: the first exception is the one that is decided about",
     CHECK(sim.engine().figures().live == 1);
 }
 
-TEST_CASE("spawned_child: one that would wait for its own end fails", "[actor][spawned_child]")
+TEST_CASE("spawned_child: one that would wait for its own end fails", "[kernel][spawned_child]")
 {
     quiet_log quiet;
     int logic_errors = 0;
@@ -411,7 +411,8 @@ TEST_CASE("spawned_child: one that would wait for its own end fails", "[actor][s
     CHECK(events.stopped.back().reason == errc::actor_failed);
 }
 
-TEST_CASE("spawned_child: a message that it was given is in hand however it has it", "[actor][spawned_child]")
+TEST_CASE(
+    "spawned_child: a message that it was given is in hand however it has it", "[kernel][spawned_child]")
 {
     quiet_log quiet;
     int seen = 0;

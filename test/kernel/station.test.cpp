@@ -206,7 +206,7 @@ task<> breeds_late(context& self, std::string* refused)
 
 }  // namespace
 
-TEST_CASE("station: an actor that is stopped ends from wherever it waits, once", "[actor][station]")
+TEST_CASE("station: an actor that is stopped ends from wherever it waits, once", "[kernel][station]")
 {
     const auto where = static_cast<waiting>(GENERATE(range(0, static_cast<int>(waiting::last))));
     const auto strand = GENERATE(0U, 1U);
@@ -234,7 +234,7 @@ TEST_CASE("station: an actor that is stopped ends from wherever it waits, once",
     }
 }
 
-TEST_CASE("station: an actor that is poisoned ends behind its messages", "[actor][station]")
+TEST_CASE("station: an actor that is poisoned ends behind its messages", "[kernel][station]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -251,7 +251,7 @@ TEST_CASE("station: an actor that is poisoned ends behind its messages", "[actor
     CHECK(events.dead.size() == 1);
 }
 
-TEST_CASE("station: a stop overtakes messages, wherever it comes from", "[actor][station]")
+TEST_CASE("station: a stop overtakes messages, wherever it comes from", "[kernel][station]")
 {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         simulation sim(seed);
@@ -278,7 +278,7 @@ TEST_CASE("station: a stop overtakes messages, wherever it comes from", "[actor]
     }
 }
 
-TEST_CASE("station: stopped is seen once on every way to end", "[actor][station]")
+TEST_CASE("station: stopped is seen once on every way to end", "[kernel][station]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U, 4U, 5U));
@@ -361,7 +361,7 @@ TEST_CASE("station: stopped is seen once on every way to end", "[actor][station]
     CHECK(events.started.size() == events.stopped.size());
 }
 
-TEST_CASE("station: children end before their parents, across strands too", "[actor][station]")
+TEST_CASE("station: children end before their parents, across strands too", "[kernel][station]")
 {
     quiet_log quiet;
     for (std::uint64_t seed = 1; seed <= 30; ++seed) {
@@ -390,7 +390,7 @@ TEST_CASE("station: children end before their parents, across strands too", "[ac
     }
 }
 
-TEST_CASE("station: a shield is waited for", "[actor][station]")
+TEST_CASE("station: a shield is waited for", "[kernel][station]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -407,79 +407,7 @@ TEST_CASE("station: a shield is waited for", "[actor][station]")
     CHECK(ends.size() == 1);
 }
 
-TEST_CASE("station: what is left in a mailbox becomes dead letters, and askers are told", "[actor][station]")
-{
-    quiet_log quiet;
-    simulation sim;
-    event_record events(sim.engine());
-    const pid actor = sim.engine().spawn(on(0), unwilling);
-    std::vector<error_code> outcomes;
-    sim.send(actor, number{0});
-    sim.send(actor, words{"left"});
-    for (int i = 0; i < 2; ++i)
-        sim.engine().ask(actor, twice{1}, 10s, [&](error_code code, int) { outcomes.push_back(code); });
-    sim.run_until_idle();
-    CHECK(outcomes.empty());
-
-    sim.stop(actor);
-    sim.run_until_idle();
-
-    CHECK(events.dead_of(actor, errc::actor_stopped) == 4);  // the one in hand was never looked at either
-    CHECK(outcomes == std::vector<error_code>(2, errc::actor_stopped));
-    CHECK(sim.now() == 0s);
-}
-
-TEST_CASE("station: a stale pid is known to be one", "[actor][station]")
-{
-    simulation sim;
-    event_record events(sim.engine());
-    std::vector<int> seen;
-    const auto strand = GENERATE(0U, 1U);
-    const pid old = sim.engine().spawn(on(strand), helper);
-    sim.stop(old);
-    std::vector<pid> heirs;
-    for (int i = 0; i < 100; ++i)
-        heirs.push_back(sim.engine().spawn(on(strand), recorder, &seen));
-    sim.run_until_idle();
-
-    sim.send(old, number{1});
-    sim.send(
-        pid(old.node(), old.strand(), old.slot(), old.generation() + 1), number{1});  // was never anybody's
-    sim.send(pid(old.node(), old.strand(), 1'000'000, 1), number{1});
-    sim.send(pid(old.node(), 7, 0, 1), number{1});
-    sim.send(pid(), number{1});
-    CHECK_THROWS_MATCHES(
-        sim.ask(old, twice{1}), error, Catch::Matchers::Message(error(errc::no_such_actor).what()));
-    sim.stop(old);  // has ended already
-    sim.run_until_idle();
-
-    CHECK(seen.empty());
-    CHECK(std::find(heirs.begin(), heirs.end(), old) == heirs.end());
-    CHECK(events.dead.size() == 6);
-    for (const dead_letter& each : events.dead)
-        CHECK(each.reason == errc::no_such_actor);
-}
-
-TEST_CASE("station: a pid of another engine is not local", "[actor][station]")
-{
-    simulation sim;
-    simulation other;
-    event_record events(sim.engine());
-    const pid stranger = other.engine().spawn(helper);
-    other.run_until_idle();
-
-    sim.send(stranger, number{1});
-    sim.send(stranger, words{"boxed"});
-    CHECK_THROWS_MATCHES(
-        sim.ask(stranger, twice{1}), error, Catch::Matchers::Message(error(errc::not_local).what()));
-    sim.stop(stranger);
-    other.run_until_idle();
-
-    CHECK(events.dead_of(stranger, errc::not_local) == 3);
-    CHECK(other.engine().figures().live == 1);
-}
-
-TEST_CASE("station: slots are used again, for actors born from afar too", "[actor][station]")
+TEST_CASE("station: slots are used again, for actors born from afar too", "[kernel][station]")
 {
     simulation sim;
     std::uint32_t highest = 0;
@@ -494,7 +422,7 @@ TEST_CASE("station: slots are used again, for actors born from afar too", "[acto
     CHECK(sim.engine().figures().live == 0);
 }
 
-TEST_CASE("station: a slot whose generations are used up is left alone", "[actor][station]")
+TEST_CASE("station: a slot whose generations are used up is left alone", "[kernel][station]")
 {
     simulation sim;
     const auto strand = GENERATE(0U, 1U);  // born from afar, all of them
@@ -513,7 +441,7 @@ TEST_CASE("station: a slot whose generations are used up is left alone", "[actor
     CHECK(sim.engine().figures().live == 0);
 }
 
-TEST_CASE("station: an actor that breeds while it is stopped takes all with it", "[actor][station]")
+TEST_CASE("station: an actor that breeds while it is stopped takes all with it", "[kernel][station]")
 {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         simulation sim(seed);
@@ -532,7 +460,7 @@ TEST_CASE("station: an actor that breeds while it is stopped takes all with it",
     }
 }
 
-TEST_CASE("station: who is ending has no more children", "[actor][station]")
+TEST_CASE("station: who is ending has no more children", "[kernel][station]")
 {
     simulation sim;
     std::string refused;
@@ -546,28 +474,7 @@ TEST_CASE("station: who is ending has no more children", "[actor][station]")
     static_cast<void>(actor);
 }
 
-TEST_CASE("station: hears of dead letters by message without end of it", "[actor][station]")
-{
-    // The listener ends with news of dead letters in its mailbox, and is still subscribed afterwards.
-    simulation sim;
-    const pid listener = sim.engine().spawn(on(0), unwilling);
-    const auto subscription = sim.engine().subscribe<dead_letter>(listener);
-    const pid gone = sim.engine().spawn(helper);
-    sim.stop(gone);
-    for (int i = 0; i < 5; ++i)
-        sim.send(gone, number{i});
-    sim.run_until_idle();
-
-    sim.stop(listener);
-    for (int i = 0; i < 5; ++i)
-        sim.send(gone, number{i});
-    sim.run_until_idle();
-
-    CHECK(sim.engine().figures().live == 0);
-    CHECK(sim.engine().figures().dead_letters == 20);  // ten, and the news of each
-}
-
-TEST_CASE("station: who hears of an end can use the name again", "[actor][station]")
+TEST_CASE("station: who hears of an end can use the name again", "[kernel][station]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -590,7 +497,7 @@ TEST_CASE("station: who hears of an end can use the name again", "[actor][statio
 }
 
 TEST_CASE(
-    "station: a message sent to an actor by those who hear of its end is a dead letter", "[actor][station]")
+    "station: a message sent to an actor by those who hear of its end is a dead letter", "[kernel][station]")
 {
     simulation sim;
     const pid actor = sim.engine().spawn(on(0), unwilling);
@@ -610,7 +517,7 @@ TEST_CASE(
     CHECK(told == 5);
 }
 
-TEST_CASE("station: counts what happens", "[actor][station]")
+TEST_CASE("station: counts what happens", "[kernel][station]")
 {
     quiet_log quiet;
     simulation sim;
@@ -626,68 +533,4 @@ TEST_CASE("station: counts what happens", "[actor][station]")
     CHECK(figures.restarts == 1);
     CHECK(figures.dead_letters == 1);
     CHECK(figures.late_replies == 0);
-}
-
-TEST_CASE("station: ten thousand actors ask each other", "[actor][station]")
-{
-    struct node {
-        static task<> body(context& self, const std::vector<pid>* all, std::size_t index, long* sum)
-        {
-            while (auto message = co_await self.receive()) {
-                if (message.is<number>()) {
-                    message.mark_handled();
-                    const pid next = (*all)[(index + 1) % all->size()];
-                    *sum += co_await self.ask(next, twice{static_cast<int>(index)}, 1h);
-                    continue;
-                }
-                message.match([](twice& m) { return 2 * m.value; });
-            }
-        }
-    };
-    constexpr std::size_t count = 10'000;
-    simulation sim(7);
-    std::vector<pid> all;
-    long sum = 0;
-    all.reserve(count);
-    for (std::size_t i = 0; i < count; ++i)
-        all.push_back(sim.engine().spawn(on(static_cast<std::uint32_t>(i % 2)), &node::body, &all, i, &sum));
-    sim.run_until_idle();
-
-    // One third after the other asks, so that nobody who is asked waits for an answer in turn.
-    long expected = 0;
-    for (std::size_t third = 0; third < 3; ++third) {
-        for (std::size_t i = third; i < count; i += 3) {
-            sim.send(all[i], number{});
-            expected += 2 * static_cast<long>(i);
-        }
-        sim.run_until_idle();
-    }
-
-    CHECK(sum == expected);
-    CHECK(sim.now() == 0s);
-    CHECK(sim.engine().figures().late_replies == 0);
-    CHECK(sim.engine().figures().live == count);
-}
-
-TEST_CASE("station: is destroyed while requests wait for actors that hold them", "[actor][station]")
-{
-    struct holds {
-        static task<> body(context& self)
-        {
-            auto message = co_await self.receive();
-            co_await sleep_for(1h);
-        }
-    };
-    auto sim = std::make_unique<simulation>();
-    std::vector<pid> holders;
-    for (int i = 0; i < 2; ++i) {  // a holder, its asker, the next holder, its asker
-        holders.push_back(sim->engine().spawn(on(0), &holds::body));
-        sim->engine().spawn(
-            on(0),
-            [](context& self, pid to) -> task<> { static_cast<void>(co_await self.ask(to, twice{1})); },
-            holders.back());
-    }
-    sim->run_until_idle();
-    CHECK(sim->engine().figures().live == 4);
-    CHECK_NOTHROW(sim.reset());
 }

@@ -231,7 +231,7 @@ task<> survives(context& self, survived how, bool goes_on, int* seen)
 
 }  // namespace
 
-TEST_CASE("supervision: a decider goes by the type of the exception", "[actor][supervision]")
+TEST_CASE("supervision: a decider goes by the type of the exception", "[kernel][supervision]")
 {
     const decider decide = costar::on<mishap>(directive::stop)
                                .on<std::exception>(directive::escalate)
@@ -252,7 +252,7 @@ TEST_CASE("supervision: a decider goes by the type of the exception", "[actor][s
     CHECK(throws(std::make_exception_ptr(1)) == directive::stop);
 }
 
-TEST_CASE("supervision: a class goes on with the state it has", "[actor][supervision]")
+TEST_CASE("supervision: a class goes on with the state it has", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U));
@@ -285,7 +285,7 @@ TEST_CASE("supervision: a class goes on with the state it has", "[actor][supervi
     CHECK(events.restarted.size() == 1);
 }
 
-TEST_CASE("supervision: where nothing can go on, resume is a restart", "[actor][supervision]")
+TEST_CASE("supervision: where nothing can go on, resume is a restart", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim;
@@ -303,7 +303,7 @@ TEST_CASE("supervision: where nothing can go on, resume is a restart", "[actor][
     CHECK(sim.engine().figures().live == 0);
 }
 
-TEST_CASE("supervision: whoever says nothing ends with the first crash", "[actor][supervision]")
+TEST_CASE("supervision: whoever says nothing ends with the first crash", "[kernel][supervision]")
 {
     struct child {
         static task<> body(context& self, int* begun)
@@ -337,7 +337,7 @@ TEST_CASE("supervision: whoever says nothing ends with the first crash", "[actor
     CHECK(crashes_of({.decide = decider().otherwise(directive::restart)}) == 11);
 }
 
-TEST_CASE("supervision: an exception that has no text is a crash like any other", "[actor][supervision]")
+TEST_CASE("supervision: an exception that has no text is a crash like any other", "[kernel][supervision]")
 {
     struct silent final : std::exception {
         const char* what() const noexcept override { return nullptr; }
@@ -356,7 +356,7 @@ TEST_CASE("supervision: an exception that has no text is a crash like any other"
 }
 
 TEST_CASE("supervision: an error of Boost.System is told without the place where it was set",
-    "[actor][supervision]")
+    "[kernel][supervision]")
 {
     struct body {
         static task<> reads(context& self)
@@ -378,7 +378,7 @@ TEST_CASE("supervision: an error of Boost.System is told without the place where
     CHECK(log.lines[0] == "actor reader crashed: read_some: End of file [asio.misc:2]");
 }
 
-TEST_CASE("supervision: without limit means without limit", "[actor][supervision]")
+TEST_CASE("supervision: without limit means without limit", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim;
@@ -390,7 +390,7 @@ TEST_CASE("supervision: without limit means without limit", "[actor][supervision
     CHECK(begun.size() == 1001);
 }
 
-TEST_CASE("supervision: one for one begins the failed child anew", "[actor][supervision]")
+TEST_CASE("supervision: one for one begins the failed child anew", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -405,7 +405,7 @@ TEST_CASE("supervision: one for one begins the failed child anew", "[actor][supe
     CHECK(sorted(begun) == std::vector{0, 1, 2, 2, 3});
 }
 
-TEST_CASE("supervision: all for one begins all children anew", "[actor][supervision]")
+TEST_CASE("supervision: all for one begins all children anew", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -420,7 +420,7 @@ TEST_CASE("supervision: all for one begins all children anew", "[actor][supervis
     CHECK(sim.engine().figures().live == 4);
 }
 
-TEST_CASE("supervision: rest for one begins those anew that came later", "[actor][supervision]")
+TEST_CASE("supervision: rest for one begins those anew that came later", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -437,7 +437,7 @@ TEST_CASE("supervision: rest for one begins those anew that came later", "[actor
     CHECK(sorted(begun) == std::vector{0, 1, 2, 2, 3, 3, 3});
 }
 
-TEST_CASE("supervision: all for one stops all where that is decided", "[actor][supervision]")
+TEST_CASE("supervision: all for one stops all where that is decided", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim;
@@ -451,7 +451,7 @@ TEST_CASE("supervision: all for one stops all where that is decided", "[actor][s
     CHECK(sim.engine().figures().live == 1);
 }
 
-TEST_CASE("supervision: the limit is each child's own", "[actor][supervision]")
+TEST_CASE("supervision: the limit is each child's own", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim;
@@ -473,7 +473,7 @@ TEST_CASE("supervision: the limit is each child's own", "[actor][supervision]")
     CHECK(events.limits.size() == 1);
 }
 
-TEST_CASE("supervision: what is escalated crashes the parent", "[actor][supervision]")
+TEST_CASE("supervision: what is escalated crashes the parent", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -499,7 +499,7 @@ TEST_CASE("supervision: what is escalated crashes the parent", "[actor][supervis
     CHECK(events.ends_of(parent) == 1);
 }
 
-TEST_CASE("supervision: what is escalated to the root ends there", "[actor][supervision]")
+TEST_CASE("supervision: what is escalated to the root ends there", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim;
@@ -513,7 +513,7 @@ TEST_CASE("supervision: what is escalated to the root ends there", "[actor][supe
     CHECK(begun.size() == 1);
 }
 
-TEST_CASE("supervision: a guardian looks after actors without parent", "[actor][supervision]")
+TEST_CASE("supervision: a guardian looks after actors without parent", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim(1, {.engine = {.guardian = one_for_one({.limit = 1}), .dead_letter_lines = 0}});
@@ -529,7 +529,7 @@ TEST_CASE("supervision: a guardian looks after actors without parent", "[actor][
 }
 
 TEST_CASE(
-    "supervision: pauses double up to the longest, and begin again after health", "[actor][supervision]")
+    "supervision: pauses double up to the longest, and begin again after health", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim;
@@ -555,7 +555,7 @@ TEST_CASE(
     CHECK(begun == std::vector<std::chrono::nanoseconds>{0s, 1s, 12s, 24s, 34s, 101s});
 }
 
-TEST_CASE("supervision: a part of the pause is left to chance", "[actor][supervision]")
+TEST_CASE("supervision: a part of the pause is left to chance", "[kernel][supervision]")
 {
     quiet_log quiet;
     std::vector<std::chrono::nanoseconds> pauses;
@@ -575,7 +575,7 @@ TEST_CASE("supervision: a part of the pause is left to chance", "[actor][supervi
     CHECK(std::adjacent_find(pauses.begin(), pauses.end(), std::not_equal_to<>()) != pauses.end());
 }
 
-TEST_CASE("supervision: children can live on through a restart", "[actor][supervision]")
+TEST_CASE("supervision: children can live on through a restart", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -613,7 +613,7 @@ TEST_CASE("supervision: children can live on through a restart", "[actor][superv
     CHECK(events.end_of(before[0]) < events.end_of(parent));
 }
 
-TEST_CASE("supervision: an actor can be begun anew by hand", "[actor][supervision]")
+TEST_CASE("supervision: an actor can be begun anew by hand", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U));
@@ -639,7 +639,7 @@ TEST_CASE("supervision: an actor can be begun anew by hand", "[actor][supervisio
     CHECK(events.ends_of(actor) == 1);
 }
 
-TEST_CASE("supervision: the failing message is given again", "[actor][supervision]")
+TEST_CASE("supervision: the failing message is given again", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -673,7 +673,7 @@ TEST_CASE("supervision: the failing message is given again", "[actor][supervisio
     CHECK(sim.ask(actor, greet{"you"}) == "you");  // the asker does not see that it failed once
 }
 
-TEST_CASE("supervision: a message that was moved from is not given again", "[actor][supervision]")
+TEST_CASE("supervision: a message that was moved from is not given again", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim;
@@ -713,7 +713,7 @@ TEST_CASE("supervision: a message that was moved from is not given again", "[act
     CHECK(seen == std::vector<std::string>{text, text, text, "number", "number", "number"});
 }
 
-TEST_CASE("supervision: a class that goes on gets the failing message again", "[actor][supervision]")
+TEST_CASE("supervision: a class that goes on gets the failing message again", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim;
@@ -732,7 +732,7 @@ TEST_CASE("supervision: a class that goes on gets the failing message again", "[
     CHECK(sim.ask(actor, twice{4}) == 4);
 }
 
-TEST_CASE("supervision: a restart is written to the log", "[actor][supervision]")
+TEST_CASE("supervision: a restart is written to the log", "[kernel][supervision]")
 {
     kept_log kept;
     simulation sim;
@@ -751,7 +751,7 @@ TEST_CASE("supervision: a restart is written to the log", "[actor][supervision]"
 }
 
 TEST_CASE("supervision: a stop during the pause takes the children along that were to be kept",
-    "[actor][supervision]")
+    "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -771,7 +771,7 @@ TEST_CASE("supervision: a stop during the pause takes the children along that we
     CHECK(sim.now() == 0s);
 }
 
-TEST_CASE("supervision: nothing is spawned while the children are ended", "[actor][supervision]")
+TEST_CASE("supervision: nothing is spawned while the children are ended", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim;
@@ -801,7 +801,7 @@ TEST_CASE("supervision: nothing is spawned while the children are ended", "[acto
     CHECK(sim.engine().figures().live == 0);
 }
 
-TEST_CASE("supervision: a class that takes the failing message by value gets a copy", "[actor][supervision]")
+TEST_CASE("supervision: a class that takes the failing message by value gets a copy", "[kernel][supervision]")
 {
     quiet_log quiet;
     simulation sim;
@@ -823,7 +823,7 @@ TEST_CASE("supervision: a class that takes the failing message by value gets a c
 }
 
 TEST_CASE("supervision: all that was in hand comes back in its order, each as often as it may",
-    "[actor][supervision]")
+    "[kernel][supervision]")
 {
     quiet_log quiet;
     std::vector<std::vector<int>> lives;
@@ -848,7 +848,7 @@ TEST_CASE("supervision: all that was in hand comes back in its order, each as of
 }
 
 TEST_CASE("supervision: a request that is kept does not bring a failing message back for ever",
-    "[actor][supervision]")
+    "[kernel][supervision]")
 {
     quiet_log quiet;
     int asked = 0;
@@ -873,7 +873,7 @@ TEST_CASE("supervision: a request that is kept does not bring a failing message 
     CHECK(events.stopped.empty());
 }
 
-TEST_CASE("supervision: what is in hand at the last crash is not given again", "[actor][supervision]")
+TEST_CASE("supervision: what is in hand at the last crash is not given again", "[kernel][supervision]")
 {
     quiet_log quiet;
     int lives = 0;
@@ -900,7 +900,7 @@ TEST_CASE("supervision: what is in hand at the last crash is not given again", "
     CHECK(events.dead.size() == (becomes_dead_letter ? 3U : 1U));
 }
 
-TEST_CASE("supervision: an actor that survives an exception is given nothing again", "[actor][supervision]")
+TEST_CASE("supervision: an actor that survives an exception is given nothing again", "[kernel][supervision]")
 {
     quiet_log quiet;
     int seen = 0;
@@ -933,7 +933,7 @@ TEST_CASE("supervision: an actor that survives an exception is given nothing aga
 }
 
 TEST_CASE(
-    "supervision: what a kept child escalates while its parent pauses is not lost", "[actor][supervision]")
+    "supervision: what a kept child escalates while its parent pauses is not lost", "[kernel][supervision]")
 {
     struct family {
         static task<> child(context&)

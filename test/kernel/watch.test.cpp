@@ -40,7 +40,7 @@ task<> observer(context& self, std::vector<terminated>* heard)
 
 }  // namespace
 
-TEST_CASE("watch: an end is told once, with its reason", "[actor][watch]")
+TEST_CASE("watch: an end is told once, with its reason", "[kernel][watch]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -64,7 +64,7 @@ TEST_CASE("watch: an end is told once, with its reason", "[actor][watch]")
     CHECK(std::count(heard.begin(), heard.end(), terminated{returned, errc::actor_stopped}) == 1);
 }
 
-TEST_CASE("watch: the end of an actor that is gone is told at once", "[actor][watch]")
+TEST_CASE("watch: the end of an actor that is gone is told at once", "[kernel][watch]")
 {
     simulation sim;
     std::vector<terminated> heard;
@@ -85,7 +85,7 @@ TEST_CASE("watch: the end of an actor that is gone is told at once", "[actor][wa
     CHECK(heard.size() == 3);
 }
 
-TEST_CASE("watch: who looks away hears nothing", "[actor][watch]")
+TEST_CASE("watch: who looks away hears nothing", "[kernel][watch]")
 {
     simulation sim(GENERATE(range(1U, 10U)));
     std::vector<terminated> heard;
@@ -104,7 +104,7 @@ TEST_CASE("watch: who looks away hears nothing", "[actor][watch]")
     CHECK(heard.empty());
 }
 
-TEST_CASE("watch: news that wait are withdrawn too", "[actor][watch]")
+TEST_CASE("watch: news that wait are withdrawn too", "[kernel][watch]")
 {
     simulation sim;
     std::vector<terminated> heard;
@@ -127,7 +127,7 @@ TEST_CASE("watch: news that wait are withdrawn too", "[actor][watch]")
     CHECK(heard == std::vector{terminated{third, errc::actor_stopped}});
 }
 
-TEST_CASE("watch: a restart is no end", "[actor][watch]")
+TEST_CASE("watch: a restart is no end", "[kernel][watch]")
 {
     quiet_log quiet;
     simulation sim;
@@ -146,7 +146,7 @@ TEST_CASE("watch: a restart is no end", "[actor][watch]")
     CHECK(heard == std::vector{terminated{other, errc::actor_failed}});
 }
 
-TEST_CASE("watch: comes before the messages that wait", "[actor][watch]")
+TEST_CASE("watch: comes before the messages that wait", "[kernel][watch]")
 {
     simulation sim(GENERATE(range(1U, 10U)));
     std::vector<std::string> seen;
@@ -169,7 +169,7 @@ TEST_CASE("watch: comes before the messages that wait", "[actor][watch]")
     CHECK(seen == std::vector<std::string>{"terminated", "number", "number"});
 }
 
-TEST_CASE("watch: a watcher that ends leaves nothing behind", "[actor][watch]")
+TEST_CASE("watch: a watcher that ends leaves nothing behind", "[kernel][watch]")
 {
     simulation sim(GENERATE(1U, 2U));
     event_record events(sim.engine());
@@ -189,7 +189,7 @@ TEST_CASE("watch: a watcher that ends leaves nothing behind", "[actor][watch]")
     CHECK(events.dead.empty());
 }
 
-TEST_CASE("watch: many hear of an end in the order of their watches", "[actor][watch]")
+TEST_CASE("watch: many hear of an end in the order of their watches", "[kernel][watch]")
 {
     simulation sim;
     std::vector<int> told;
@@ -223,7 +223,7 @@ TEST_CASE("watch: many hear of an end in the order of their watches", "[actor][w
     CHECK(told.size() == 34);
 }
 
-TEST_CASE("watch: news that wait are known, however many wait", "[actor][watch]")
+TEST_CASE("watch: news that wait are known, however many wait", "[kernel][watch]")
 {
     simulation sim;
     const auto count = static_cast<std::size_t>(GENERATE(3, 16, 17, 60));
@@ -266,7 +266,7 @@ TEST_CASE("watch: news that wait are known, however many wait", "[actor][watch]"
     CHECK(heard == expected);
 }
 
-TEST_CASE("watch: a crash goes along a link, an end does not", "[actor][watch]")
+TEST_CASE("watch: a crash goes along a link, an end does not", "[kernel][watch]")
 {
     quiet_log quiet;
     simulation sim(GENERATE(1U, 2U, 3U));
@@ -292,7 +292,7 @@ TEST_CASE("watch: a crash goes along a link, an end does not", "[actor][watch]")
         [](const actor_stopped& each) { return each.reason == errc::actor_failed; }));
 }
 
-TEST_CASE("watch: what is untied does not crash together", "[actor][watch]")
+TEST_CASE("watch: what is untied does not crash together", "[kernel][watch]")
 {
     quiet_log quiet;
     simulation sim;
@@ -313,7 +313,7 @@ TEST_CASE("watch: what is untied does not crash together", "[actor][watch]")
     CHECK(events.ends_of(two) == 1);
 }
 
-TEST_CASE("watch: news that nobody receives any more are no dead letters", "[actor][watch]")
+TEST_CASE("watch: news that nobody receives any more are no dead letters", "[kernel][watch]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));
     event_record events(sim.engine());
@@ -339,7 +339,7 @@ TEST_CASE("watch: news that nobody receives any more are no dead letters", "[act
     CHECK(sim.engine().figures().dead_letters == 1);
 }
 
-TEST_CASE("watch: news that wait are not told twice", "[actor][watch]")
+TEST_CASE("watch: news that wait are not told twice", "[kernel][watch]")
 {
     std::vector<terminated> heard;
     pid first;
@@ -374,7 +374,7 @@ TEST_CASE("watch: news that wait are not told twice", "[actor][watch]")
     CHECK(sim.engine().figures().dead_letters == 0);
 }
 
-TEST_CASE("watch: who watches again with the news at hand hears them once", "[actor][watch]")
+TEST_CASE("watch: who watches again with the news at hand hears them once", "[kernel][watch]")
 {
     std::vector<terminated> heard;
     const std::uint32_t strand = GENERATE(0U, 1U);
@@ -394,7 +394,7 @@ TEST_CASE("watch: who watches again with the news at hand hears them once", "[ac
     CHECK(heard.size() == 1);
 }
 
-TEST_CASE("watch: news that a branch of when_any has received are not taken back", "[actor][watch]")
+TEST_CASE("watch: news that a branch of when_any has received are not taken back", "[kernel][watch]")
 {
     struct branch {
         static task<> looks_away(context& self, pid who)

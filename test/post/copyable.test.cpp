@@ -76,7 +76,7 @@ private:
 template <>
 inline constexpr bool costar::is_copyable<hidden> = false;
 
-TEST_CASE("copyable: what can be copied is known to be", "[actor][copyable]")
+TEST_CASE("copyable: what can be copied is known to be", "[post][copyable]")
 {
     using costar::is_copyable;
     STATIC_REQUIRE(is_copyable<int>);
@@ -91,7 +91,7 @@ TEST_CASE("copyable: what can be copied is known to be", "[actor][copyable]")
     STATIC_REQUIRE(is_copyable<std::shared_ptr<only_moved>>);
 }
 
-TEST_CASE("copyable: what only says so is seen through", "[actor][copyable]")
+TEST_CASE("copyable: what only says so is seen through", "[post][copyable]")
 {
     using costar::is_copyable;
     STATIC_REQUIRE(std::is_copy_constructible_v<claims>);
@@ -108,7 +108,7 @@ TEST_CASE("copyable: what only says so is seen through", "[actor][copyable]")
     STATIC_REQUIRE_FALSE(is_copyable<without_default>);
 }
 
-TEST_CASE("copyable: a type can be declared not to be", "[actor][copyable]")
+TEST_CASE("copyable: a type can be declared not to be", "[post][copyable]")
 {
     STATIC_REQUIRE(std::is_copy_constructible_v<hidden>);
     STATIC_REQUIRE_FALSE(costar::is_copyable<hidden>);

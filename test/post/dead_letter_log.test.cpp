@@ -21,7 +21,7 @@ void note(dead_letter_log& log, std::uint64_t now, const char* line)
 
 }  // namespace
 
-TEST_CASE("dead_letter_log: writes a few in each interval, and counts the others", "[actor][dead_letter_log]")
+TEST_CASE("dead_letter_log: writes a few in each interval, and counts the others", "[post][dead_letter_log]")
 {
     kept_log kept;
     {
@@ -42,7 +42,7 @@ TEST_CASE("dead_letter_log: writes a few in each interval, and counts the others
     CHECK(kept.lines.back() == "and 9 more dead letters");  // at the end too
 }
 
-TEST_CASE("dead_letter_log: is silent when it is told to be", "[actor][dead_letter_log]")
+TEST_CASE("dead_letter_log: is silent when it is told to be", "[post][dead_letter_log]")
 {
     kept_log kept;
     {

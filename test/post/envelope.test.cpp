@@ -46,28 +46,7 @@ struct counted {
 
 }  // namespace
 
-TEST_CASE("envelope: small trivially copied messages are inline, others are not", "[actor][envelope]")
-{
-    CHECK(type_of<empty>.is_inline);
-    CHECK(type_of<int>.is_inline);
-    CHECK(type_of<sixteen>.is_inline);
-    CHECK(type_of<pid>.is_inline);
-    CHECK_FALSE(type_of<seventeen>.is_inline);
-    CHECK_FALSE(type_of<wide>.is_inline);
-    CHECK_FALSE(type_of<std::string>.is_inline);
-}
-
-TEST_CASE("envelope: each message type has one record", "[actor][envelope]")
-{
-    CHECK(&type_of<int> == &type_of<int>);
-    CHECK(static_cast<const void*>(&type_of<int>) != &type_of<unsigned>);
-    CHECK(type_of<support::greet>.reply == &type_of<std::string>);
-    CHECK(type_of<support::knock>.reply == &type_of<std::monostate>);
-    CHECK(type_of<support::number>.reply == nullptr);
-    CHECK(type_of<support::number>.name() == "support::number");
-}
-
-TEST_CASE("envelope: a message is copied where its type allows it", "[actor][envelope]")
+TEST_CASE("envelope: a message is copied where its type allows it", "[post][envelope]")
 {
     const pid sender(1, 2, 3, 4);
     envelope* text = envelope::make(std::string("a text that is too long to lie inside"), sender, 5, 6);
@@ -86,7 +65,7 @@ TEST_CASE("envelope: a message is copied where its type allows it", "[actor][env
         each->discard();
 }
 
-TEST_CASE("envelope: a value of any type is moved into one", "[actor][envelope]")
+TEST_CASE("envelope: a value of any type is moved into one", "[post][envelope]")
 {
     auto value = std::make_unique<int>(5);
     const held_envelope made = move_into_envelope(type_of<std::unique_ptr<int>>, &value);
@@ -99,7 +78,7 @@ TEST_CASE("envelope: a value of any type is moved into one", "[actor][envelope]"
     CHECK(arena::current().live_blocks() == out);
 }
 
-TEST_CASE("envelope: destroys its message once", "[actor][envelope]")
+TEST_CASE("envelope: destroys its message once", "[post][envelope]")
 {
     int alive = 0;
 
@@ -110,7 +89,7 @@ TEST_CASE("envelope: destroys its message once", "[actor][envelope]")
     CHECK(alive == 0);
 }
 
-TEST_CASE("envelope: a message whose move throws leaves nothing behind", "[actor][envelope]")
+TEST_CASE("envelope: a message whose move throws leaves nothing behind", "[post][envelope]")
 {
     arena_owner owner;
     arena_scope scope(owner.get());
@@ -123,7 +102,7 @@ TEST_CASE("envelope: a message whose move throws leaves nothing behind", "[actor
     CHECK(arena::current().live_blocks() == out);
 }
 
-TEST_CASE("envelope: holds large and aligned messages", "[actor][envelope]")
+TEST_CASE("envelope: holds large and aligned messages", "[post][envelope]")
 {
     const auto size = GENERATE(1, 100, 1023, 1025, 4095, 4097, 100'000);
 
@@ -137,38 +116,4 @@ TEST_CASE("envelope: holds large and aligned messages", "[actor][envelope]")
     made->discard();
     aligned->discard();
     large->discard();
-}
-
-TEST_CASE("envelope: an inline message travels by value with its header", "[actor][envelope]")
-{
-    const parcel packed = pack(77, envelope::make(sixteen{1, 2}, pid(1, 2, 3, 5), 99, 1000));
-    CHECK(packed.to == 77);
-    CHECK(packed.kind == &type_of<sixteen>);
-    parcel shortcut;
-    pack_inline(shortcut, 77, sixteen{1, 2}, pid(1, 2, 3, 5), 99, 1000);
-    CHECK(std::memcmp(packed.body, shortcut.body, sizeof packed.body) == 0);
-
-    envelope* arrived = unpack(packed);
-
-    CHECK(arrived->type == &type_of<sixteen>);
-    CHECK(arrived->sender == pid(1, 2, 3, 5));
-    CHECK(arrived->reply == 99);
-    CHECK(arrived->deadline == 1000);
-    CHECK(arrived->as<sixteen>().a == 1);
-    CHECK(arrived->as<sixteen>().b == 2);
-    arrived->discard();
-}
-
-TEST_CASE("envelope: any other message travels in its envelope", "[actor][envelope]")
-{
-    int alive = 0;
-    envelope* made = envelope::make(counted(alive), pid(1, 2, 3, 5), 99, 1000);
-
-    envelope* arrived = unpack(pack(77, made));
-
-    CHECK(arrived == made);
-    CHECK(arrived->sender == pid(1, 2, 3, 5));
-    CHECK(alive == 1);
-    arrived->discard();
-    CHECK(alive == 0);
 }

@@ -18,7 +18,7 @@ using costar::pid;
 static_assert(std::is_trivially_copyable_v<pid>);
 static_assert(sizeof(pid) == 16);
 
-TEST_CASE("pid: a default-made one is nobody's", "[actor][pid]")
+TEST_CASE("pid: a default-made one is nobody's", "[post][pid]")
 {
     const pid nobody;
 
@@ -27,7 +27,7 @@ TEST_CASE("pid: a default-made one is nobody's", "[actor][pid]")
     CHECK(pid(1, 0, 0, 1));
 }
 
-TEST_CASE("pid: its numbers come back whole", "[actor][pid]")
+TEST_CASE("pid: its numbers come back whole", "[post][pid]")
 {
     CHECK(rc::check("numbers",
         [](std::uint32_t node, std::uint16_t strand, std::uint32_t slot, std::uint32_t generation) {
@@ -41,7 +41,7 @@ TEST_CASE("pid: its numbers come back whole", "[actor][pid]")
         }));
 }
 
-TEST_CASE("pid: has a text form", "[actor][pid]")
+TEST_CASE("pid: has a text form", "[post][pid]")
 {
     const pid one(3, 1, 42, 7);
 
@@ -50,7 +50,7 @@ TEST_CASE("pid: has a text form", "[actor][pid]")
     CHECK(pid::parse("3/$1-42-7") == one);
 }
 
-TEST_CASE("pid: parsing gives back what was written", "[actor][pid]")
+TEST_CASE("pid: parsing gives back what was written", "[post][pid]")
 {
     CHECK(rc::check("round trip",
         [](std::uint32_t node, std::uint16_t strand, std::uint32_t slot, std::uint32_t generation) {
@@ -59,7 +59,7 @@ TEST_CASE("pid: parsing gives back what was written", "[actor][pid]")
         }));
 }
 
-TEST_CASE("pid: anything else is not parsed", "[actor][pid]")
+TEST_CASE("pid: anything else is not parsed", "[post][pid]")
 {
     const char* text =
         GENERATE("", "3", "3/1-42-7", "3/$1-42", "3/$1-42-", "3/$1-42-7 ", " 3/$1-42-7", "3/$01-42-7",
@@ -68,7 +68,7 @@ TEST_CASE("pid: anything else is not parsed", "[actor][pid]")
     CHECK_FALSE(pid::parse(text).has_value());
 }
 
-TEST_CASE("pid: can be sorted and hashed", "[actor][pid]")
+TEST_CASE("pid: can be sorted and hashed", "[post][pid]")
 {
     std::set<pid> sorted;
     std::unordered_set<pid> hashed;

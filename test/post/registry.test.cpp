@@ -17,7 +17,7 @@ using namespace costar;
 using namespace costar::testing;
 using namespace support;
 
-TEST_CASE("registry: a name belongs to one at a time", "[actor][registry]")
+TEST_CASE("registry: a name belongs to one at a time", "[post][registry]")
 {
     registry names;
     const pid one(1, 0, 0, 1);
@@ -38,7 +38,7 @@ TEST_CASE("registry: a name belongs to one at a time", "[actor][registry]")
     CHECK(names.size() == 1);
 }
 
-TEST_CASE("registry: tells of a new name before others can find it", "[actor][registry]")
+TEST_CASE("registry: tells of a new name before others can find it", "[post][registry]")
 {
     registry names;
     std::vector<std::string> told;
@@ -50,7 +50,7 @@ TEST_CASE("registry: tells of a new name before others can find it", "[actor][re
     CHECK(told == std::vector<std::string>{"ada"});
 }
 
-TEST_CASE("registry: behaves as a map", "[actor][registry]")
+TEST_CASE("registry: behaves as a map", "[post][registry]")
 {
     CHECK(rc::check("insert, erase and find", [](const std::vector<std::pair<std::uint8_t, bool>>& steps) {
         registry names;
@@ -79,7 +79,7 @@ TEST_CASE("registry: behaves as a map", "[actor][registry]")
     }));
 }
 
-TEST_CASE("registry: actors are found by name and by text form", "[actor][registry]")
+TEST_CASE("registry: actors are found by name and by text form", "[post][registry]")
 {
     simulation sim;
     const pid ada = sim.engine().spawn("ada", helper);

@@ -239,7 +239,7 @@ struct redirects final : middleware {
 template <>
 inline constexpr bool costar::is_strand_bound<told> = true;
 
-TEST_CASE("strand_bound: is seen in what holds it", "[actor][strand_bound]")
+TEST_CASE("strand_bound: is seen in what holds it", "[post][strand_bound]")
 {
     STATIC_REQUIRE(is_strand_bound<message>);
     STATIC_REQUIRE(is_strand_bound<future<int>>);
@@ -263,7 +263,7 @@ TEST_CASE("strand_bound: is seen in what holds it", "[actor][strand_bound]")
     STATIC_REQUIRE_FALSE(is_strand_bound<std::vector<std::unique_ptr<int>>>);
 }
 
-TEST_CASE("strand_bound: a received message is given to children of its strand only", "[actor][strand_bound]")
+TEST_CASE("strand_bound: a received message is given to children of its strand only", "[post][strand_bound]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -283,7 +283,7 @@ TEST_CASE("strand_bound: a received message is given to children of its strand o
     }
 }
 
-TEST_CASE("strand_bound: futures are given to children of their strand only", "[actor][strand_bound]")
+TEST_CASE("strand_bound: futures are given to children of their strand only", "[post][strand_bound]")
 {
     simulation sim;
     const std::uint32_t strand = GENERATE(0U, 1U);
@@ -297,7 +297,7 @@ TEST_CASE("strand_bound: futures are given to children of their strand only", "[
     CHECK(seen == expected);
 }
 
-TEST_CASE("strand_bound: futures are sent to actors of their strand only", "[actor][strand_bound]")
+TEST_CASE("strand_bound: futures are sent to actors of their strand only", "[post][strand_bound]")
 {
     simulation sim;
     const std::uint32_t strand = GENERATE(0U, 1U);
@@ -316,7 +316,7 @@ TEST_CASE("strand_bound: futures are sent to actors of their strand only", "[act
     CHECK(taken == (strand == 0 ? 7 : 0));
 }
 
-TEST_CASE("strand_bound: a stream may travel until it is being read", "[actor][strand_bound]")
+TEST_CASE("strand_bound: a stream may travel until it is being read", "[post][strand_bound]")
 {
     simulation sim;
     const std::uint32_t strand = GENERATE(0U, 1U);
@@ -331,7 +331,7 @@ TEST_CASE("strand_bound: a stream may travel until it is being read", "[actor][s
     CHECK(taken == (strand == 0 ? 2 : 1));
 }
 
-TEST_CASE("strand_bound: a sink is given to children of its strand only", "[actor][strand_bound]")
+TEST_CASE("strand_bound: a sink is given to children of its strand only", "[post][strand_bound]")
 {
     simulation sim;
     const std::uint32_t strand = GENERATE(0U, 1U);
@@ -342,7 +342,7 @@ TEST_CASE("strand_bound: a sink is given to children of its strand only", "[acto
     CHECK(seen == (strand == 0 ? "done" : refusal));
 }
 
-TEST_CASE("strand_bound: a future is no answer for another strand", "[actor][strand_bound]")
+TEST_CASE("strand_bound: a future is no answer for another strand", "[post][strand_bound]")
 {
     quiet_log quiet;
     simulation sim;
@@ -356,7 +356,7 @@ TEST_CASE("strand_bound: a future is no answer for another strand", "[actor][str
     CHECK(seen == (strand == 0 ? "8" : make_error_code(errc::actor_failed).message()));
 }
 
-TEST_CASE("strand_bound: what is passed on to another strand becomes a dead letter", "[actor][strand_bound]")
+TEST_CASE("strand_bound: what is passed on to another strand becomes a dead letter", "[post][strand_bound]")
 {
     quiet_log quiet;
     simulation sim;

@@ -5,7 +5,7 @@
 #include <costar/actor/address.hpp>
 #include <costar/actor/class_actor.hpp>
 #include <costar/actor/context.hpp>
-#include <costar/actor/extensions.hpp>
+#include <costar/actor/engine_options.hpp>
 #include <costar/actor/future_set.hpp>
 #include <costar/actor/offload.hpp>
 #include <costar/actor/outside_request.hpp>
@@ -13,6 +13,7 @@
 #include <costar/core/scheduler.hpp>
 #include <costar/core/when.hpp>
 #include <costar/kernel/event_stream.hpp>
+#include <costar/kernel/extensions.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -30,62 +31,6 @@
 #include <vector>
 
 namespace costar {
-
-/// What can be chosen for an engine: `costar::engine engine{{.strands = 4, .pin_threads = true}};`. The
-/// defaults suit most programs.
-struct engine_options {
-    /// The first part of the text form of an actor with a name, see `text_of`.
-    std::string name = "local";
-
-    /// Strands of an owned engine, each with an `io_context` and a thread; 0 means one for each core.
-    std::size_t strands = 0;
-
-    /// How long an idle strand of an owned engine looks for work from other threads before its thread sleeps.
-    /// It stops looking while that proves useless.
-    std::chrono::nanoseconds spin = std::chrono::microseconds(50);
-
-    /// Binds the thread of strand n to the n-th core that the process was given when it was started.
-    bool pin_threads = false;
-
-    /// How a strand shares its time.
-    turn_options turn = {};
-
-    /// Where strands read the time; the system's steady clock when null. Must outlive the engine.
-    costar::clock* clock = nullptr;
-
-    /// What `ask` waits when nothing is said.
-    std::chrono::nanoseconds ask_timeout = std::chrono::seconds(5);
-
-    /// How crashes of actors without parent are dealt with that say nothing themselves; the first crash ends
-    /// them when nothing is said here either. They have no siblings, so any strategy means `one_for_one`:
-    /// actors that share their fate are spawned by one parent.
-    std::optional<supervisor> guardian{};
-
-    /// What stands between all actors and their messages, outside of what they have themselves.
-    std::vector<std::shared_ptr<costar::middleware>> middleware{};
-
-    /// How many dead letters are written to the log in `dead_letter_interval`; how many more there were is
-    /// written behind them. 0 for none. The events and counts are complete in any case.
-    std::uint32_t dead_letter_lines = 3;
-    std::chrono::nanoseconds dead_letter_interval = std::chrono::seconds(1);
-
-    /// How long the destructor of an engine with threads of its own waits for its actors to end, unless a
-    /// shutdown has waited in vain already.
-    std::chrono::nanoseconds shutdown_timeout = std::chrono::seconds(5);
-
-    /// Functions that `context::offload` runs at a time, each on a helper thread.
-    std::size_t offload_threads = 2;
-
-    /// Functions that wait for a helper thread; what is offloaded beyond them fails with
-    /// `errc::offload_full`.
-    std::size_t offload_queue = 1024;
-};
-
-/// What a shutdown left behind.
-struct shutdown_report {
-    /// Actors that had not ended at the deadline, and "strand n is busy" for each that some handler kept.
-    std::vector<std::string> left;
-};
 
 /// Actors, and the strands they live on: the front door.
 ///
@@ -130,12 +75,11 @@ public:
     /// reply where it is void.
     ///
     /// The handler is called on its associated executor, else on the strand of the actor; its associated
-    /// allocator gives the memory of the request. A negative timeout
-    /// means that there is none.
-    /// Errors: as `context::ask`. Cancellation: the token's slot gives the request up, `errc::cancelled`.
-    /// Actors use `context::ask`: a handler or body that waits for `use_future` keeps its whole strand
-    /// waiting, for ever when what it waits for lives there too. The same is true of `stop`, `poison`,
-    /// `wait`, `send_async` and `mailbox_of`.
+    /// allocator gives the memory of the request. A negative timeout means that there is none. Errors: as
+    /// `context::ask`. Cancellation: the token's slot gives the request up, `errc::cancelled`. Actors use
+    /// `context::ask`: a handler or body that waits for `use_future` keeps its whole strand waiting, for ever
+    /// when what it waits for lives there too. The same is true of `stop`, `poison`, `wait`, `send_async` and
+    /// `mailbox_of`.
     template <class Destination, class Message, class Token>
         requires request<std::remove_cvref_t<Message>> && accepts<Destination, std::remove_cvref_t<Message>>
     auto ask(const Destination& to, Message&& message, std::chrono::nanoseconds timeout, Token&& token)
@@ -249,8 +193,7 @@ public:
             token, static_cast<pid>(to), value(std::forward<Message>(message)));
     }
 
-    /// Completes with `void(error_code, mailbox_state)`: how full an actor's mailbox is and what its limit
-    /// is. Errors and cancellation: as `context::mailbox_of`.
+    /// Completes with `void(error_code, mailbox_state)`, as `context::mailbox_of`.
     template <class Token>
     auto mailbox_of(pid target, Token&& token)
     {
@@ -441,8 +384,7 @@ auto context::ask(
     using value = std::remove_cvref_t<Message>;
     post().shared().check_way(to, message);
     return ask_request<typename value::reply>(*this, to,
-        with_headers(envelope::make(std::forward<Message>(message)), std::move(with)),
-        timeout < std::chrono::nanoseconds(0) ? post().shared().ask_timeout : timeout);
+        with_headers(envelope::make(std::forward<Message>(message)), std::move(with)), or_default(timeout));
 }
 
 template <class Destination, class Message>

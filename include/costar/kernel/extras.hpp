@@ -5,6 +5,7 @@
 #include <costar/core/strand.hpp>
 #include <costar/ground/ordered_set.hpp>
 #include <costar/kernel/mailbox.hpp>
+#include <costar/kernel/mailbox_order.hpp>
 #include <costar/kernel/middleware.hpp>
 #include <costar/kernel/supervision.hpp>
 #include <costar/post/headers.hpp>
@@ -96,6 +97,9 @@ struct extras_part {
 
     /// What was put aside, in the order in which the actor had it.
     std::vector<aside> take_aside() noexcept;
+
+    /// Lets go of requests that wait for room, and that nobody waits for any more.
+    void drop_expired(std::uint64_t now) noexcept;
 
     /// Ends the watch over silence.
     void disarm_idle(strand_context& home) noexcept;

@@ -263,6 +263,7 @@ private:
 
     template <class>
     friend class class_actor;
+    friend class post_office;
     friend class station;
 
     /// Is it given to the actor again when it fails? Then it must stay whole.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include <costar/actor/extensions.hpp>
+#include <costar/kernel/extensions.hpp>
 
 #include <costar/testing/simulation.hpp>
 
@@ -15,7 +15,7 @@ using namespace costar;
 using namespace costar::testing;
 using namespace support;
 
-TEST_CASE("extensions: an engine holds one object of each type", "[actor][extensions]")
+TEST_CASE("extensions: an engine holds one object of each type", "[kernel][extensions]")
 {
     simulation sim;
     auto& all = sim.engine().extensions();
@@ -33,7 +33,7 @@ TEST_CASE("extensions: an engine holds one object of each type", "[actor][extens
     CHECK(*all.find<int>() == 7);
 }
 
-TEST_CASE("extensions: outlive the actors that use them", "[actor][extensions]")
+TEST_CASE("extensions: outlive the actors that use them", "[kernel][extensions]")
 {
     static int alive = 0;
     struct counted {
@@ -55,7 +55,7 @@ TEST_CASE("extensions: outlive the actors that use them", "[actor][extensions]")
     CHECK(alive == 0);
 }
 
-TEST_CASE("extensions: an object that is replaced may use them as it ends", "[actor][extensions]")
+TEST_CASE("extensions: an object that is replaced may use them as it ends", "[kernel][extensions]")
 {
     struct looks_back {
         looks_back(extensions& all, int* found) : all(all), found(found) {}

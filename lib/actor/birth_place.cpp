@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include <costar/actor/spawner.hpp>
+#include <costar/actor/birth_place.hpp>
 
 #include <costar/actor/context.hpp>
 #include <costar/kernel/extras.hpp>

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/kernel/commons.hpp>
+
+#include <costar/kernel/station.hpp>
+
+#include <fmt/format.h>
+
+namespace costar {
+
+namespace {
+
+/// Without the place in a header of Boost where the code was set, which is longer than all else.
+std::string without_location(const boost::system::system_error& thrown)
+{
+    std::string text = thrown.what();
+    const std::string code = "[" + thrown.code().to_string();
+    if (const std::size_t begin = text.rfind(code + " at "); begin != std::string::npos)
+        text.replace(begin + code.size(), std::string::npos, "]");
+    return text;
+}
+
+}  // namespace
+
+std::string text_of(const std::exception_ptr& failure)
+{
+    try {
+        std::rethrow_exception(failure);
+    } catch (const boost::system::system_error& thrown) {
+        return without_location(thrown);
+    } catch (const std::exception& thrown) {
+        const char* text = thrown.what();
+        return text != nullptr ? text : "an exception without a text";
+    } catch (...) {
+        return "an exception of unknown type";
+    }
+}
+
+name_in_use::name_in_use(std::string_view name, pid holder)
+    : error(errc::name_in_use, fmt::format("'{}' is the name of {}", name, holder)), holder_(holder)
+{}
+
+void commons::check_way(pid to, const strand_context& home) const
+{
+    if (to.node() == node && to.strand() < stations.size() && &stations[to.strand()]->home() != &home)
+        refuse_to_leave_strand();
+}
+
+}  // namespace costar
