@@ -6,6 +6,9 @@ MESON_TEST = meson test --print-errorlogs
 SANITIZE = --buildtype=debugoptimized -Dcpp_args=-g1 -Db_ndebug=false -Db_lundef=false -Ddemos=false -Dbenchmarks=false
 SOURCES = find include lib test demos benchmarks -name '*.[ch]pp' -print0
 
+# Lets ccache keep what begins with a precompiled header.
+export CCACHE_SLOPPINESS ?= pch_defines,time_macros
+
 .PHONY: help setup demo test test-asan test-tsan bench bench-smoke bench-growth bench-peers soak stress format format-check tidy lint install clean
 
 help:
