@@ -65,7 +65,7 @@ void receive_awaiter::attach_to(scope& branch)
 {
     cold_part& cold = self_.cold_part_made();
     self_.set_had_branches();  // for a task that was spawned on its own; the body has to look for it
-    auto* hook = new receive_hook(self_);
+    auto* hook = new receive_hook(self_, branch.begins_apart());
     cold.receiving = hook;
     self_.receives_in_branch = true;
     branch.attach(*hook);
@@ -93,9 +93,12 @@ void receive_awaiter::end_without_message()
     self_.wanted = nullptr;
     if (extras_part* more = self_.extras())
         more->order.due = nullptr;
-    const bool was_cancelled = self_.receive_cancelled;
+    const bool is_in_task = self_.receives_in_branch && self_.cold->receiving->is_in_task();
+    const bool was_cancelled = self_.receive_cancelled && !is_in_task;
     detach();
-    const bool ends = self_.stop_requested || (self_.rare() != nullptr && self_.rare()->restart_asked);
+    const bool is_asked_anew = (self_.rare() != nullptr && self_.rare()->restart_asked) ||
+        (self_.begin_again && !self_.failed);  // the body has ended already
+    const bool ends = self_.stop_requested || is_asked_anew;
     if (was_cancelled || !ends || self_.was_told_end)
         throw error(errc::cancelled);
 }

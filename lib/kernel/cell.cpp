@@ -6,7 +6,9 @@
 
 namespace costar {
 
-receive_hook::receive_hook(cell& self) noexcept : cancel_hook(actions), self_(self) {}
+receive_hook::receive_hook(cell& self, bool is_in_task) noexcept
+    : cancel_hook(actions), self_(self), is_in_task_(is_in_task)
+{}
 
 const hook_actions receive_hook::actions{
     .cancel =

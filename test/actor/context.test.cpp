@@ -35,14 +35,6 @@ namespace {
 
 using log_lines = std::vector<std::string>;
 
-task<> tells(context& self, log_lines* seen)
-{
-    while (auto message = co_await self.receive())
-        message.match([&](number& m) { seen->push_back("number " + std::to_string(m.value)); },
-            [&](words& m) { seen->push_back("words " + m.text); });
-    seen->push_back("end");
-}
-
 task<> introduces_itself(context& self, pid parent, log_lines* seen)
 {
     CHECK(self.parent() == parent);
@@ -96,51 +88,6 @@ task<> one_number(context& self, int* taken, std::chrono::nanoseconds pause)
     auto message = co_await self.receive<number>();
     if (message)
         *taken = message.get<number>().value;
-}
-
-/// The forms of `receive`, all of which use the actor's one place to wait.
-enum class form {
-    any,
-    any_in_time,
-    of_type,
-    of_type_in_time,
-    batch,
-    in_branch,
-    without_wait
-};
-
-constexpr form all_forms[] = {form::any, form::any_in_time, form::of_type, form::of_type_in_time, form::batch,
-    form::in_branch, form::without_wait};
-
-task<> receives(context& self, form how, int* taken)
-{
-    message got;
-    switch (how) {
-    case form::any:
-        got = co_await self.receive();
-        break;
-    case form::any_in_time:
-        got = co_await self.receive(1h);
-        break;
-    case form::of_type:
-        got = co_await self.receive<number>();
-        break;
-    case form::of_type_in_time:
-        got = co_await self.receive<number>(1h);
-        break;
-    case form::batch:
-        for (message& each : co_await self.receive_batch(1))
-            got = std::move(each);
-        break;
-    case form::in_branch:
-        got = std::get<0>(co_await when_any(self.receive(), sleep_for(1h)));
-        break;
-    case form::without_wait:
-        got = self.try_receive();
-        break;
-    }
-    if (got)
-        *taken += got.get<number>().value;
 }
 
 task<> waits_for(context& self, pid target, log_lines* seen)

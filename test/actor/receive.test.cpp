@@ -633,6 +633,48 @@ TEST_CASE("receive: an end that a branch has met without its outcome being taken
     CHECK(sim.engine().figures().live == 0);
 }
 
+TEST_CASE("receive: a task that waits when it is time to stop is told as the body is", "[actor][receive]")
+{
+    struct sleeper {
+        static task<> listen(context& self, int form, int* told)
+        {
+            if (form == 0)
+                while (co_await self.receive()) {}
+            else if (form == 1)
+                while (co_await self.receive<number>()) {}
+            else if (form == 2)
+                while (co_await self.receive(1h)) {}
+            else
+                while (!(co_await self.receive_batch(4)).empty()) {}
+            ++*told;
+        }
+        static task<> body(context& self, int form, int* told)
+        {
+            self.spawn_task(listen(self, form, told));
+            co_await sleep_for(24h);
+        }
+    };
+    simulation sim(GENERATE(1U, 2U, 3U, 4U));
+    const int form = GENERATE(0, 1, 2, 3);
+    const bool restarts = GENERATE(false, true);
+    int told = 0;
+    spawn_options options = on(0);
+    options.restart.limit = 1;
+    const pid actor = sim.engine().spawn(options, &sleeper::body, form, &told);
+    sim.run_until_idle();
+    sim.send(actor, number{1});
+    sim.run_until_idle();
+    if (restarts) {
+        sim.engine().restart(actor);
+        sim.run_until_idle();
+        CHECK(told == 1);
+    }
+    sim.stop(actor);
+
+    CHECK(told == (restarts ? 2 : 1));
+    CHECK(sim.engine().figures().live == 0);
+}
+
 TEST_CASE("receive: a receive that was first keeps its message until when_any has ended", "[actor][receive]")
 {
     struct actor {

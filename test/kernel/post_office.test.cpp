@@ -54,20 +54,6 @@ auto async_never(Token&& token)
         token);
 }
 
-task<> forever()
-{
-    for (;;)
-        co_await sleep_for(24h);
-}
-
-task<> inner(int depth)
-{
-    if (depth > 0)
-        co_await inner(depth - 1);
-    else
-        co_await sleep_for(24h);
-}
-
 /// Each way to wait; the actor is stopped in each of them.
 enum class waiting {
     receive,
@@ -87,63 +73,6 @@ enum class waiting {
     finished,
     last,
 };
-
-task<> waits(context& self, waiting where, pid silent, std::vector<std::string>* ends)
-{
-    mark body(*ends, "body");
-    switch (where) {
-    case waiting::receive:
-        static_cast<void>(co_await self.receive());
-        break;
-    case waiting::receive_type:
-        static_cast<void>(co_await self.receive<words>());
-        break;
-    case waiting::receive_timed:
-        static_cast<void>(co_await self.receive(24h));
-        break;
-    case waiting::receive_type_timed:
-        static_cast<void>(co_await self.receive<words>(24h));
-        break;
-    case waiting::sleep:
-        co_await sleep_for(24h);
-        break;
-    case waiting::ask:
-        static_cast<void>(co_await self.ask(silent, twice{1}, 24h));
-        break;
-    case waiting::stop_of_another:
-        co_await self.poison(silent);
-        break;
-    case waiting::asio_operation:
-        co_await async_never(use_task);
-        break;
-    case waiting::race:
-        co_await when_any(forever(), inner(3));
-        break;
-    case waiting::race_receive:
-        co_await when_any(self.receive(), forever());
-        break;
-    case waiting::all:
-        co_await when_all(forever(), inner(3), self.ask(silent, twice{1}, 24h));
-        break;
-    case waiting::nested_task:
-        co_await inner(5);
-        break;
-    case waiting::spawned_task:
-        self.spawn_task(inner(2));
-        self.spawn_task(forever());
-        static_cast<void>(co_await self.receive());
-        break;
-    case waiting::children:
-        self.spawn(helper);
-        self.spawn(on(1), helper);
-        self.spawn(on(0), helper);
-        static_cast<void>(co_await self.receive());
-        break;
-    case waiting::finished:
-    case waiting::last:
-        break;
-    }
-}
 
 task<> unwilling(context& self)
 {

@@ -51,7 +51,7 @@ TEST_CASE("reply_table: a place that is used again has another token", "[kernel]
 TEST_CASE("reply_table: a token says which strand gave it, and is no actor's key", "[kernel][reply_table]")
 {
     reply_table here(3);
-    reply_table there(65535);
+    reply_table there(4095);
     waiting one;
     const std::uint64_t token = here.expect(one);
 
@@ -60,7 +60,7 @@ TEST_CASE("reply_table: a token says which strand gave it, and is no actor's key
     CHECK(reply_table::strand_of(token) == 3);
     CHECK(here.is_own(token));
     CHECK_FALSE(there.is_own(token));
-    CHECK(reply_table::strand_of(there.expect(one)) == 65535);
-    CHECK_FALSE(reply_table::is_token(pid(7, 65535, 5, 1).key()));
+    CHECK(reply_table::strand_of(there.expect(one)) == 4095);
+    CHECK_FALSE(reply_table::is_token(pid(7, 4095, 5, 1).key()));
     CHECK(reply_table::is_token(reply_table::nobodys));
 }

@@ -182,6 +182,9 @@ public:
     /// True in work that runs beside an actor's body, not for the message that the body handles.
     bool is_apart() const noexcept { return apart_; }
 
+    /// Is it the scope of such work itself, and none inside of it?
+    bool begins_apart() const noexcept;
+
     /// Calls `visit` with each operation that waits here, newest first.
     template <class Visitor>
     void for_each_waiting(Visitor&& visit) const
@@ -353,6 +356,11 @@ inline void scope::cut_short() noexcept
             break;
         each = static_cast<child_scope&>(*each).parent_;
     }
+}
+
+inline bool scope::begins_apart() const noexcept
+{
+    return apart_ && !static_cast<const child_scope&>(*this).parent_->is_apart();
 }
 
 inline root_scope& scope::root() noexcept

@@ -114,7 +114,10 @@ struct rare_part {
 /// Lets a branch that waits for a message be cancelled alone.
 class receive_hook final : public cancel_hook {
 public:
-    explicit receive_hook(cell& self) noexcept;
+    /// In a branch, or in a task itself, which is told that it is time to stop as the body is.
+    receive_hook(cell& self, bool is_in_task) noexcept;
+
+    bool is_in_task() const noexcept { return is_in_task_; }
 
     static void* operator new(std::size_t bytes) { return arena::current().allocate(bytes); }
     static void operator delete(void* memory, std::size_t bytes) noexcept
@@ -126,6 +129,7 @@ private:
     static const hook_actions actions;
 
     cell& self_;
+    bool is_in_task_;
 };
 
 /// What most actors never need, allocated on first use. Actors with a name and a recipe have it.

@@ -30,7 +30,8 @@ private:
 /// Who waits on one strand for answers, and under which tokens.
 ///
 /// A token names the strand, a place and how often that place has been used, so an answer that comes late, or
-/// twice, finds nobody. It is never 0, and has a bit that the key of no actor has.
+/// twice, finds nobody. It is never 0, and has a bit that the key of no actor has. There is room for 4096
+/// strands, 16 million waits on each, and 134 million uses of a place.
 ///
 /// Used inside the strand's turn only, `strand_of` and `is_token` from any thread.
 class reply_table {
