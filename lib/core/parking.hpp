@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <costar/core/strand.hpp>
+#include <costar/core/strand_context.hpp>
 #include <costar/ground/block_queue.hpp>
 
 #include <cstddef>

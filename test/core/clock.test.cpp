@@ -6,9 +6,29 @@
 #include <support/catch.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <vector>
 
 using namespace std::chrono_literals;
+
+namespace {
+
+class own_time final : public costar::strand_time {
+public:
+    explicit own_time(costar::clock& clock) : strand_time(clock) {}
+    using strand_time::fire_due;
+    using strand_time::is_timer_due;
+
+    /// What is announced now, 0 for nothing.
+    std::uint64_t announced()
+    {
+        std::uint64_t told = 0;
+        announce_timer([&](std::uint64_t due) { told = due; });
+        return told;
+    }
+};
+
+}  // namespace
 
 TEST_CASE("manual_clock: time moves only when told, and never back", "[core][clock]")
 {
@@ -126,4 +146,40 @@ TEST_CASE("random_source: below stays below its bound and reaches every number",
         CHECK(count > 800);
         CHECK(count < 1200);
     }
+}
+
+TEST_CASE("strand_time: its timers fire at the time that was read, not at that of the clock", "[core][clock]")
+{
+    costar::manual_clock clock(1000);
+    own_time time(clock);
+    costar::timer_node timer;
+    timer.fire = [](costar::timer_node*) {};
+    time.arm(timer, 2000);
+
+    clock.set(2000);
+    CHECK_FALSE(time.is_timer_due());
+    time.read_clock();
+    REQUIRE(time.is_timer_due());
+    time.fire_due(1);
+
+    CHECK_FALSE(timer.armed());
+    CHECK_FALSE(time.is_timer_due());
+    CHECK(time.next_timer() == UINT64_MAX);
+}
+
+TEST_CASE("strand_time: the next timer is announced when it is another than before", "[core][clock]")
+{
+    costar::manual_clock clock(1000);
+    own_time time(clock);
+    costar::timer_node timer;
+    CHECK(time.announced() == 0);
+
+    time.arm(timer, 2000);
+    CHECK(time.announced() == 2000);
+    CHECK(time.announced() == 0);
+    time.forget_announcement();
+    CHECK(time.announced() == 2000);
+    time.disarm(timer);
+
+    CHECK(time.announced() == UINT64_MAX);
 }

@@ -7,63 +7,27 @@
 #include <support/catch.hpp>
 #include <support/manual_strand.hpp>
 
+#include "delayed_tasks.hpp"
+
 #include <memory>
-#include <stdexcept>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace {
 
-using costar::as_task;
 using costar::errc;
 using costar::task;
 using costar::when_all;
 using costar::when_any;
 using costar::with_timeout;
+using support::fail_after;
+using support::later;
+using support::lingering;
 using support::manual_strands;
+using support::pause;
 using support::tracked;
 using namespace std::chrono_literals;
-
-template <class T>
-task<T> later(std::chrono::nanoseconds delay, T value)
-{
-    co_await costar::sleep_for(delay);
-    co_return value;
-}
-
-task<> pause(std::chrono::nanoseconds delay)
-{
-    co_await costar::sleep_for(delay);
-}
-
-task<int> fail_after(std::chrono::nanoseconds delay)
-{
-    co_await costar::sleep_for(delay);
-    throw std::runtime_error("failed");
-}
-
-/// Gives a value though it is cancelled.
-task<int> stubborn(std::chrono::nanoseconds delay, int value)
-{
-    static_cast<void>(co_await costar::as_result(costar::sleep_for(delay)));
-    co_return value;
-}
-
-/// Notes when it has ended, which a cancelled one does late.
-task<> lingering(std::chrono::nanoseconds delay, bool& ended)
-{
-    std::exception_ptr failure;
-    try {
-        co_await costar::sleep_for(delay);
-    } catch (...) {
-        failure = std::current_exception();
-    }
-    for (int i = 0; i < 10; ++i)
-        co_await costar::yield();
-    ended = true;
-    if (failure)
-        std::rethrow_exception(failure);
-}
 
 }  // namespace
 
@@ -157,96 +121,6 @@ TEST_CASE(
     CHECK(strands.next_timer() == UINT64_MAX);
 }
 
-TEST_CASE(
-    "when_any: the first to end wins, and the losers have ended before its value is there", "[core][when]")
-{
-    manual_strands strands;
-    bool ended = false;
-    const auto body = [](bool& ended) -> task<std::string> {
-        auto first = co_await when_any(lingering(1h, ended), later<std::string>(1ms, "won"), later(2ms, 2));
-        CHECK(ended);
-        CHECK(first.index() == 1);
-        co_return std::get<1>(first);
-    };
-
-    CHECK(strands.run(body(ended)) == "won");
-    CHECK(strands.now() == 1ms);
-    CHECK(strands.next_timer() == UINT64_MAX);
-}
-
-TEST_CASE("when_any: an exception wins as well as a value", "[core][when]")
-{
-    manual_strands strands;
-    const auto body = []() -> task<> { co_await when_any(fail_after(1ms), later(2ms, 2)); };
-
-    CHECK_THROWS_AS(strands.run(body()), std::runtime_error);
-    CHECK(strands.now() == 1ms);
-}
-
-TEST_CASE("when_any: one that ends without waiting wins at once", "[core][when]")
-{
-    manual_strands strands;
-    const auto now = []() -> task<int> { co_return 5; };
-    const auto body = [](auto now) -> task<int> {
-        auto first = co_await when_any(now(), pause(1h));
-        co_return std::get<0>(first);
-    };
-
-    CHECK(strands.run(body(now)) == 5);
-    CHECK(strands.now() == 0ns);
-}
-
-TEST_CASE("when_any: what others had completed by then is kept", "[core][when]")
-{
-    manual_strands strands;
-    const auto body = []() -> task<> {
-        auto both = co_await when_any(later(1ms, 1), later<std::string>(1ms, "two"), later(2ms, 3));
-        CHECK(both.index() == 0);
-        REQUIRE(both.completed<0>() != nullptr);
-        CHECK(*both.completed<0>() == 1);
-        REQUIRE(both.completed<1>() != nullptr);
-        CHECK(*both.completed<1>() == "two");
-        CHECK(both.completed<2>() == nullptr);
-
-        auto failed = co_await when_any(fail_after(1ms), later(1ms, 2));
-        CHECK(failed.index() == 1);
-        CHECK_THROWS_AS(failed.completed<0>(), std::runtime_error);
-
-        auto late = co_await when_any(later(1ms, 1), stubborn(1h, 2));
-        CHECK(late.index() == 0);
-        CHECK(*late.completed<1>() == 2);
-    };
-
-    strands.run(body());
-}
-
-TEST_CASE("when_any: a branch that can be awaited again makes way for one that cannot", "[core][when]")
-{
-    manual_strands strands;
-    const auto body = []() -> task<> {
-        auto value = co_await when_any(costar::sleep_for(1ms), later(1ms, 2));
-        CHECK(value.index() == 1);
-        CHECK(value.completed<0>() == nullptr);
-        CHECK_THROWS_AS(co_await when_any(costar::sleep_for(1ms), fail_after(1ms)), std::runtime_error);
-
-        // What was cut short makes nobody wait, whatever it ends with.
-        CHECK((co_await when_any(stubborn(1h, 1), costar::sleep_for(1ms))).index() == 1);
-        CHECK((co_await when_any(costar::as_result(pause(1h)), costar::sleep_for(1ms))).index() == 1);
-        const auto fails_when_cancelled = []() -> task<> {
-            if (!co_await costar::as_result(pause(1h)))
-                throw std::runtime_error("cancelled");
-        };
-        CHECK((co_await when_any(fails_when_cancelled(), costar::sleep_for(1ms))).index() == 1);
-
-        // Nor does what has not begun.
-        const auto at_once = []() -> task<int> { co_return 1; };
-        CHECK((co_await when_any(costar::yield(), at_once())).index() == 1);
-        CHECK((co_await when_any(at_once(), at_once())).index() == 0);
-    };
-
-    strands.run(body());
-}
-
 TEST_CASE("when_all: as_result keeps the outcome of each branch", "[core][when]")
 {
     manual_strands strands;
@@ -274,121 +148,6 @@ TEST_CASE("when: they can be nested and awaited together with anything", "[core]
 
     CHECK(strands.run(body()) == 54301);
     CHECK(strands.now() == 5ms);
-}
-
-TEST_CASE("with_timeout: it passes what comes in time, and ends what does not", "[core][when]")
-{
-    manual_strands strands;
-
-    SECTION("a value in time")
-    {
-        CHECK(strands.run(as_task(with_timeout(2ms, later(1ms, 7)))) == 7);
-        CHECK(strands.next_timer() == UINT64_MAX);
-    }
-    SECTION("an exception in time")
-    {
-        CHECK_THROWS_AS(strands.run(as_task(with_timeout(2ms, fail_after(1ms)))), std::runtime_error);
-    }
-    SECTION("too late")
-    {
-        bool ended = false;
-        auto late = strands.start(as_task(with_timeout(1ms, lingering(1h, ended))));
-        strands.advance(1ms);
-        CHECK(late->code() == errc::timed_out);
-        CHECK(ended);
-        CHECK(strands.now() == 1ms);
-    }
-    SECTION("a value though the time is over")
-    {
-        CHECK(strands.run(as_task(with_timeout(1ms, stubborn(1h, 3)))) == 3);
-        CHECK(strands.now() == 1ms);
-    }
-    SECTION("an error of its own when the time is over")
-    {
-        const auto fails = []() -> task<> {
-            static_cast<void>(co_await costar::as_result(pause(1h)));
-            throw std::runtime_error("failed");
-        };
-        CHECK_THROWS_AS(strands.run(as_task(with_timeout(1ms, fails()))), std::runtime_error);
-    }
-    SECTION("a result in place of an error")
-    {
-        const auto late = strands.run(as_task(with_timeout(1ms, costar::as_result(pause(1h)))));
-        CHECK(late.error() == errc::timed_out);
-    }
-    SECTION("cancelled from outside")
-    {
-        auto cancelled = strands.start(as_task(with_timeout(1h, later(2h, 1))));
-        strands.run();
-        cancelled->cancel();
-        strands.run();
-        CHECK(cancelled->code() == errc::cancelled);
-        CHECK(strands.next_timer() == UINT64_MAX);
-    }
-    SECTION("the inner of two")
-    {
-        auto inner = strands.start(as_task(with_timeout(1h, with_timeout(1ms, pause(1h)))));
-        strands.advance(1ms);
-        CHECK(inner->code() == errc::timed_out);
-        CHECK(strands.now() == 1ms);
-    }
-    SECTION("the outer of two")
-    {
-        auto outer = strands.start(as_task(with_timeout(1ms, with_timeout(1h, pause(2h)))));
-        strands.advance(1ms);
-        CHECK(outer->code() == errc::timed_out);
-    }
-}
-
-TEST_CASE("shield: what is shielded goes on when its task is cancelled, and the task after it is not",
-    "[core][when]")
-{
-    manual_strands strands;
-    bool cleaned = false;
-    bool went_on = false;
-    auto started = strands.start([](bool& cleaned, bool& went_on) -> task<> {
-        co_await costar::shield([](bool& cleaned) -> task<> {
-            co_await costar::sleep_for(1s);
-            co_await costar::sleep_for(1s);
-            cleaned = true;
-        }(cleaned));
-        co_await costar::sleep_for(1ms);
-        went_on = true;
-    }(cleaned, went_on));
-    strands.run();
-
-    started->cancel();
-    strands.advance(1s);
-    CHECK_FALSE(started->has_ended());
-    strands.advance(1s);
-
-    CHECK(cleaned);
-    CHECK_FALSE(went_on);
-    CHECK(started->code() == errc::cancelled);
-}
-
-TEST_CASE(
-    "shield: clean-up in a task that is cancelled already can wait, and returns its value", "[core][when]")
-{
-    manual_strands strands;
-    int value = 0;
-    auto started = strands.start([](int& value) -> task<> {
-        std::exception_ptr failure;
-        try {
-            co_await costar::sleep_for(1h);
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        value = co_await costar::shield(later(1ms, 6));
-        std::rethrow_exception(failure);
-    }(value));
-    strands.run();
-
-    started->cancel();
-    strands.advance(1ms);
-
-    CHECK(value == 6);
-    CHECK(started->code() == errc::cancelled);
 }
 
 TEST_CASE("when: groups that are destroyed where they wait leave nothing behind", "[core][when]")

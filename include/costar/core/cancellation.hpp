@@ -257,7 +257,7 @@ public:
     void set_had_branches() noexcept { had_branches_ = true; }
 
 private:
-    friend class strand_context;
+    friend class run_queue;
     friend class parking;
     friend class child_scope;
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <costar/ground/hash.hpp>
+#include <costar/ground/timer_wheel.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 
 #include <time.h>
@@ -98,6 +100,86 @@ private:
     std::uint64_t now_;
     std::chrono::system_clock::time_point date_ = first_day;
     std::uint64_t dated_at_;  // when it was `date_`
+};
+
+/// The time of one strand: read from a clock now and then, and the timers that wait for it.
+///
+/// The base of `strand_context`. Thread safety: `time_outside_for` from any thread, all else inside the
+/// strand's turn.
+class strand_time {
+public:
+    strand_time(const strand_time&) = delete;
+    strand_time& operator=(const strand_time&) = delete;
+
+    /// Time of this turn in nanoseconds; it moves a few dozen times in a long turn.
+    std::uint64_t now() const noexcept { return now_; }
+
+    /// Reads the clock.
+    std::uint64_t read_clock() noexcept { return now_ = clock_->now(); }
+
+    /// The time from which a wait of `length` counts. The time of the turn lies as far back as the running
+    /// coroutine has computed; this is now, or some milliseconds ago for a wait longer than a hundred.
+    std::uint64_t time_for(std::chrono::nanoseconds length) noexcept
+    {
+        return length < std::chrono::milliseconds(100) || clock_->coarse() > now_ ? read_clock() : now_;
+    }
+
+    /// The same for those who are in no turn of this strand. Thread safety: any thread, if the clock stands
+    /// it.
+    std::uint64_t time_outside_for(std::chrono::nanoseconds length) const noexcept
+    {
+        return length < std::chrono::milliseconds(100) ? clock_->now() : clock_->coarse();
+    }
+
+    /// The date and the time of day, by the same clock.
+    std::chrono::system_clock::time_point read_wall() const noexcept { return clock_->wall(); }
+
+    void arm(timer_node& timer, std::uint64_t due) noexcept
+    {
+        wheel_.arm(timer, due);
+        if (due < wheel_due_)
+            wheel_due_ = due;
+    }
+    void disarm(timer_node& timer) noexcept { wheel_.cancel(timer); }
+
+    /// When the next timer is due, UINT64_MAX for none.
+    std::uint64_t next_timer() const noexcept { return wheel_.next_due(); }
+
+    /// The driver's timer has fired or was dropped, so the next due time is announced again.
+    void forget_announcement() noexcept { announced_due_ = UINT64_MAX; }
+
+protected:
+    explicit strand_time(clock& from) noexcept : now_(from.now()), clock_(&from), wheel_(now_) {}
+    ~strand_time() = default;
+
+    /// May a timer be due?
+    bool is_timer_due() const noexcept { return now_ >= wheel_due_; }
+
+    /// Fires timers that are due, `timers_max` at most.
+    void fire_due(std::size_t timers_max)
+    {
+        wheel_.advance(now_, timers_max);
+        look_at_timers();
+    }
+
+    void look_at_timers() noexcept { wheel_due_ = wheel_.next_due(); }
+
+    /// Calls `announce` with the time that the next timer is due, if it is another than before.
+    template <class Announce>
+    void announce_timer(Announce&& announce)
+    {
+        look_at_timers();
+        if (wheel_due_ != announced_due_)
+            announce(announced_due_ = wheel_due_);
+    }
+
+    std::uint64_t now_;
+
+private:
+    std::uint64_t wheel_due_ = UINT64_MAX;  // not later than the earliest timer
+    clock* clock_;
+    std::uint64_t announced_due_ = UINT64_MAX;
+    timer_wheel wheel_;
 };
 
 /// Numbers that look random and are the same for the same seed, on every machine.

@@ -30,6 +30,19 @@ struct alignas(16) parcel {
 
 static_assert(sizeof(parcel) == 64 && std::is_trivially_copyable_v<parcel>);
 
+/// Kinds of parcels that do not reach the receiver: a job instead of a message, and a mark behind which
+/// another era begins. They lie side by side, so that one comparison tells both from all others.
+struct own_kinds {
+    [[gnu::visibility("hidden")]] static constexpr char all[2] = {};
+    static constexpr const void* job = &all[0];
+    static constexpr const void* era = &all[1];
+
+    static bool has(const void* kind) noexcept
+    {
+        return reinterpret_cast<std::uintptr_t>(kind) - reinterpret_cast<std::uintptr_t>(all) < sizeof all;
+    }
+};
+
 /// Bounded queue of parcels from one strand to another, published in batches.
 ///
 /// The producer's pushes become visible 64 at a time, or when it calls `publish()`; the consumer's pops

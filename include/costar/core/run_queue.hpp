@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/core/cancellation.hpp>
+#include <costar/core/clock.hpp>
+#include <costar/core/strand_driver.hpp>
+#include <costar/core/task.hpp>
+#include <costar/ground/ready_queue.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace costar {
+
+class parking;
+
+/// A place in the ready queue: the coroutine to resume, linked without allocation.
+struct run_node {
+    run_node* next = nullptr;
+    promise_base* waiter = nullptr;
+};
+
+/// Finds out who keeps a strand for longer than `turn_options::hog_limit`.
+class hog_watch {
+public:
+    hog_watch(const turn_options& options, costar::clock& clock) noexcept;
+
+    bool is_off() const noexcept { return limit_ == 0; }
+
+    /// Calls `function`, and reports who keeps the strand for too long with it.
+    template <class Function>
+    void watch(parcel_receiver& receiver, parcel_receiver::run_identity who, Function&& function)
+    {
+        const std::uint64_t began = clock_->now();
+        std::forward<Function>(function)();
+        const std::uint64_t spent = clock_->now() - began;
+        if (spent > limit_)
+            receiver.report_hog(who, std::chrono::nanoseconds(static_cast<std::int64_t>(spent)));
+    }
+
+private:
+    std::uint64_t limit_;
+    costar::clock* clock_;
+};
+
+/// What runs on one strand: the coroutines that are ready, and whose messages wait for them.
+///
+/// The base of `strand_context`. Used inside the strand's turn only.
+class run_queue {
+public:
+    run_queue(const run_queue&) = delete;
+    run_queue& operator=(const run_queue&) = delete;
+
+    /// Appends a coroutine to the ready queue.
+    void make_ready(run_node& node) noexcept { ready_.push(node); }
+
+    /// As `make_ready`, for a coroutine that only lets others go first: it waits, as the messages of its root
+    /// do, while a ring that the root sent into is full.
+    void make_ready_again(run_node& node) noexcept
+    {
+        if (node.waiter->scope().root().parked_) [[unlikely]]
+            hold_or_make_ready(node);
+        else
+            make_ready(node);
+    }
+
+    /// Queues a newly born coroutine of `root`. Up to `births_per_other` of what is born begin, then one of
+    /// what is ready runs: who gives birth must not be faster than what it bears.
+    ///
+    /// Order: behind `elder`, a sibling that has not begun either, if there is one. Else what a coroutine in
+    /// its first run gives birth to comes first, so that trees of them stay shallow in memory, and all others
+    /// last. After `births_in_a_row` of those that came first one of the others begins: a birth waits for
+    /// that many younger ones, at most, for each that was there before it.
+    void make_fresh(run_node& node, root_scope& root, run_node* elder = nullptr) noexcept
+    {
+        root.receptive_ = root_scope::unborn;
+        if (elder != nullptr)
+            ready_.push_birth_behind(*elder, node);
+        else
+            ready_.push_birth(node, running_ != nullptr && &running_->root() == newborn_);
+    }
+
+    static constexpr int births_in_a_row = ready_queue<run_node>::births_in_a_row;
+    static constexpr int births_per_other = ready_queue<run_node>::births_per_other;
+
+    /// Takes a node out that may be ready or fresh. Linear; for forced ends.
+    void withdraw(run_node& node) noexcept;
+
+    /// Queues an ended root for `parcel_receiver::reap`.
+    void reap_later(run_node& ended) noexcept
+    {
+        ended.next = ended_;
+        ended_ = &ended;
+    }
+
+    /// The scope in which a coroutine runs right now, null in handlers.
+    scope* running() const noexcept { return running_; }
+
+    /// Counts a message against the running root's throughput; false when it should let others run.
+    bool spend() noexcept { return --slice_ > 0; }
+    void exhaust_slice() noexcept { slice_ = 0; }
+
+    /// For a wait that was over before it began: false when its coroutine may go on at once; true when it was
+    /// queued behind what is ready, because it has used up its share of the turn.
+    bool must_yield(run_node& node, promise_base& waiting) noexcept
+    {
+        if (spend()) [[likely]]
+            return false;
+        node.waiter = &waiting;
+        if (waiting.scope().is_cancelled())
+            make_ready(node);  // a stop goes on, whatever its root has sent into
+        else
+            make_ready_again(node);
+        return true;
+    }
+
+    /// Accounts for a message put into a root's mailbox.
+    static void message_queued(root_scope& root) noexcept { ++root.queued_; }
+
+    /// Says that a message which was queued came from another strand or thread.
+    void message_borne(root_scope& root) noexcept
+    {
+        if (!root.is_runnable_for_any()) [[unlikely]]
+            stop_counting(root);
+        ++root.borne_;
+        backlog_ += root.counted_;
+    }
+
+    /// Accounts for a message taken out of a root's mailbox.
+    static void message_taken(root_scope& root) noexcept { --root.queued_; }
+
+    /// Says that a message which was taken was one that `message_borne` had counted.
+    void borne_message_taken(root_scope& root) noexcept
+    {
+        --root.borne_;
+        backlog_ -= root.counted_;
+    }
+
+    /// Forgets a root that ends, with what it still had queued.
+    void forget(root_scope& root) noexcept;
+
+protected:
+    run_queue(const turn_options& options, costar::clock& clock) noexcept;
+    ~run_queue();
+
+    /// Runs what is ready, its share of a round.
+    void run_ready();
+
+    /// Runs one that is chosen, or the next.
+    void run_single();
+
+    /// Fits the next round into about half a turn, so that what comes meanwhile waits no longer. What a round
+    /// that had little to do has taken says nothing.
+    void measure_round(std::uint64_t length, std::uint64_t turn_length) noexcept
+    {
+        if (length > turn_length / 2)
+            units_per_round_ = std::max(1, units_per_round_ / (length > 2 * turn_length ? 8 : 2));
+        else if (units_left_ <= 0 && units_per_round_ < units_max && length < turn_length / 8)
+            units_per_round_ = std::min(units_max, units_per_round_ * 2);
+    }
+
+    /// Clears away the roots that have ended.
+    void reap() noexcept
+    {
+        while (ended_ != nullptr) {
+            run_node* node = ended_;
+            ended_ = node->next;
+            receiver_->reap(*node);
+        }
+    }
+
+    // Touched for every message.
+    ready_queue<run_node> ready_;
+    root_scope* newborn_ = nullptr;  // that began last
+    run_node* ended_ = nullptr;
+    scope* running_ = nullptr;
+    int slice_ = 0;
+    int throughput_;
+    int units_per_round_ = units_first;  // messages, as many as take about half a turn
+    int units_left_ = 0;                 // in this round
+    std::int64_t backlog_ = 0;
+    parcel_receiver* receiver_ = nullptr;
+    random_source* chooser_ = nullptr;
+
+    hog_watch hogs_;
+    std::unique_ptr<parking> parking_;  // roots that sent into a full ring; made by the first
+
+private:
+    static constexpr int units_max = 1024;  // coroutines resumed, messages handled and sent, in a round
+    static constexpr int units_first = 64;
+
+    void stop_counting(root_scope& root) noexcept;
+    bool may_run(run_node& node, root_scope& root) noexcept;
+    void run_one(run_node& node, int slice);
+    void run_watched(run_node& node);
+    run_node* pop_ready() noexcept;
+    run_node* pop_birth() noexcept;
+    run_node* pop_chosen() noexcept;
+    void begin(run_node& newborn) noexcept;
+    void hold_or_make_ready(run_node& node) noexcept;
+    bool is_held_back(run_node& node, root_scope& root) noexcept;
+};
+
+}  // namespace costar
