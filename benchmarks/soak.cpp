@@ -204,7 +204,7 @@ bool soak(std::chrono::seconds length, std::chrono::seconds interval)
     costar::event_stream::subscription dead;
     costar::engine engine{{.strands = 2}};
     dead = engine.events().subscribe<costar::dead_letter>([&](const costar::dead_letter& letter) {
-        if (letter.type == costar::type_of<note>.name())
+        if (letter.type == costar::machine::type_of<note>.name())
             count(seen.notes_dead);
     });
     std::vector<pid> workers;

@@ -54,6 +54,18 @@ MISTAKES = {
     "a reference as parameter": (
         "task<> body(context&, int&) { co_return; } void go(engine& e) { int i = 0; e.spawn(body, i); }",
         "an actor's parameters must be values"),
+    "a reference as parameter of one that does not throw": (
+        "task<> body(context&, const std::string&) noexcept { co_return; } void go(engine& e) { "
+        'e.spawn(body, std::string("x")); }',
+        "an actor's parameters must be values"),
+    "a reference as parameter of a mutable lambda": (
+        "void go(engine& e) { e.spawn([](context&, const deposit&) mutable -> task<> { co_return; }, "
+        "deposit{}); }",
+        "an actor's parameters must be values"),
+    "a hook with a parameter of its own": (
+        "struct hooked { void operator()(deposit) {} void started(int) {} }; "
+        "void go(engine& e) { e.spawn<hooked>(); }",
+        "started, restarting, stopping and stopped of an actor class take context& or nothing"),
     "a lambda that captures": (
         "void go(engine& e) { int i = 0; e.spawn([i](context&) -> task<> { (void)i; co_return; }); }",
         "an actor's lambda may not capture"),

@@ -78,6 +78,30 @@ def includes_point_down(tree):
                 yield path, number, f"{here} includes {there}", "include the same room or a lower floor only"
 
 
+HEADERS_OF_A_ROOM = 20
+LINES_OF_A_FILE = 400
+
+
+@rule
+def rooms_can_be_drawn_on_one_sheet(tree):
+    headers = [path for path, _ in files(tree, "include/", suffix=".hpp")]
+    for room in sorted({room_of(path) for path in headers} - {None}):
+        own = [path for path in headers if room_of(path) == room]
+        if len(own) > HEADERS_OF_A_ROOM:
+            yield own[-1], 1, f"is header {len(own)} of {room}", "split the room by a noun"
+    for path, text in files(tree, "include/", "lib/"):
+        if text.count("\n") > LINES_OF_A_FILE:
+            yield path, LINES_OF_A_FILE, f"has {text.count(chr(10))} lines", "split the file by a noun"
+
+
+@rule
+def private_headers_stay_in_their_room(tree):
+    for path, text in files(tree, "lib/"):
+        for number, bracket, name in includes(text):
+            if bracket == '"' and "/" in name:
+                yield path, number, f"includes {name}", "a private header is for the room it lies in"
+
+
 @rule
 def public_headers_include_public_headers(tree):
     for path, text in files(tree, "include/"):

@@ -30,6 +30,20 @@ class Rules(unittest.TestCase):
         self.refuses(rule, {"lib/core/a.cpp": "#include <costar/nowhere/b.hpp>\n"}, ("lib/core/a.cpp", 1))
         self.allows(rule, {"include/costar/actor/cell.hpp": up})
 
+    def test_rooms_can_be_drawn_on_one_sheet(self):
+        rule = tidy.rooms_can_be_drawn_on_one_sheet
+        room = {f"include/costar/core/a{i:02}.hpp": "" for i in range(21)}
+        self.refuses(rule, room, ("include/costar/core/a20.hpp", 1))
+        del room["include/costar/core/a00.hpp"]
+        self.allows(rule, room)
+        self.refuses(rule, {"lib/core/a.cpp": "\n" * 401}, ("lib/core/a.cpp", 400))
+        self.allows(rule, {"lib/core/a.cpp": "\n" * 400, "test/core/a.test.cpp": "\n" * 1000})
+
+    def test_private_headers_stay_in_their_room(self):
+        rule = tidy.private_headers_stay_in_their_room
+        self.refuses(rule, {"lib/core/a.cpp": '#include "../actor/b.hpp"\n'}, ("lib/core/a.cpp", 1))
+        self.allows(rule, {"lib/core/a.cpp": '#include "b.hpp"\n'})
+
     def test_public_headers_include_public_headers(self):
         rule, path = tidy.public_headers_include_public_headers, "include/costar/actor/engine.hpp"
         self.refuses(rule, {path: '#include "cell.hpp"\n'}, (path, 1))

@@ -34,7 +34,7 @@ public:
 private:
     static std::size_t bucket_of(std::chrono::nanoseconds time) noexcept;
 
-    std::array<costar::counter, buckets> buckets_;
+    std::array<costar::machine::counter, buckets> buckets_;
 };
 
 /// The requests of one strand that have no answer yet, in the order in which they came to it.
@@ -77,17 +77,17 @@ private:
 ///
 /// Thread safety: written by its strand, read by any thread.
 struct alignas(128) tally {
-    costar::counter requests;  ///< answered
-    costar::counter refused;   ///< of them with a status of 400 or above
-    costar::counter accounts;  ///< opened
-    costar::counter accounts_ended;
-    costar::counter keys_kept;
-    costar::counter keys_dropped;
-    costar::counter transfers;  ///< whose money has arrived
-    costar::counter deposited;  ///< money, in all, counted where it is written down
-    costar::counter opened;     ///< connections
-    costar::counter closed;     ///< connections
-    histogram times;            ///< from the arrival of a request's last byte to its answer's last
+    costar::machine::counter requests;  ///< answered
+    costar::machine::counter refused;   ///< of them with a status of 400 or above
+    costar::machine::counter accounts;  ///< opened
+    costar::machine::counter accounts_ended;
+    costar::machine::counter keys_kept;
+    costar::machine::counter keys_dropped;
+    costar::machine::counter transfers;  ///< whose money has arrived
+    costar::machine::counter deposited;  ///< money, in all, counted where it is written down
+    costar::machine::counter opened;     ///< connections
+    costar::machine::counter closed;     ///< connections
+    histogram times;                     ///< from the arrival of a request's last byte to its answer's last
     unanswered waiting;
 
     // Known to its strand alone: how old bytes are that busy connections have sent, by the last look.

@@ -88,7 +88,7 @@ teller::teller(costar::engine& engine, const service::options& chosen, std::vect
       strand_(strand),
       drawn_(drawn),
       next_number_(std::uint64_t{strand} << 48),
-      secrets_(costar::mixed(drawn[0] + strand))
+      secrets_(costar::machine::mixed(drawn[0] + strand))
 {}
 
 std::uint64_t teller::connections_closed() const noexcept

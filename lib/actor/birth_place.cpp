@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-namespace costar {
+namespace costar::machine {
 
 birth_place::birth_place(commons& shared, cell* parent, spawn_options options, bool repeatable)
     : parent_cell_(parent), options_(std::move(options))
@@ -84,4 +84,4 @@ void birth_place::renounce(pid child) noexcept
     target_->give_back(child);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -9,6 +9,8 @@
 
 namespace costar {
 
+using namespace machine;
+
 class context::faces final : public cell_faces {
 public:
     context& face_of(cell& self) const noexcept override { return context_of(self); }

@@ -17,6 +17,8 @@
 
 namespace costar {
 
+using namespace machine;
+
 namespace {
 
 /// Numbers the engines of this process, so that a pid of one is a stranger to the others.
@@ -162,7 +164,7 @@ lines ask_all(const commons& shared, lines (station::*question)() const, std::ch
     lines all;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         if (parts[i].wait_until(end) != std::future_status::ready) {
-            all.push_back(fmt::format("strand {} is busy", i));
+            all.push_back(shared.stations[i]->busy_line());
             continue;
         }
         for (std::string& line : parts[i].get())

@@ -6,6 +6,8 @@
 
 namespace costar {
 
+using namespace machine;
+
 std::string to_string(const log_entry& entry)
 {
     std::string line = entry.text;

@@ -6,7 +6,7 @@
 
 #include <cassert>
 
-namespace costar {
+namespace costar::machine {
 
 void future_waiter::leave() noexcept
 {
@@ -65,13 +65,18 @@ void future_state::begin(
         post_.send(asked_, sent.release());
 }
 
+std::string future_state::told() const
+{
+    return post_.shared().names.told(asked_);
+}
+
 void future_state::throw_failure() const
 {
     if (circle_ != nullptr)
         throw error(failure_, *circle_);
     const cell* asker = post_.find(owner_);
     throw error(failure_,
-        fmt::format("{} asked {}", asker != nullptr ? post_.name_of(*asker) : owner_.to_string(), asked_));
+        fmt::format("{} asked {}", asker != nullptr ? post_.name_of(*asker) : owner_.to_string(), told()));
 }
 
 void future_state::attach(future_waiter& added) noexcept
@@ -173,7 +178,7 @@ const hook_actions future_wait::actions{.cancel =
                                             },
     .describe =
         [](const cancel_hook& hook) {
-            return "a reply from " + static_cast<const future_wait&>(hook).subject_->asked().to_string();
+            return "a reply from " + static_cast<const future_wait&>(hook).subject_->told();
         },
     .request =
         [](const cancel_hook& hook) noexcept {
@@ -227,4 +232,4 @@ future_state& future_wait::ended() const
     return *subject_;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace costar {
+namespace costar::machine {
 
 const hook_actions future_group::actions{.cancel =
                                              [](cancel_hook& hook) noexcept {
@@ -95,4 +95,4 @@ void future_group::check_values() const
         throw error(last_failure_);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

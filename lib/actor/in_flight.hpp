@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 class routee;
 
@@ -308,4 +308,4 @@ private:
     gathering* group_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

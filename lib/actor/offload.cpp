@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// The threads, which are started one by one as they are needed: one that cannot be started leaves the work
 /// to those that there are.
@@ -223,4 +223,4 @@ void offload_work::arrive() noexcept
     home_->make_ready(*this);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

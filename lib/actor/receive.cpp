@@ -6,7 +6,7 @@
 
 #include <stdexcept>
 
-namespace costar {
+namespace costar::machine {
 
 bool receive_awaiter::must_wait_in(scope& where, bool there)
 {
@@ -82,7 +82,7 @@ void receive_awaiter::detach() noexcept
 void receive_awaiter::pass_over() noexcept
 {
     if (extras_part* more = self_.extras())
-        more->order.due = nullptr;  // nothing holds it fast any more
+        more->order.pass_over_due(self_);  // nothing holds it fast any more
     if (self_.is_settled())
         self_.set_receptive(false);
 }
@@ -92,7 +92,7 @@ void receive_awaiter::end_without_message()
 {
     self_.wanted = nullptr;
     if (extras_part* more = self_.extras())
-        more->order.due = nullptr;
+        more->order.pass_over_due(self_);
     const bool is_in_task = self_.receives_in_branch && self_.cold->receiving->is_in_task();
     const bool was_cancelled = self_.receive_cancelled && !is_in_task;
     detach();
@@ -167,4 +167,4 @@ message selective_awaiter::take_from_behind()
     return hand_over(taken, true);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

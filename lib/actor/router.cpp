@@ -9,6 +9,8 @@
 
 namespace costar {
 
+using namespace machine;
+
 std::optional<std::uint64_t> hash_keys::hash_of(envelope& sent) const
 {
     for (const entry& known : entries_)
@@ -16,6 +18,10 @@ std::optional<std::uint64_t> hash_keys::hash_of(envelope& sent) const
             return known.hash(sent.body());
     return std::nullopt;
 }
+
+}  // namespace costar
+
+namespace costar::machine {
 
 task<> router::operator()(context& self, router_setup setup) const
 {
@@ -27,4 +33,4 @@ task<> router::operator()(context& self, router_setup setup) const
         table.handle(std::move(received));
 }
 
-}  // namespace costar
+}  // namespace costar::machine

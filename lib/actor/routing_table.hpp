@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// A message that is on its way through, with its headers if it has some.
 struct passing {
@@ -385,4 +385,4 @@ private:
     std::vector<routee*> by_home_;  // where the hash leads
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-namespace costar {
+namespace costar::machine {
 
 using namespace std::chrono_literals;
 
@@ -116,6 +116,12 @@ struct schedule_entry : timer_node {
     costar::missed missed{};
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
+using namespace machine;
+
 schedule::schedule(const cell& owner, schedule_entry& entry) noexcept
     : owner_(station::of(owner).pid_of(owner)), entry_(&entry), generation_(entry.generation)
 {}
@@ -148,6 +154,10 @@ std::uint64_t schedule::skipped() const noexcept
     const schedule_entry* found = find();
     return found != nullptr ? found->skipped : 0;
 }
+
+}  // namespace costar
+
+namespace costar::machine {
 
 schedule_book& schedule_book::of(cell& owner)
 {
@@ -383,4 +393,4 @@ void schedule_book::arm_by_cron(schedule_entry& entry, wall_time wall) noexcept
     home().arm(entry, deadline_after(home().read_clock(), left));
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace costar {
+namespace costar::machine {
 
 const hook_actions stream_gate::waiting::actions{
     .cancel = [](cancel_hook& hook) noexcept { static_cast<waiting&>(hook).end(); },
@@ -57,4 +57,4 @@ void stream_gate::open() noexcept
         waiting_->end();
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -4,7 +4,7 @@
 
 #include <costar/actor/engine.hpp>
 
-namespace costar {
+namespace costar::machine {
 
 void stop_producer(engine& where, pid producer) noexcept
 {
@@ -13,4 +13,4 @@ void stop_producer(engine& where, pid producer) noexcept
     post.home().post([&post, producer] { post.stop(producer, 0); });
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -23,7 +23,7 @@
 #include <optional>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// A strand on somebody else's executor. It posts one handler at a time, and none while it is idle.
 class scheduler::borrowed_driver final : public driver {
@@ -159,4 +159,4 @@ private:
     std::optional<asio::any_io_executor> work_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -13,7 +13,7 @@
 #include <thread>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// What the kinds of drivers have in common: a count of those who hold on to it.
 ///
@@ -88,4 +88,4 @@ inline std::chrono::nanoseconds time_until(std::uint64_t due, std::uint64_t now)
     return std::chrono::nanoseconds(left < longest ? left : longest);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

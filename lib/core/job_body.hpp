@@ -8,7 +8,7 @@
 
 #include <new>
 
-namespace costar {
+namespace costar::machine {
 
 /// What the body of a parcel of the kind `own_kinds::job` holds.
 struct job_body {
@@ -23,4 +23,4 @@ struct job_body {
 
 static_assert(sizeof(job_body) <= sizeof(parcel::body));
 
-}  // namespace costar
+}  // namespace costar::machine

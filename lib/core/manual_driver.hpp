@@ -10,7 +10,7 @@
 #include <memory>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// A strand that gets its turns from whoever holds it: a simulation.
 class scheduler::manual_driver final : public driver {
@@ -30,4 +30,4 @@ private:
     mutable asio::io_context io_{1};
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -17,7 +17,7 @@
 #include <thread>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// A strand with an `io_context` and a thread of its own.
 class scheduler::owned_driver final : public driver {
@@ -208,4 +208,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// A node that waits for room, behind those of its root that began to wait before; a cancellation of its
 /// scope lets it run.
@@ -200,4 +200,4 @@ bool parking::withdraw(run_node& node) noexcept
     return false;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

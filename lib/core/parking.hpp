@@ -11,7 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// The roots of one strand that have sent into full rings, and what of theirs waits until these have room.
 ///
@@ -105,4 +105,4 @@ private:
     std::unordered_set<const run_node*> due_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-namespace costar {
+namespace costar::machine {
 
 namespace {
 
@@ -47,4 +47,4 @@ void pin_this_thread(std::size_t n)
                 std::generic_category().message(failure));
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -4,10 +4,10 @@
 
 #include <cstddef>
 
-namespace costar {
+namespace costar::machine {
 
 /// Binds the calling thread to the n-th of the cores that the process was given. Where it cannot be done the
 /// log says so.
 void pin_this_thread(std::size_t n);
 
-}  // namespace costar
+}  // namespace costar::machine

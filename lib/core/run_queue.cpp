@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace costar {
+namespace costar::machine {
 
 hog_watch::hog_watch(const turn_options& options, costar::clock& clock) noexcept
     : limit_(static_cast<std::uint64_t>(std::max<std::int64_t>(options.hog_limit.count(), 0))), clock_(&clock)
@@ -149,4 +149,4 @@ void run_queue::run_single()
     running_ = nullptr;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

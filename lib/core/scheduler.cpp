@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 scheduler::scheduler(const scheduler_options& options)
 {
@@ -99,4 +99,4 @@ void scheduler::stop() noexcept
         context->refuse_posts();
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -8,7 +8,7 @@
 #include <random>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 namespace {
 
@@ -82,4 +82,4 @@ void strand_context::discard_input() noexcept
     discard_jobs();
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string_view>
 
-namespace costar {
+namespace costar::machine {
 
 void refuse_empty_task()
 {
@@ -26,4 +26,4 @@ std::string async_stack(const promise_base& innermost)
     return text;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

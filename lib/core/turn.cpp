@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 inline void strand_context::run_job(job& work)
 {
@@ -276,4 +276,4 @@ void strand_context::note_deadlines()
     ways_.visit_waiting(arm_deadline);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -14,7 +14,7 @@
 #include <thread>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 void strand_context::post(job& work) noexcept
 {
@@ -178,4 +178,4 @@ void strand_context::has_flooded(strand_context& other) noexcept
     pause_running();
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #endif
 
-namespace costar {
+namespace costar::machine {
 
 const bool asymmetric_fence::kernel_helps_ = ask_kernel();
 
@@ -43,4 +43,4 @@ void asymmetric_fence::full() noexcept
     crossing.fetch_add(1, std::memory_order_seq_cst);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace costar {
+namespace costar::machine {
 
 namespace {
 
@@ -112,4 +112,4 @@ void outside_ways::drop_finished() noexcept
     });
 }
 
-}  // namespace costar
+}  // namespace costar::machine

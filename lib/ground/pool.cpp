@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #endif
 
-namespace costar {
+namespace costar::machine {
 
 namespace {
 
@@ -292,4 +292,4 @@ void arena::release_chunks() noexcept
     extents_.clear();
 }
 
-}  // namespace costar
+}  // namespace costar::machine

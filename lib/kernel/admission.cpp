@@ -11,7 +11,7 @@
 #include <new>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 namespace {
 
@@ -317,4 +317,4 @@ pid post_office::send_specially(
     return leaving.to();
 }
 
-}  // namespace costar
+}  // namespace costar::machine

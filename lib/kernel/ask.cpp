@@ -9,7 +9,7 @@
 #include <chrono>
 #include <stdexcept>
 
-namespace costar {
+namespace costar::machine {
 
 void refuse_empty_request()
 {
@@ -17,15 +17,15 @@ void refuse_empty_request()
 }
 
 void throw_ask_failure(cell& self, const reply_waiter& waiting, errc reason, pid to,
-    std::chrono::nanoseconds timeout, const promise_base* asker)
+    std::chrono::nanoseconds timeout, const promise_base& asker)
 {
     if (reason == errc::request_circle)
         throw error(reason, station::of(self).take_circle(waiting));
     const auto limit = std::chrono::duration<double, std::milli>(timeout);
     const std::string within = reason == errc::timed_out ? fmt::format(" within {} ms", limit.count()) : "";
     throw error(reason,
-        fmt::format("{} asked {}{}, at {}", station::of(self).name_of(self), to, within,
-            asker != nullptr ? async_stack(*asker) : std::string("?")));
+        fmt::format("{} asked {}{}, at {}", station::of(self).name_of(self),
+            station::of(self).shared().names.told(to), within, async_stack(asker)));
 }
 
 const hook_actions token_awaiter::actions{.cancel =
@@ -115,7 +115,7 @@ void stop_awaiter::withdraw(station& post, std::uint64_t token) noexcept
 
 std::string stop_awaiter::subject() const
 {
-    return "the end of " + target_.to_string();
+    return "the end of " + station::of(self_).shared().names.told(target_);
 }
 
 void mailbox_awaiter::ask(station& post, std::uint64_t token)
@@ -130,7 +130,7 @@ void mailbox_awaiter::keep(void* value) noexcept
 
 std::string mailbox_awaiter::subject() const
 {
-    return "a look at the mailbox of " + target_.to_string();
+    return "a look at the mailbox of " + station::of(self_).shared().names.told(target_);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

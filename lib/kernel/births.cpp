@@ -11,7 +11,7 @@
 #include <new>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 station::place station::occupy_or_give_up(pid reserved, pid parent, registry::entry* name) noexcept
 {
@@ -233,4 +233,4 @@ void station::could_not_begin(cell& self, const std::exception_ptr& failure) noe
     });
 }
 
-}  // namespace costar
+}  // namespace costar::machine

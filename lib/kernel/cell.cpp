@@ -4,7 +4,7 @@
 
 #include <costar/kernel/extras.hpp>
 
-namespace costar {
+namespace costar::machine {
 
 receive_hook::receive_hook(cell& self, bool is_in_task) noexcept
     : cancel_hook(actions), self_(self), is_in_task_(is_in_task)
@@ -63,4 +63,4 @@ extras_part& cell::extras_made()
 rare_part::rare_part() = default;
 rare_part::~rare_part() = default;
 
-}  // namespace costar
+}  // namespace costar::machine

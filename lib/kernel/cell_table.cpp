@@ -2,7 +2,7 @@
 
 #include <costar/kernel/cell_table.hpp>
 
-namespace costar {
+namespace costar::machine {
 
 cell_table::place cell_table::occupy(std::uint32_t slot)
 {
@@ -69,4 +69,4 @@ void cell_table::give_back(pid reserved) noexcept
     }
 }
 
-}  // namespace costar
+}  // namespace costar::machine

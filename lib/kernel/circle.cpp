@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// A search from actor to actor along what each waits for: edge chasing after Chandy, Misra and Haas,
 /// Distributed Deadlock Detection (1983), where an actor that waits for several things goes on with any.
@@ -260,4 +260,4 @@ std::string station::take_circle(const reply_waiter& refused)
     return text;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-namespace costar {
+namespace costar::machine {
 
 namespace {
 
@@ -36,9 +36,19 @@ std::string text_of(const std::exception_ptr& failure)
     }
 }
 
+}  // namespace costar::machine
+
+namespace costar {
+
+using namespace machine;
+
 name_in_use::name_in_use(std::string_view name, pid holder)
     : error(errc::name_in_use, fmt::format("'{}' is the name of {}", name, holder)), holder_(holder)
 {}
+
+}  // namespace costar
+
+namespace costar::machine {
 
 void commons::check_way(pid to, const strand_context& home) const
 {
@@ -46,4 +56,4 @@ void commons::check_way(pid to, const strand_context& home) const
         refuse_to_leave_strand();
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -12,7 +12,7 @@
 #include <memory>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 void station::stop(pid target, std::uint64_t token)
 {
@@ -363,4 +363,4 @@ void station::destroy_all() noexcept
     });
 }
 
-}  // namespace costar
+}  // namespace costar::machine

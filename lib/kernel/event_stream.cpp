@@ -14,6 +14,8 @@
 
 namespace costar {
 
+using namespace machine;
+
 lost_message::lost_message(const message_type& type, void* message)
     : type_(&type), memory_(::operator new(type.bytes, std::align_val_t(16)))
 {

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 void station::add_distant_child(cell& parent, pid child)
 {
@@ -43,7 +43,8 @@ std::string station::family_of(cell& self) const
     const std::vector<pid> all = children_of(self);
     std::string text;
     for (std::size_t i = 0; i < std::min(all.size(), named); ++i)
-        text += fmt::format("{}{}", i == 0 ? ", waits for its children to end: " : ", ", all[i]);
+        text += fmt::format(
+            "{}{}", i == 0 ? ", waits for its children to end: " : ", ", shared_.names.told(all[i]));
     if (all.size() > named)
         text += fmt::format(" and {} more", all.size() - named);
     return text;
@@ -105,4 +106,4 @@ std::vector<pid> station::children_of(cell& self) const
     return all;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -10,7 +10,7 @@
 #include <memory>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 void post_office::has_taken(cell& self, envelope* taken) noexcept
 {
@@ -139,4 +139,4 @@ void post_office::end_message(cell& self, envelope& done, errc reason) noexcept
     done.discard();
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <memory>
 
-namespace costar {
+namespace costar::machine {
 
 namespace {
 
@@ -72,4 +72,4 @@ void post_office::arm_idle(const std::unique_ptr<idle_timer>& timer)
         home_.arm(*timer, deadline_after(home_.time_for(timer->length), timer->length));
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 std::uint8_t mailbox_order::level_of(const envelope& waiting) const noexcept
 {
@@ -70,6 +70,8 @@ void mailbox_order::has_come(const envelope& sent, std::uint8_t level) noexcept
 
 void mailbox_order::has_gone(const envelope& taken, std::uint8_t level) noexcept
 {
+    if (&taken == unwanted_)
+        unwanted_ = nullptr;
     silences_ -= taken.type == &type_of<receive_timeout>;
     if (level != control)
         return;
@@ -167,15 +169,37 @@ void mailbox_order::note_news(const envelope& sent) noexcept
     }
 }
 
+bool mailbox_order::is_news_of(const envelope& waiting, pid ended) noexcept
+{
+    return waiting.type == &type_of<terminated> &&
+        const_cast<envelope&>(waiting).as<terminated>().who == ended;
+}
+
+bool mailbox_order::wants_news_of(const cell& self, pid ended) noexcept
+{
+    if (unwanted_ != nullptr && is_news_of(*unwanted_, ended))
+        unwanted_ = nullptr;
+    return has_news_of(self, ended);
+}
+
 void mailbox_order::forget(cell& self, pid ended) noexcept
 {
     if (!has_news_of(self, ended))
         return;
     forget_if(
         self, [&](const envelope& waiting) { return level_of(waiting) == control; },
-        [&](envelope& waiting) {
-            return waiting.type == &type_of<terminated> && waiting.as<terminated>().who == ended;
-        });
+        [&](const envelope& waiting) { return is_news_of(waiting, ended); });
+    if (due != nullptr && is_news_of(*due, ended))
+        unwanted_ = due;
+}
+
+void mailbox_order::pass_over_due(cell& self) noexcept
+{
+    due = nullptr;
+    if (const envelope* meant = std::exchange(unwanted_, nullptr))
+        forget_if(
+            self, [&](const envelope& waiting) { return level_of(waiting) == control; },
+            [&](const envelope& waiting) { return &waiting == meant; });
 }
 
 void mailbox_order::forget_silence(cell& self) noexcept
@@ -222,4 +246,4 @@ void mailbox_order::unlink(cell& self, envelope* taken, envelope* before) noexce
         tails_[level] = before != nullptr && level_of(*before) == level ? before : nullptr;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

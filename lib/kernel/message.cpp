@@ -10,6 +10,8 @@
 
 namespace costar {
 
+using namespace machine;
+
 std::string message::type_name() const
 {
     return there().type->name();

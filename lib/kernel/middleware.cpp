@@ -7,6 +7,8 @@
 
 namespace costar {
 
+using namespace machine;
+
 void middleware::started(context&) {}
 
 bool middleware::receiving(context&, message&)

@@ -12,7 +12,7 @@
 #include <new>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 post_office::post_office(commons& shared, strand_context& home) noexcept
     : shared_(shared),
@@ -86,8 +86,8 @@ std::shared_ptr<const lost_message> kept_of(envelope& lost) noexcept
 void post_office::tell_of_dead_letter(envelope& lost, pid to, errc reason)
 {
     shared_.letters.note(home_.now(), [&] {
-        return fmt::format("dead letter {} to {} from {}: {}", lost.type->name(), to,
-            lost.sender ? lost.sender.to_string() : "outside", make_error_code(reason).message());
+        return fmt::format("dead letter {} to {} from {}: {}", lost.type->name(), shared_.names.told(to),
+            lost.sender ? shared_.names.told(lost.sender) : "outside", make_error_code(reason).message());
     });
     // That the news of a dead letter is one itself is not told: its receiver would be told without end.
     if (shared_.events.has_subscribers<dead_letter>() && lost.type != &type_of<dead_letter>)
@@ -198,4 +198,4 @@ void post_office::drop_unhandled(envelope* left, pid id, errc reason) noexcept
     }
 }
 
-}  // namespace costar
+}  // namespace costar::machine

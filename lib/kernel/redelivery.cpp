@@ -6,7 +6,7 @@
 #include <new>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 attempt* extras_part::attempt_of(const envelope* held) noexcept
 {
@@ -122,4 +122,4 @@ void post_office::give_again(envelope& failed) noexcept
         give_back_failed(self, *more);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

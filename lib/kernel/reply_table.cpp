@@ -2,7 +2,7 @@
 
 #include <costar/kernel/reply_table.hpp>
 
-namespace costar {
+namespace costar::machine {
 
 std::uint64_t reply_table::expect_in_new_place(reply_waiter& waiter)
 {
@@ -11,4 +11,4 @@ std::uint64_t reply_table::expect_in_new_place(reply_waiter& waiter)
     return expect(waiter);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -2,7 +2,7 @@
 
 #include <costar/kernel/send_async.hpp>
 
-namespace costar {
+namespace costar::machine {
 
 bool send_awaiter::is_delivered()
 {
@@ -36,4 +36,4 @@ std::string send_awaiter::subject() const
     return "room in the mailbox of " + target_.to_string();
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -5,7 +5,7 @@
 #include <exception>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// Clears the task away when its frame is no longer in use.
 class spawned_child::ending {
@@ -70,4 +70,4 @@ void spawned_child::end() noexcept
     post.task_done(owner, std::move(failure));
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 void post_office::stash(cell& self, message&& aside)
 {
@@ -66,4 +66,4 @@ void post_office::bury_stash(cell& self, extras_part& more, errc reason) noexcep
     }
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -10,17 +10,23 @@
 #include <string>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 station::station(commons& shared, strand_context& home) : post_office(shared, home) {}
 
 station::~station() = default;
 
+/// Of an actor that has no name of its own.
+std::string station::automatic_name(pid id)
+{
+    return fmt::format("${}-{}-{}", id.strand(), id.slot(), id.generation());
+}
+
 std::string station::name_of(const cell& self) const
 {
     if (self.cold != nullptr && self.cold->name != nullptr)
         return std::string(registry::name_of(*self.cold->name));
-    return fmt::format("${}-{}-{}", home_.index(), self.slot, self.generation);
+    return automatic_name(pid_of(self));
 }
 
 parcel_receiver::run_identity station::identify(root_scope& root) noexcept
@@ -28,6 +34,13 @@ parcel_receiver::run_identity station::identify(root_scope& root) noexcept
     if (!root.is_actor())
         return {};
     const auto& self = static_cast<cell&>(root);
+    watched_name_.clear();
+    try {
+        if (self.cold != nullptr && self.cold->name != nullptr)
+            watched_name_ = registry::name_of(*self.cold->name);
+    } catch (const std::bad_alloc&) {
+        // Its automatic name is told then.
+    }
     const bool takes_message = self.is_receptive() && self.first != nullptr;
     return {pid_of(self).key(), takes_message ? self.first->type : nullptr};
 }
@@ -41,18 +54,34 @@ bool station::is_mailbox(const run_node& node, const root_scope& root) const noe
 void station::report_hog(run_identity who, std::chrono::nanoseconds spent) noexcept
 {
     const pid id(place_, who.who);
-    const cell* self = find(id);
+    const bool is_actor = who.who != 0;
     const auto* type = static_cast<const message_type*>(who.why);
-    strand_hogged event{id, self != nullptr ? name_of(*self) : std::string(),
+    strand_hogged event{id,
+        !is_actor                    ? std::string()
+            : !watched_name_.empty() ? watched_name_
+                                     : automatic_name(id),
         type != nullptr ? type->name() : std::string(), spent};
     log(log_level::warning,
         fmt::format("strand {} was kept for {} ms by {}{}{}", strand_,
             std::chrono::duration_cast<std::chrono::milliseconds>(spent).count(),
-            who.who == 0             ? "a task or handler"
-                : event.name.empty() ? "an actor that has ended"
-                                     : event.name,
-            type != nullptr ? ", with a " : "", event.type));
+            is_actor ? event.name : "a task or handler", type != nullptr ? ", with a " : "", event.type));
     shared_.events.publish(event);
+}
+
+std::string station::busy_line() const
+{
+    std::string line = fmt::format("strand {} is busy", strand_);
+    run_identity by;
+    if (!home_.is_kept(by))
+        return line;
+    if (by.who == 0)
+        return line + " with a task or handler";
+    const pid id(place_, by.who);
+    const std::string name = shared_.names.name_of(id);
+    line += " with " + (name.empty() ? automatic_name(id) : name);
+    if (const auto* type = static_cast<const message_type*>(by.why))
+        line += ", with a " + demangled(*type->info);
+    return line;
 }
 
 station_figures station::figures() const noexcept
@@ -102,4 +131,4 @@ std::vector<std::string> station::dump() const
     return lines;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

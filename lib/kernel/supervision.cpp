@@ -12,6 +12,8 @@
 
 namespace costar {
 
+using namespace machine;
+
 std::string_view to_string(directive what) noexcept
 {
     switch (what) {
@@ -41,6 +43,10 @@ directive decider::operator()(const std::exception_ptr& failure) const noexcept
         return directive::stop;
     }
 }
+
+}  // namespace costar
+
+namespace costar::machine {
 
 void station::set_supervision(cell& born, const spawn_options& options,
     const std::shared_ptr<const supervisor>& from_above, std::unique_ptr<recipe> again)
@@ -312,4 +318,4 @@ std::chrono::nanoseconds station::pause_before(cell& self) noexcept
     return pause;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -7,14 +7,14 @@
 #include <exception>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 void station::watch(cell& self, pid target)
 {
     if (target == pid_of(self))
         return;  // nobody hears of their own end
     rare_part& rare = self.rare_part_made();
-    if (rare.extras != nullptr && rare.extras->order.has_news_of(self, target))
+    if (rare.extras != nullptr && rare.extras->order.wants_news_of(self, target))
         return;  // they wait in the mailbox
     if (rare.watched.insert(target))
         add_watcher(target, {pid_of(self), false});
@@ -75,7 +75,7 @@ void station::tell_watcher(end_watcher told, pid ended, errc reason)
     if (rare == nullptr)
         return;
     if (!told.is_linked) {
-        if (rare->watched.erase(ended) && !self->extras_made().order.has_news_of(*self, ended))
+        if (rare->watched.erase(ended) && !self->extras_made().order.wants_news_of(*self, ended))
             tell(*self, terminated{ended, reason});  // it has not changed its mind
         return;
     }
@@ -101,4 +101,4 @@ void station::tell_watchers(cell& self, pid id, errc reason)
         remove_watcher(each, {id, false});
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-namespace costar {
+namespace costar::machine {
 
 dead_letter_log::~dead_letter_log()
 {
@@ -43,4 +43,4 @@ void dead_letter_log::report_left_out() noexcept
         log(log_level::info, fmt::format("and {} more dead letters", count));
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -2,7 +2,7 @@
 
 #include <costar/post/envelope.hpp>
 
-namespace costar {
+namespace costar::machine {
 
 namespace {
 
@@ -41,4 +41,4 @@ held_envelope move_into_envelope(const message_type& type, void* value)
     return fill(type, [&](void* to) { type.move(to, value); });
 }
 
-}  // namespace costar
+}  // namespace costar::machine

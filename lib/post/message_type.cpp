@@ -6,7 +6,7 @@
 
 #include <unordered_map>
 
-namespace costar {
+namespace costar::machine {
 
 std::string demangled(const std::type_info& info)
 {
@@ -24,4 +24,4 @@ const std::string& message_type::name() const
     return found != known.end() ? found->second : known.emplace(info, demangled(*info)).first->second;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

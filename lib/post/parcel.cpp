@@ -2,7 +2,7 @@
 
 #include <costar/post/parcel.hpp>
 
-namespace costar {
+namespace costar::machine {
 
 parcel pack(std::uint64_t to, envelope* sent) noexcept
 {
@@ -21,4 +21,4 @@ parcel pack(std::uint64_t to, envelope* sent) noexcept
     return packed;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -2,14 +2,18 @@
 
 #include <costar/post/registry.hpp>
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
+
+#include <fmt/format.h>
 
 #include <cstring>
 #include <functional>
 #include <mutex>
 #include <new>
+#include <thread>
 
-namespace costar {
+namespace costar::machine {
 
 /// One allocation: the owner, and the characters of the name behind it.
 class registry::entry {
@@ -69,8 +73,49 @@ struct text_equal {
 /// A part of the names with a lock of its own.
 class registry::shard {
 public:
+    void insert(entry* added)
+    {
+        names.insert(added);
+        if (!knows_owners)
+            return;
+        try {
+            owners.insert({added->owner(), added});
+        } catch (...) {
+            forget_owners();
+        }
+    }
+
+    void erase(entry& ended) noexcept
+    {
+        names.erase(ended.name());
+        if (knows_owners)
+            owners.erase(ended.owner());
+    }
+
+    const entry* find(pid owner)
+    {
+        if (!knows_owners) {
+            owners.reserve(names.size());
+            for (entry* each : names)
+                owners.insert({each->owner(), each});
+            knows_owners = true;
+        }
+        const auto found = owners.find(owner);
+        return found != owners.end() ? found->second : nullptr;
+    }
+
     std::mutex mutex;
     boost::unordered_flat_set<entry*, text_hash, text_equal> names;
+
+private:
+    void forget_owners() noexcept
+    {
+        owners.clear();
+        knows_owners = false;
+    }
+
+    boost::unordered_flat_map<pid, entry*, std::hash<pid>> owners;
+    bool knows_owners = false;  // from the first question on
 };
 
 registry::registry() : shards_(std::make_unique<shard[]>(shard_count)) {}
@@ -96,7 +141,7 @@ registry::outcome registry::insert(std::string_view name, pid owner, const std::
         return {nullptr, (*found)->owner()};
     entry* made = entry::make(name, owner);
     try {
-        part.names.insert(made);
+        part.insert(made);
     } catch (...) {
         made->destroy();
         throw;
@@ -110,7 +155,7 @@ void registry::erase(entry& ended) noexcept
 {
     shard& part = shard_for(ended.name());
     const std::lock_guard lock(part.mutex);
-    part.names.erase(ended.name());
+    part.erase(ended);
     ended.destroy();
 }
 
@@ -128,6 +173,30 @@ std::string_view registry::name_of(const entry& known) noexcept
     return known.name();
 }
 
+std::string registry::name_of(pid owner) const
+{
+    // A debugger that has stopped all threads may ask, while one of them holds a lock.
+    constexpr int attempts = 1000;
+    for (std::size_t i = 0; i < shard_count; ++i) {
+        std::unique_lock lock(shards_[i].mutex, std::try_to_lock);
+        for (int attempt = 0; !lock.owns_lock() && attempt < attempts; ++attempt) {
+            std::this_thread::yield();
+            lock.try_lock();
+        }
+        if (!lock.owns_lock())
+            continue;
+        if (const entry* found = shards_[i].find(owner))
+            return std::string(found->name());
+    }
+    return {};
+}
+
+std::string registry::told(pid owner) const
+{
+    const std::string name = name_of(owner);
+    return name.empty() ? owner.to_string() : fmt::format("{} ({})", name, owner);
+}
+
 std::size_t registry::size() const
 {
     std::size_t total = 0;
@@ -138,4 +207,4 @@ std::size_t registry::size() const
     return total;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

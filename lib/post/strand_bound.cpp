@@ -6,7 +6,7 @@
 
 #include <stdexcept>
 
-namespace costar {
+namespace costar::machine {
 
 const strand_context* current_strand() noexcept
 {
@@ -20,4 +20,4 @@ void refuse_to_leave_strand()
         "it cannot be given to an actor of another one");
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -9,6 +9,8 @@
 
 namespace costar::testing {
 
+using namespace machine;
+
 /// Passes everything on from here on. What is late is destroyed, since it belongs to strands that live now.
 void faults::end() noexcept
 {

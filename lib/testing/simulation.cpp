@@ -12,6 +12,8 @@
 
 namespace costar::testing {
 
+using namespace machine;
+
 namespace {
 
 /// A number that the environment gives.

@@ -18,6 +18,7 @@
 #include <vector>
 
 using namespace costar;
+using namespace costar::machine;
 
 namespace {
 

@@ -370,7 +370,7 @@ TEST_CASE("empty values: middleware that is null is refused where it is named", 
 {
     simulation sim;
     CHECK(outcome_of([&] { sim.engine().spawn({.middleware = {nullptr}}, helper); }) == "a wrong argument");
-    CHECK(outcome_of([] { engine never(scheduler::manual{}, {.middleware = {nullptr}}); }) ==
+    CHECK(outcome_of([] { engine never(machine::scheduler::manual{}, {.middleware = {nullptr}}); }) ==
         "a wrong argument");
     CHECK(sim.engine().figures().live == 0);
 }

@@ -16,6 +16,7 @@
 #include <support/later.hpp>
 
 using namespace costar;
+using namespace costar::machine;
 using namespace costar::testing;
 using namespace std::chrono_literals;
 using namespace support;
@@ -368,7 +369,7 @@ TEST_CASE("future: its error says who asked whom", "[actor][future]")
         to, &said);
     sim.advance(2s);
 
-    CHECK(said.find("seeker asked " + to.to_string()) != std::string::npos);
+    CHECK(said.find("seeker asked oracle (" + to.to_string() + ")") != std::string::npos);
     static_cast<void>(asker);
 }
 

@@ -18,6 +18,7 @@
 #include <support/manual_strand.hpp>
 
 using namespace costar;
+using namespace costar::machine;
 using namespace costar::testing;
 using namespace std::chrono_literals;
 using support::crash;

@@ -361,3 +361,28 @@ TEST_CASE("spawner: a body may return at once", "[actor][spawner]")
     CHECK(events.started.size() == 1);
     CHECK_FALSE(sim.engine().find("brief"));
 }
+
+TEST_CASE("spawner: empty braces are options, for functions as for classes", "[actor][spawner]")
+{
+    struct sums {
+        int total = 0;
+        explicit sums(int first) : total(first) {}
+        int operator()(twice m) { return total += m.value; }
+        static task<> body(context& self, int first)
+        {
+            while (auto message = co_await self.receive())
+                message.match([&](twice m) { return first + m.value; });
+        }
+    };
+    simulation sim;
+    const pid function = sim.engine().spawn({}, &sums::body, 3);
+    const auto object = sim.engine().spawn<sums>({}, 3);
+    const std::string name = "named";
+    const pid named = sim.engine().spawn(name, &sums::body, 3);
+    const pid both = sim.engine().spawn(std::string_view("both"), {}, &sums::body, 3);
+
+    CHECK(sim.ask(function, twice{4}) == 7);
+    CHECK(sim.ask(object, twice{4}) == 7);
+    CHECK(sim.ask(named, twice{4}) == 7);
+    CHECK(sim.engine().find("both") == both);
+}

@@ -31,7 +31,7 @@ namespace {
 
 namespace asio = boost::asio;
 using costar::async_spawn;
-using costar::strand_context;
+using costar::machine::strand_context;
 using costar::task;
 using support::get;
 using support::running;

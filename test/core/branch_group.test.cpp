@@ -23,13 +23,13 @@ using support::manual_strands;
 using namespace std::chrono_literals;
 
 /// Awaits two tasks and notes in which order they end.
-class both final : costar::branch_group {
+class both final : costar::machine::branch_group {
 public:
     both(task<> first, task<> second, int& ended) : tasks_{std::move(first), std::move(second)}, ended_(ended)
     {}
 
     bool await_ready() const noexcept { return false; }
-    template <std::derived_from<costar::promise_base> Promise>
+    template <std::derived_from<costar::machine::promise_base> Promise>
     void await_suspend(std::coroutine_handle<Promise> caller)
     {
         await_branches(caller.promise(), 2);
@@ -43,7 +43,7 @@ public:
     }
 
 private:
-    void task_ended(costar::promise_base& promise) noexcept override
+    void task_ended(costar::machine::promise_base& promise) noexcept override
     {
         ended_ = ended_ * 10 + (branches_[0].is(promise) ? 1 : 2);
         branch_ended(promise);
@@ -56,10 +56,10 @@ private:
 
 }  // namespace
 
-static_assert(std::is_same_v<costar::awaited_t<task<int>>, int>);
-static_assert(std::is_same_v<costar::awaited_t<costar::sleep_awaiter>, void>);
-static_assert(std::is_same_v<costar::something<void>, std::monostate>);
-static_assert(std::is_same_v<costar::something<int&>, std::reference_wrapper<int>>);
+static_assert(std::is_same_v<costar::machine::awaited_t<task<int>>, int>);
+static_assert(std::is_same_v<costar::machine::awaited_t<costar::machine::sleep_awaiter>, void>);
+static_assert(std::is_same_v<costar::machine::something<void>, std::monostate>);
+static_assert(std::is_same_v<costar::machine::something<int&>, std::reference_wrapper<int>>);
 
 TEST_CASE("branch_group: who awaits it goes on when the last branch has ended", "[core][branch_group]")
 {
@@ -94,6 +94,6 @@ TEST_CASE("branch_group: a task that is empty is refused before another begins",
     task<> empty = work();
     const task<> whole = std::move(empty);
 
-    CHECK_NOTHROW(costar::check_begun(whole));
-    CHECK_THROWS_AS(costar::check_begun(empty), std::logic_error);
+    CHECK_NOTHROW(costar::machine::check_begun(whole));
+    CHECK_THROWS_AS(costar::machine::check_begun(empty), std::logic_error);
 }

@@ -11,9 +11,9 @@
 
 namespace {
 
-using costar::cancel_hook;
-using costar::child_scope;
-using costar::root_scope;
+using costar::machine::cancel_hook;
+using costar::machine::child_scope;
+using costar::machine::root_scope;
 using support::manual_strands;
 
 /// Notes its number when it is cancelled.
@@ -22,17 +22,17 @@ public:
     waiting(int number, std::vector<int>& order) : cancel_hook(actions), number_(number), order_(order) {}
 
 private:
-    static const costar::hook_actions actions;
+    static const costar::machine::hook_actions actions;
 
     int number_;
     std::vector<int>& order_;
 };
 
-const costar::hook_actions waiting::actions{.cancel =
-                                                [](cancel_hook& hook) noexcept {
-                                                    auto& self = static_cast<waiting&>(hook);
-                                                    self.order_.push_back(self.number_);
-                                                },
+const costar::machine::hook_actions waiting::actions{.cancel =
+                                                         [](cancel_hook& hook) noexcept {
+                                                             auto& self = static_cast<waiting&>(hook);
+                                                             self.order_.push_back(self.number_);
+                                                         },
     .describe =
         [](const cancel_hook& hook) {
             return "number " + std::to_string(static_cast<const waiting&>(hook).number_);
@@ -95,7 +95,7 @@ TEST_CASE("cancellation: it passes from parent to child and not back", "[core][c
     root_scope root(strands[0]);
     child_scope child(root);
     child_scope sibling(root);
-    costar::scope& middle = child;
+    costar::machine::scope& middle = child;
     child_scope grandchild(middle);
     std::vector<int> order;
     waiting inner(1, order);

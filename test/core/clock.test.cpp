@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-class own_time final : public costar::strand_time {
+class own_time final : public costar::machine::strand_time {
 public:
     explicit own_time(costar::clock& clock) : strand_time(clock) {}
     using strand_time::fire_due;
@@ -152,8 +152,8 @@ TEST_CASE("strand_time: its timers fire at the time that was read, not at that o
 {
     costar::manual_clock clock(1000);
     own_time time(clock);
-    costar::timer_node timer;
-    timer.fire = [](costar::timer_node*) {};
+    costar::machine::timer_node timer;
+    timer.fire = [](costar::machine::timer_node*) {};
     time.arm(timer, 2000);
 
     clock.set(2000);
@@ -171,7 +171,7 @@ TEST_CASE("strand_time: the next timer is announced when it is another than befo
 {
     costar::manual_clock clock(1000);
     own_time time(clock);
-    costar::timer_node timer;
+    costar::machine::timer_node timer;
     CHECK(time.announced() == 0);
 
     time.arm(timer, 2000);

@@ -21,7 +21,7 @@
 namespace {
 
 namespace asio = boost::asio;
-using costar::completion;
+using costar::machine::completion;
 using support::manual_strands;
 
 struct cancellable {
@@ -41,7 +41,7 @@ struct inline_executor {
 };
 
 template <class Handler>
-completion<Handler> make_completion(costar::strand_context& home, Handler handler)
+completion<Handler> make_completion(costar::machine::strand_context& home, Handler handler)
 {
     return completion<Handler>(home, std::move(handler));
 }
@@ -67,15 +67,15 @@ TEST_CASE("completion: an executor of the context that runs the strand calls out
     "[core][completion]")
 {
     asio::io_context io;
-    auto strands = std::make_optional<costar::scheduler>(
-        std::vector<asio::any_io_executor>{io.get_executor()}, costar::scheduler_options{});
+    auto strands = std::make_optional<costar::machine::scheduler>(
+        std::vector<asio::any_io_executor>{io.get_executor()}, costar::machine::scheduler_options{});
     support::recording_receiver receiver;
     strands->start({&receiver});
     bool called = false;
     strands->at(0).post([&] {
         make_completion(strands->at(0), asio::bind_executor(io, [&] {
             called = true;
-            CHECK(costar::strand_context::current() == nullptr);
+            CHECK(costar::machine::strand_context::current() == nullptr);
             strands.reset();  // as a coroutine does that has made an engine of its own
         }))();
         CHECK_FALSE(called);

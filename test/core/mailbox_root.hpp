@@ -11,9 +11,11 @@
 namespace support {
 
 /// A root with a mailbox as an actor has one: each of its runs takes one message.
-class mailbox_root final : public costar::root_scope, public costar::run_node, public costar::task_owner {
+class mailbox_root final : public costar::machine::root_scope,
+                           public costar::machine::run_node,
+                           public costar::machine::task_owner {
 public:
-    explicit mailbox_root(costar::strand_context& home) : root_scope(home), body_(run(*this))
+    explicit mailbox_root(costar::machine::strand_context& home) : root_scope(home), body_(run(*this))
     {
         body_.promise().start_under(*this, *this);
         waiter = &body_.promise();
@@ -35,7 +37,7 @@ public:
     std::function<void()> on_message;
     int handled = 0;
 
-    void task_ended(costar::promise_base&) noexcept override {}
+    void task_ended(costar::machine::promise_base&) noexcept override {}
 
 private:
     static costar::task<> run(mailbox_root& self)

@@ -76,9 +76,9 @@ TEST_CASE("operation_state: an outcome that comes on another thread resumes on t
 {
     manual_strands strands;
     held_operation<error_code, std::string> operation;
-    const auto body = [](auto& operation, costar::strand_context& home) -> task<std::string> {
+    const auto body = [](auto& operation, costar::machine::strand_context& home) -> task<std::string> {
         auto text = co_await operation.async_wait(use_task);
-        CHECK(costar::strand_context::current() == &home);
+        CHECK(costar::machine::strand_context::current() == &home);
         co_return text;
     };
     auto started = strands.start(body(operation, strands[0]));
@@ -195,7 +195,7 @@ TEST_CASE("operation_state: operations that are pending in a borrowed context ou
     asio::steady_timer timer(io, 1h);
     int alive = 0;
     {
-        costar::scheduler strands({io.get_executor()}, {});
+        costar::machine::scheduler strands({io.get_executor()}, {});
         support::recording_receiver receiver;
         strands.start({&receiver});
         support::start(strands.at(0), [](asio::steady_timer& timer, int& alive) -> task<> {

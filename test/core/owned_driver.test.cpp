@@ -41,8 +41,8 @@ namespace {
 
 namespace asio = boost::asio;
 using costar::async_spawn;
-using costar::scheduler;
-using costar::strand_context;
+using costar::machine::scheduler;
+using costar::machine::strand_context;
 using costar::task;
 using costar::use_task;
 using support::get;
@@ -221,9 +221,9 @@ TEST_CASE("owned_driver: strands that sleep wake each other ten thousand times",
 {
     // Goal: no wake-up is lost between two strands that park after each message. Method: a ball, no spinning.
     constexpr std::uint64_t rounds = 10'000;
-    class player final : public costar::parcel_receiver {
+    class player final : public costar::machine::parcel_receiver {
     public:
-        void receive(costar::parcel& arrived) override
+        void receive(costar::machine::parcel& arrived) override
         {
             if (arrived.to == 0) {
                 over.set_value();
@@ -232,8 +232,8 @@ TEST_CASE("owned_driver: strands that sleep wake each other ten thousand times",
             --arrived.to;
             home->send(*other, arrived);
         }
-        void discard(costar::parcel&) noexcept override {}
-        void reap(costar::run_node&) noexcept override {}
+        void discard(costar::machine::parcel&) noexcept override {}
+        void reap(costar::machine::run_node&) noexcept override {}
 
         strand_context* home = nullptr;
         strand_context* other = nullptr;
@@ -249,7 +249,7 @@ TEST_CASE("owned_driver: strands that sleep wake each other ten thousand times",
     strands.start({&players[0], &players[1]});
 
     strands.at(0).post([&] {
-        costar::parcel ball{};
+        costar::machine::parcel ball{};
         ball.to = 2 * rounds - 1;
         strands.at(0).send(strands.at(1), ball);
     });

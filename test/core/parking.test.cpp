@@ -24,8 +24,8 @@
 
 namespace {
 
-using costar::parcel;
-using costar::strand_context;
+using costar::machine::parcel;
+using costar::machine::strand_context;
 using costar::task;
 using support::mailbox_root;
 using support::manual_strands;
@@ -79,21 +79,21 @@ TEST_CASE(
 TEST_CASE("parking: a parked root gets its answers, but not without end", "[core][parking]")
 {
     manual_strands strands(2, tiny(4));
-    costar::run_node* waiting = nullptr;
+    costar::machine::run_node* waiting = nullptr;
     int resumed = 0;
     struct answer {
-        costar::run_node node;
-        costar::run_node*& waiting;
+        costar::machine::run_node node;
+        costar::machine::run_node*& waiting;
         bool await_ready() const noexcept { return false; }
-        void await_suspend(std::coroutine_handle<costar::task_promise<void>> caller) noexcept
+        void await_suspend(std::coroutine_handle<costar::machine::task_promise<void>> caller) noexcept
         {
             node.waiter = &caller.promise();
             waiting = &node;
         }
         void await_resume() const noexcept {}
     };
-    auto asker =
-        strands.start([](manual_strands& strands, costar::run_node*& waiting, int& resumed) -> task<> {
+    auto asker = strands.start(
+        [](manual_strands& strands, costar::machine::run_node*& waiting, int& resumed) -> task<> {
             for (;;) {
                 burst(strands[0], strands[1], 5);
                 co_await answer{{}, waiting};

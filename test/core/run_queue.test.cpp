@@ -20,7 +20,7 @@
 
 namespace {
 
-using costar::strand_context;
+using costar::machine::strand_context;
 using costar::task;
 using support::mailbox_root;
 using support::manual_strands;
@@ -38,8 +38,8 @@ void burst(strand_context& from, strand_context& to, std::uint64_t count)
 TEST_CASE("run_queue: the last of the ready can be withdrawn, and others follow", "[core][run_queue]")
 {
     manual_strands strands;
-    costar::run_node first;
-    costar::run_node last;
+    costar::machine::run_node first;
+    costar::machine::run_node last;
     strands[0].make_ready(first);
     strands[0].make_ready(last);
 
@@ -59,7 +59,7 @@ TEST_CASE("run_queue: the last of the ready can be withdrawn, and others follow"
 TEST_CASE("run_queue: siblings begin in the order of their births, and trees one branch after the other",
     "[core][run_queue]")
 {
-    struct birth final : costar::root_scope, costar::run_node, costar::task_owner {
+    struct birth final : costar::machine::root_scope, costar::machine::run_node, costar::machine::task_owner {
         birth(strand_context& home, std::function<void()> work) : root_scope(home), body(run(std::move(work)))
         {
             body.promise().start_under(*this, *this);
@@ -70,7 +70,7 @@ TEST_CASE("run_queue: siblings begin in the order of their births, and trees one
             work();
             co_return;
         }
-        void task_ended(costar::promise_base&) noexcept override {}
+        void task_ended(costar::machine::promise_base&) noexcept override {}
         task<> body;
     };
     manual_strands strands;

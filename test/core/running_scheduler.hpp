@@ -21,34 +21,37 @@ namespace support {
 /// A scheduler with a receiver for each strand.
 class running {
 public:
-    explicit running(const costar::scheduler_options& options) : strands_(std::in_place, options) { start(); }
-    explicit running(std::vector<asio::any_io_executor> borrowed)
-        : strands_(std::in_place, std::move(borrowed), costar::scheduler_options{})
+    explicit running(const costar::machine::scheduler_options& options) : strands_(std::in_place, options)
     {
         start();
     }
-    costar::strand_context& operator[](std::size_t index) { return strands_->at(index); }
-    costar::scheduler& operator*() { return *strands_; }
+    explicit running(std::vector<asio::any_io_executor> borrowed)
+        : strands_(std::in_place, std::move(borrowed), costar::machine::scheduler_options{})
+    {
+        start();
+    }
+    costar::machine::strand_context& operator[](std::size_t index) { return strands_->at(index); }
+    costar::machine::scheduler& operator*() { return *strands_; }
     void end() { strands_.reset(); }
 
 private:
     void start()
     {
         receivers_ = std::vector<recording_receiver>(strands_->size());
-        std::vector<costar::parcel_receiver*> all;
+        std::vector<costar::machine::parcel_receiver*> all;
         for (recording_receiver& each : receivers_)
             all.push_back(&each);
         strands_->start(all);
     }
 
     std::vector<recording_receiver> receivers_;
-    std::optional<costar::scheduler> strands_;
+    std::optional<costar::machine::scheduler> strands_;
 };
 
 /// With a thread for each of so many strands.
-inline costar::scheduler_options owned(std::size_t count, std::chrono::nanoseconds spin = {})
+inline costar::machine::scheduler_options owned(std::size_t count, std::chrono::nanoseconds spin = {})
 {
-    costar::scheduler_options options;
+    costar::machine::scheduler_options options;
     options.strands = count;
     options.spin = spin;
     return options;
@@ -56,7 +59,7 @@ inline costar::scheduler_options owned(std::size_t count, std::chrono::nanosecon
 
 /// Runs a task on a strand of another thread and waits for it.
 template <class T>
-T get(costar::strand_context& where, costar::task<T> body)
+T get(costar::machine::strand_context& where, costar::task<T> body)
 {
     return costar::async_spawn(where.get_executor(), std::move(body), asio::use_future).get();
 }

@@ -36,8 +36,8 @@ namespace {
 
 namespace asio = boost::asio;
 using costar::async_spawn;
-using costar::scheduler;
-using costar::scheduler_options;
+using costar::machine::scheduler;
+using costar::machine::scheduler_options;
 using costar::task;
 using costar::use_task;
 using support::get;
@@ -150,15 +150,16 @@ TEST_CASE("scheduler: an engine may end while its context has work left, and bef
 
 TEST_CASE("scheduler: an engine needs an executor", "[core][scheduler]")
 {
-    CHECK_THROWS_AS(costar::scheduler(std::vector<asio::any_io_executor>(), costar::scheduler_options()),
+    CHECK_THROWS_AS(costar::machine::scheduler(
+                        std::vector<asio::any_io_executor>(), costar::machine::scheduler_options()),
         std::invalid_argument);
 }
 
 TEST_CASE("scheduler: rings of a size that cannot be are refused", "[core][scheduler]")
 {
     const auto slots = GENERATE(costar::turn_options::ring_slots_max + 1, std::size_t{1} << 62, SIZE_MAX);
-    CHECK_THROWS_AS(
-        costar::scheduler(costar::scheduler::manual(), {.strands = 2, .turn = {.ring_slots = slots}}),
+    CHECK_THROWS_AS(costar::machine::scheduler(
+                        costar::machine::scheduler::manual(), {.strands = 2, .turn = {.ring_slots = slots}}),
         std::invalid_argument);
 }
 

@@ -60,13 +60,13 @@ TEST_CASE("spawn: a callback gets the value on the strand, and never inside the 
 {
     manual_strands strands;
     std::string got;
-    costar::strand_context* where = nullptr;
+    costar::machine::strand_context* where = nullptr;
 
     async_spawn(
         strands[0].get_executor(), answer("hello"), [&](std::exception_ptr failure, std::string value) {
             CHECK_FALSE(failure);
             got = std::move(value);
-            where = costar::strand_context::current();
+            where = costar::machine::strand_context::current();
         });
     CHECK(got.empty());
     strands.advance(1ms);
@@ -229,7 +229,7 @@ TEST_CASE("spawn: an asio coroutine awaits a task in its own context", "[core][s
         io,
         [&]() -> asio::awaitable<void> {
             got = co_await async_spawn(strands[0].get_executor(), answer("awaited"), asio::use_awaitable);
-            CHECK(costar::strand_context::current() == nullptr);
+            CHECK(costar::machine::strand_context::current() == nullptr);
             try {
                 co_await async_spawn(strands[0].get_executor(), failing(), asio::use_awaitable);
             } catch (const std::runtime_error&) {

@@ -74,7 +74,7 @@ TEST_CASE(
         asio::bind_executor(io, [&](std::exception_ptr, std::string) {
             called = true;
             CHECK(io.get_executor().running_in_this_thread());
-            CHECK(costar::strand_context::current() == nullptr);
+            CHECK(costar::machine::strand_context::current() == nullptr);
         }));
     strands.advance(1ms);
     CHECK_FALSE(called);

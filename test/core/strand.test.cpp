@@ -27,8 +27,8 @@ namespace {
 
 namespace asio = boost::asio;
 namespace execution = boost::asio::execution;
+using costar::machine::strand_context;
 using costar::strand;
-using costar::strand_context;
 using support::manual_strands;
 using support::tracked;
 

@@ -19,7 +19,7 @@
 namespace {
 
 namespace asio = boost::asio;
-using costar::strand_context;
+using costar::machine::strand_context;
 using costar::task;
 using support::manual_strands;
 using support::numbered;
@@ -31,7 +31,7 @@ using namespace std::chrono_literals;
 TEST_CASE("strand_context: waits count from now, however long the turn has lasted", "[core][strand_context]")
 {
     manual_strands strands;
-    costar::strand_context& strand = strands[0];
+    costar::machine::strand_context& strand = strands[0];
     const auto length = GENERATE(1ms, 99ms, 100ms, 1h);
 
     asio::post(strand.get_executor(), [&] {
@@ -90,10 +90,10 @@ TEST_CASE("strand_context: jobs that were not run are destroyed with it", "[core
     {
         manual_strands strands(2);
         strands[0].post([local = tracked(alive)] {});
-        strands[0].post_in_line(costar::make_job([local = tracked(alive)] {}));
+        strands[0].post_in_line(costar::machine::make_job([local = tracked(alive)] {}));
         strands[1].post([&, local = tracked(alive)] {
             strands[1].post([local] {});
-            strands[0].post_in_line(costar::make_job([local] {}));
+            strands[0].post_in_line(costar::machine::make_job([local] {}));
             throw std::runtime_error("left in the middle of a turn");
         });
         CHECK_THROWS(strands[1].turn());
@@ -135,10 +135,10 @@ TEST_CASE("strand_context: a turn has a budget, and says that more is ready", "[
         std::uint64_t now_ = 0;
     };
     stepping clock;
-    costar::scheduler_options options;
+    costar::machine::scheduler_options options;
     options.clock = &clock;
     support::recording_receiver receiver;
-    costar::scheduler strands(costar::scheduler::manual{}, options);
+    costar::machine::scheduler strands(costar::machine::scheduler::manual{}, options);
     strands.start({&receiver});
     std::uint64_t rounds = 0;
     support::start(strands.at(0), [](std::uint64_t& rounds) -> task<> {

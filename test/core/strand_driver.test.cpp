@@ -16,11 +16,11 @@
 
 namespace {
 
-using costar::strand_context;
+using costar::machine::strand_context;
 using support::numbered;
 
 /// Notes what a strand asks of it.
-class noting_driver final : public costar::strand_driver {
+class noting_driver final : public costar::machine::strand_driver {
 public:
     void kick() noexcept override { ++kicks; }
     bool may_enter() const noexcept override { return true; }
@@ -72,8 +72,8 @@ TEST_CASE(
     "strand_driver: it is told when the next timer is due, and when there is none", "[core][strand_driver]")
 {
     driven_strand strand;
-    costar::timer_node timer;
-    timer.fire = [](costar::timer_node*) {};
+    costar::machine::timer_node timer;
+    timer.fire = [](costar::machine::timer_node*) {};
     strand.context.turn();
     strand.driver.announced.clear();
 

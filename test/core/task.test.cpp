@@ -48,7 +48,7 @@ struct throws_on_move {
 
 /// Looks at the promise of whoever awaits it.
 struct peek {
-    costar::promise_base*& found;
+    costar::machine::promise_base*& found;
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller) noexcept
@@ -251,11 +251,11 @@ TEST_CASE("task: it can be moved until it is awaited", "[core][task]")
 TEST_CASE("task: it knows where it waits and for whom", "[core][task]")
 {
     manual_strands strands;
-    costar::promise_base* inner_promise = nullptr;
-    const auto inner = [](costar::promise_base*& found) -> task<> { co_await peek{found}; };
+    costar::machine::promise_base* inner_promise = nullptr;
+    const auto inner = [](costar::machine::promise_base*& found) -> task<> { co_await peek{found}; };
 
-    strands.run([](auto inner, costar::promise_base*& found) -> task<> { co_await inner(found); }(
-                                                                 inner, inner_promise));
+    strands.run([](auto inner, costar::machine::promise_base*& found) -> task<> { co_await inner(found); }(
+                                                                          inner, inner_promise));
 
     CHECK(inner_promise != nullptr);
 }

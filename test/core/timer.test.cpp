@@ -114,7 +114,7 @@ TEST_CASE("timer: the longest durations do not overflow", "[core][timer]")
 
 TEST_CASE("timer: durations that do not fit become the longest and the shortest", "[core][timer]")
 {
-    using costar::as_nanoseconds;
+    using costar::machine::as_nanoseconds;
     using std::chrono::nanoseconds;
     CHECK(as_nanoseconds(std::chrono::hours::max()) == nanoseconds::max());
     CHECK(as_nanoseconds(std::chrono::hours::min()) == nanoseconds::min());

@@ -116,7 +116,7 @@ TEST_CASE("use_task: as_tuple and redirect_error return the error", "[core][use_
 TEST_CASE("use_task: it can be an object's default token", "[core][use_task]")
 {
     asio::io_context io;
-    costar::scheduler strands({io.get_executor()}, {});
+    costar::machine::scheduler strands({io.get_executor()}, {});
     support::recording_receiver receiver;
     strands.start({&receiver});
     using timer = costar::use_task_t::as_default_on_t<asio::steady_timer>;
@@ -140,22 +140,22 @@ TEST_CASE("use_task: it can be an object's default token", "[core][use_task]")
 TEST_CASE("use_task: deferred operations and asio coroutines can be awaited", "[core][use_task]")
 {
     asio::io_context io;
-    costar::scheduler strands({io.get_executor()}, {});
+    costar::machine::scheduler strands({io.get_executor()}, {});
     support::recording_receiver receiver;
     strands.start({&receiver});
-    const auto coroutine = [](costar::strand_context& home,
+    const auto coroutine = [](costar::machine::strand_context& home,
                                std::string text) -> asio::awaitable<std::string> {
-        CHECK(costar::strand_context::current() == &home);
+        CHECK(costar::machine::strand_context::current() == &home);
         asio::steady_timer timer(co_await asio::this_coro::executor, 0ms);
         co_await timer.async_wait(asio::use_awaitable);
-        CHECK(costar::strand_context::current() == &home);
+        CHECK(costar::machine::strand_context::current() == &home);
         co_return text;
     };
     const auto failing = []() -> asio::awaitable<void> {
         throw std::runtime_error("in asio");
         co_return;
     };
-    const auto body = [](auto coroutine, auto failing, costar::strand_context& home) -> task<> {
+    const auto body = [](auto coroutine, auto failing, costar::machine::strand_context& home) -> task<> {
         CHECK(co_await coroutine(home, "bridged") == "bridged");
         CHECK_THROWS_AS(co_await failing(), std::runtime_error);
         CHECK(co_await async_give<void(error_code, int)>(asio::deferred, error_code(), 4) == 4);
@@ -174,7 +174,7 @@ TEST_CASE("use_task: deferred operations and asio coroutines can be awaited", "[
 TEST_CASE("use_task: an asio coroutine that is awaited is cancelled with its task", "[core][use_task]")
 {
     asio::io_context io;
-    costar::scheduler strands({io.get_executor()}, {});
+    costar::machine::scheduler strands({io.get_executor()}, {});
     support::recording_receiver receiver;
     strands.start({&receiver});
     int alive = 0;
@@ -200,7 +200,7 @@ TEST_CASE("use_task: composed operations run on the strand", "[core][use_task]")
     const auto compose = [](auto&& token) {
         return asio::async_compose<decltype(token), void(error_code, int)>(
             [rounds = 0](auto& self, error_code = {}) mutable {
-                CHECK(costar::strand_context::current() != nullptr);
+                CHECK(costar::machine::strand_context::current() != nullptr);
                 if (++rounds == 4)
                     self.complete({}, rounds);
                 else
@@ -275,7 +275,7 @@ TEST_CASE("use_task: in a cancelled scope nothing is started, whatever the token
 TEST_CASE("use_task: with_timeout cancels an operation", "[core][use_task]")
 {
     asio::io_context io;
-    costar::scheduler strands({io.get_executor()}, {});
+    costar::machine::scheduler strands({io.get_executor()}, {});
     support::recording_receiver receiver;
     strands.start({&receiver});
     const auto body = [](asio::io_context& io) -> task<> {

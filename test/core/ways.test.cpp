@@ -22,8 +22,8 @@
 
 namespace {
 
-using costar::parcel;
-using costar::strand_context;
+using costar::machine::parcel;
+using costar::machine::strand_context;
 using costar::task;
 using support::mailbox_root;
 using support::manual_strands;
@@ -46,7 +46,7 @@ TEST_CASE("ways: parcels arrive in order, jobs in line among them, and what was 
     strands[0].post([&] {
         strands[1].post([&] { got.push_back(100); });
         strands[0].send(strands[1], numbered(1));
-        strands[1].post_in_line(costar::make_job([&] { got.push_back(101); }));
+        strands[1].post_in_line(costar::machine::make_job([&] { got.push_back(101); }));
         strands[0].send(strands[1], numbered(2));
     });
 
@@ -78,12 +78,12 @@ TEST_CASE("ways: parcels that were not taken are discarded, each once", "[core][
     // in overflows and in a foreign thread's queue.
     int received = 0;
     int discarded = 0;
-    class counting final : public costar::parcel_receiver {
+    class counting final : public costar::machine::parcel_receiver {
     public:
         counting(int& received, int& discarded) : received_(received), discarded_(discarded) {}
         void receive(parcel&) override { ++received_; }
         void discard(parcel&) noexcept override { ++discarded_; }
-        void reap(costar::run_node&) noexcept override {}
+        void reap(costar::machine::run_node&) noexcept override {}
 
     private:
         int& received_;
@@ -91,10 +91,10 @@ TEST_CASE("ways: parcels that were not taken are discarded, each once", "[core][
     };
     counting receiver(received, discarded);
     {
-        costar::scheduler_options options;
+        costar::machine::scheduler_options options;
         options.strands = 2;
         options.turn = tiny(8);
-        costar::scheduler strands(costar::scheduler::manual{}, options);
+        costar::machine::scheduler strands(costar::machine::scheduler::manual{}, options);
         strands.start({&receiver, &receiver});
         for (std::uint64_t i = 0; i < 5; ++i)
             CHECK(strands.at(0).send_from_outside(numbered(i)));
@@ -238,7 +238,7 @@ TEST_CASE("ways: threads keep the order of what was sent before their start, by 
 
 TEST_CASE("ways: deadlines of what waits in a long line pass", "[core][ways]")
 {
-    struct timed : costar::timer_node {
+    struct timed : costar::machine::timer_node {
         bool fired = false;
     };
     manual_strands strands(2, tiny(64, 1));
@@ -246,13 +246,13 @@ TEST_CASE("ways: deadlines of what waits in a long line pass", "[core][ways]")
     strands.receiver(0).on_receive = [&](std::uint64_t) { mailbox.put(true); };
     mailbox.on_message = [&] { mailbox.put(true); };
     timed deadline;
-    deadline.fire = [](costar::timer_node* timer) { static_cast<timed*>(timer)->fired = true; };
+    deadline.fire = [](costar::machine::timer_node* timer) { static_cast<timed*>(timer)->fired = true; };
     deadline.due = strands.clock().now() + 1'000'000;
     bool ran = false;
     std::thread([&] {
         for (int i = 0; i < 5000; ++i)
             CHECK(strands[0].send_from_outside(numbered(1)));
-        strands[0].post_in_line(costar::make_job([&] { ran = true; }), &deadline);
+        strands[0].post_in_line(costar::machine::make_job([&] { ran = true; }), &deadline);
         strands[0].step();
         strands.clock().advance(1ms);
         strands[0].step();

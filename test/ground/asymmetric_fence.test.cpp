@@ -27,7 +27,7 @@ TEST_CASE("asymmetric_fence: two threads cannot both miss what the other wrote",
         for (int round = 1; round <= rounds; ++round) {
             meet(4 * round - 2);
             often.store(round, std::memory_order_relaxed);
-            costar::asymmetric_fence::light();
+            costar::machine::asymmetric_fence::light();
             seen_by_often.store(seldom.load(std::memory_order_relaxed), std::memory_order_relaxed);
             meet(4 * round);
         }
@@ -35,7 +35,7 @@ TEST_CASE("asymmetric_fence: two threads cannot both miss what the other wrote",
     for (int round = 1; round <= rounds; ++round) {
         meet(4 * round - 2);
         seldom.store(round, std::memory_order_relaxed);
-        costar::asymmetric_fence::heavy();
+        costar::machine::asymmetric_fence::heavy();
         const int seen = often.load(std::memory_order_relaxed);
         meet(4 * round);
         both_missed += seen != round && seen_by_often.load(std::memory_order_relaxed) != round;

@@ -14,7 +14,7 @@ TEST_CASE("block_queue: behaves as a deque, whatever its blocks hold", "[ground]
 {
     const bool holds = rc::check("same as std::deque", [] {
         const auto steps = *rc::gen::container<std::vector<int>>(rc::gen::inRange(-9, 12));
-        costar::block_queue<int, 4> queue;
+        costar::machine::block_queue<int, 4> queue;
         std::deque<int> model;
         int next = 0;
         for (const int step : steps) {
@@ -39,7 +39,7 @@ TEST_CASE("block_queue: behaves as a deque, whatever its blocks hold", "[ground]
 
 TEST_CASE("block_queue: what was reserved and not committed is not there", "[ground][block_queue]")
 {
-    costar::block_queue<int, 2> queue;
+    costar::machine::block_queue<int, 2> queue;
     queue.push(1);
     queue.push(2);
     queue.reserve() = 7;
@@ -54,11 +54,11 @@ TEST_CASE("block_queue: what was reserved and not committed is not there", "[gro
 
 TEST_CASE("block_queue: moves with all it holds", "[ground][block_queue]")
 {
-    costar::block_queue<int, 2> from;
+    costar::machine::block_queue<int, 2> from;
     for (int i = 0; i < 5; ++i)
         from.push(i);
 
-    costar::block_queue<int, 2> to(std::move(from));
+    costar::machine::block_queue<int, 2> to(std::move(from));
 
     CHECK(from.empty());
     CHECK(to.size() == 5);

@@ -12,8 +12,8 @@
 
 namespace {
 
-using costar::chute;
-using costar::parcel;
+using costar::machine::chute;
+using costar::machine::parcel;
 using support::numbered;
 
 // Both holds in one hand.

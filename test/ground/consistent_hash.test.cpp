@@ -12,6 +12,7 @@
 #include <support/catch.hpp>
 
 using namespace costar;
+using namespace costar::machine;
 
 namespace {
 

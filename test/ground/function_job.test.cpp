@@ -9,28 +9,29 @@
 
 TEST_CASE("function_job: it calls its function once and gives back its memory", "[ground][function_job]")
 {
-    const std::size_t before = costar::arena::current().live_blocks();
+    const std::size_t before = costar::machine::arena::current().live_blocks();
     int ran = 0;
-    costar::job& work = costar::make_job([&, held = std::make_unique<int>(7)] { ran += *held; });
-    CHECK(costar::arena::current().live_blocks() == before + 1);
+    costar::machine::job& work =
+        costar::machine::make_job([&, held = std::make_unique<int>(7)] { ran += *held; });
+    CHECK(costar::machine::arena::current().live_blocks() == before + 1);
 
     work.run(&work, false);
 
     CHECK(ran == 7);
-    CHECK(costar::arena::current().live_blocks() == before);
+    CHECK(costar::machine::arena::current().live_blocks() == before);
 }
 
 TEST_CASE("function_job: one that is only destroyed calls nothing", "[ground][function_job]")
 {
-    const std::size_t before = costar::arena::current().live_blocks();
+    const std::size_t before = costar::machine::arena::current().live_blocks();
     auto held = std::make_shared<int>(0);
-    costar::job& work = costar::make_job([held] { ++*held; });
+    costar::machine::job& work = costar::machine::make_job([held] { ++*held; });
 
     work.run(&work, true);
 
     CHECK(*held == 0);
     CHECK(held.use_count() == 1);
-    CHECK(costar::arena::current().live_blocks() == before);
+    CHECK(costar::machine::arena::current().live_blocks() == before);
 }
 
 TEST_CASE(
@@ -41,10 +42,10 @@ TEST_CASE(
         unmovable(const unmovable&) { throw std::runtime_error("copied"); }
         void operator()() const {}
     };
-    const std::size_t before = costar::arena::current().live_blocks();
+    const std::size_t before = costar::machine::arena::current().live_blocks();
     const unmovable function;
 
-    CHECK_THROWS_AS(costar::make_job(function), std::runtime_error);
+    CHECK_THROWS_AS(costar::machine::make_job(function), std::runtime_error);
 
-    CHECK(costar::arena::current().live_blocks() == before);
+    CHECK(costar::machine::arena::current().live_blocks() == before);
 }

@@ -9,6 +9,7 @@
 #include <support/catch.hpp>
 
 using namespace costar;
+using namespace costar::machine;
 
 TEST_CASE("hash: is the same in every run", "[ground][hash]")
 {

@@ -6,7 +6,7 @@
 
 TEST_CASE("idle_flag: one of those who take it has to wake the sleeper", "[ground][idle_flag]")
 {
-    costar::idle_flag idle;
+    costar::machine::idle_flag idle;
     if (GENERATE(false, true))
         idle.spare_takers();
     CHECK_FALSE(idle.take());
@@ -19,7 +19,7 @@ TEST_CASE("idle_flag: one of those who take it has to wake the sleeper", "[groun
 
 TEST_CASE("idle_flag: nobody wakes who is awake again", "[ground][idle_flag]")
 {
-    costar::idle_flag idle;
+    costar::machine::idle_flag idle;
     if (GENERATE(false, true))
         idle.spare_takers();
 

@@ -11,9 +11,9 @@
 
 namespace {
 
-using costar::inbox;
-using costar::job;
-using costar::job_queue;
+using costar::machine::inbox;
+using costar::machine::job;
+using costar::machine::job_queue;
 
 struct numbered_job : job {
     int number;

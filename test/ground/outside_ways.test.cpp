@@ -11,10 +11,10 @@
 
 namespace {
 
-using costar::chute;
-using costar::outside_sender;
-using costar::outside_ways;
-using costar::parcel;
+using costar::machine::chute;
+using costar::machine::outside_sender;
+using costar::machine::outside_ways;
+using costar::machine::parcel;
 using support::numbered;
 
 /// The end of ways that has a number of its own.
@@ -47,7 +47,7 @@ public:
         ways.take_in_order(share, [&](chute& from, bool& is_more_left) {
             std::size_t count = 0;
             for (parcel* next = from.front();
-                next != nullptr && next->kind != costar::own_kinds::era && taken.size() < share;
+                next != nullptr && next->kind != costar::machine::own_kinds::era && taken.size() < share;
                 next = from.front()) {
                 taken.push_back(next->to);
                 from.pop();
@@ -116,7 +116,7 @@ TEST_CASE("outside_ways: a way that was not adopted is closed, unless something 
 {
     const bool is_filled = GENERATE(false, true);
     outside_ways ways;
-    const costar::late_way way;
+    const costar::machine::late_way way;
     if (is_filled)
         way.queue().push(numbered(5));
 

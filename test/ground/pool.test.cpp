@@ -15,9 +15,9 @@
 
 namespace {
 
-using costar::arena;
-using costar::arena_owner;
-using costar::arena_scope;
+using costar::machine::arena;
+using costar::machine::arena_owner;
+using costar::machine::arena_scope;
 
 struct taken_block {
     unsigned char* bytes;
@@ -325,8 +325,8 @@ TEST_CASE("pool_allocator: containers live on the current arena", "[ground][pool
     };
 
     {
-        std::list<int, costar::pool_allocator<int>> numbers{1, 2, 3};
-        std::vector<wide, costar::pool_allocator<wide>> wides(3);
+        std::list<int, costar::machine::pool_allocator<int>> numbers{1, 2, 3};
+        std::vector<wide, costar::machine::pool_allocator<wide>> wides(3);
 
         CHECK(numbers.back() == 3);
         CHECK(reinterpret_cast<std::uintptr_t>(wides.data()) % 64 == 0);

@@ -17,7 +17,7 @@ struct node {
     int number = 0;
 };
 
-using queue = costar::ready_queue<node>;
+using queue = costar::machine::ready_queue<node>;
 
 /// Nodes that stay where they are.
 class numbered_nodes {

@@ -11,8 +11,8 @@
 
 namespace {
 
-using costar::parcel;
-using costar::ring;
+using costar::machine::parcel;
+using costar::machine::ring;
 
 parcel numbered(std::uint64_t number)
 {

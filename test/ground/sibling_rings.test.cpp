@@ -11,9 +11,9 @@
 
 namespace {
 
-using costar::parcel;
-using costar::ring;
-using costar::sibling_rings;
+using costar::machine::parcel;
+using costar::machine::ring;
+using costar::machine::sibling_rings;
 using support::numbered;
 
 /// Two that send to each other.

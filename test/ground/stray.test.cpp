@@ -8,7 +8,7 @@
 
 namespace {
 
-class noting_stray final : public costar::stray {
+class noting_stray final : public costar::machine::stray {
 public:
     noting_stray(int number, std::vector<int>& destroyed)
         : stray([](stray& self) noexcept { delete static_cast<noting_stray*>(&self); }),
@@ -28,7 +28,7 @@ private:
 TEST_CASE("stray: those that have not ended are destroyed, the newest first", "[ground][stray]")
 {
     std::vector<int> destroyed;
-    costar::stray_list strays;
+    costar::machine::stray_list strays;
     auto* ended = new noting_stray(1, destroyed);
     strays.keep(*new noting_stray(0, destroyed));
     strays.keep(*ended);
@@ -43,7 +43,7 @@ TEST_CASE("stray: those that have not ended are destroyed, the newest first", "[
 TEST_CASE("stray: one that has found an owner is left to it", "[ground][stray]")
 {
     std::vector<int> destroyed;
-    costar::stray_list strays;
+    costar::machine::stray_list strays;
     noting_stray owned(0, destroyed);
     strays.keep(owned);
 

@@ -13,8 +13,8 @@
 
 namespace {
 
-using costar::timer_node;
-using costar::timer_wheel;
+using costar::machine::timer_node;
+using costar::machine::timer_wheel;
 
 constexpr std::uint64_t tick = std::uint64_t{1} << 20;
 constexpr std::uint64_t second = 1'000'000'000;

@@ -17,6 +17,7 @@
 #include <support/catch.hpp>
 
 using namespace costar;
+using namespace costar::machine;
 using namespace costar::testing;
 using namespace std::chrono_literals;
 using namespace support;
@@ -490,4 +491,39 @@ TEST_CASE("ask: a child may stop its parent and wait for it", "[kernel][ask]")
     CHECK(events.end_of(child) == 0);
     CHECK(events.end_of(parent) == 1);
     CHECK(sim.engine().figures().live == 0);
+}
+
+TEST_CASE("ask: a failure names who asked whom, and from where", "[kernel][ask]")
+{
+    struct seeker {
+        static task<> body(context& self, pid to, bool is_cancelled, std::string* said)
+        {
+            if (is_cancelled)
+                self.stop();
+            try {
+                static_cast<void>(co_await self.ask(to, twice{1}, 50ms));
+            } catch (const error& failed) {
+                *said = failed.what();
+            }
+        }
+    };
+    quiet_log quiet;
+    simulation sim(GENERATE(1U, 2U));
+    const pid mute = sim.engine().spawn("mute", [](context&) -> task<> { co_await sleep_for(1h); });
+    std::string said;
+    SECTION("in time")
+    {
+        sim.engine().spawn("seeker", &seeker::body, mute, false, &said);
+        sim.advance(1s);
+        CHECK(said.find("seeker asked mute (" + mute.to_string() + ") within 50 ms, at ask.test.cpp:") !=
+            std::string::npos);
+    }
+    SECTION("in a scope that was cancelled")
+    {
+        sim.engine().spawn("seeker", &seeker::body, mute, true, &said);
+        sim.advance(1s);
+        CHECK(
+            said.find("seeker asked mute (" + mute.to_string() + "), at ask.test.cpp:") != std::string::npos);
+    }
+    sim.stop(mute);
 }

@@ -10,6 +10,7 @@
 #include <support/manual_strand.hpp>
 
 using namespace costar;
+using namespace costar::machine;
 
 namespace {
 

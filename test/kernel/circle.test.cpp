@@ -411,7 +411,8 @@ TEST_CASE("circle: a deadline that passes says who asked whom, and from where", 
     const std::string dumped = sim.dump();
     CHECK(dumped.find("asked at circle.test.cpp:") != std::string::npos);
     sim.advance(1s);
-    CHECK(failure.find("asker asked " + silent.to_string() + " within 200 ms, at circle.test.cpp:") == 0);
+    CHECK(failure.find(
+              "asker asked silent (" + silent.to_string() + ") within 200 ms, at circle.test.cpp:") == 0);
     CHECK(failure.find(" < circle.test.cpp:") != std::string::npos);
 }
 
@@ -661,14 +662,14 @@ TEST_CASE("circle: a dump shows every wait", "[kernel][circle]")
         CHECK(line.find(part) != std::string::npos);
     };
     has(line_of("beside"), "waits for a message of type support::number");
-    has(line_of("beside"), "a task waits for the end of " + other.to_string());
+    has(line_of("beside"), "a task waits for the end of other (" + other.to_string() + ")");
     has(line_of("beside"), "a task waits for a timer");
 
     for (const char* each : {"shields", "ends_children", "closes"})
         sim.engine().stop(*sim.engine().find(each));
     sim.run_until_idle();
 
-    has(line_of("shields"), "waits for a timer, the end of " + other.to_string());
+    has(line_of("shields"), "waits for a timer, the end of other (" + other.to_string() + ")");
     has(line_of("ends_children"), "waits for its children and tasks to end, waits for its children to end: ");
     has(line_of("ends_children"), sim.engine().find("late_1")->to_string());
     has(line_of("closes"), "is ending, waits for its children to end: ");

@@ -66,6 +66,30 @@ TEST_CASE("hog: who keeps a strand for too long is named", "[kernel][hog]")
     CHECK(watch.seen[1].duration == 20ms);
 }
 
+TEST_CASE("hog: who has ended meanwhile is named too", "[kernel][hog]")
+{
+    struct last_words {
+        static task<> body(context& self, manual_clock* clock)
+        {
+            static_cast<void>(co_await self.receive());
+            clock->set(clock->now() + 20'000'000);
+        }
+    };
+    hog_watch watch;
+    const pid named = watch.engine.spawn("glutton", &last_words::body, &watch.clock);
+    const pid other = watch.engine.spawn(&last_words::body, &watch.clock);
+    watch.engine.send(named, number{1});
+    watch.engine.send(other, number{1});
+    watch.io.run();
+
+    REQUIRE(watch.seen.size() == 2);
+    CHECK(watch.engine.figures().live == 0);
+    CHECK(watch.seen[0].who == named);
+    CHECK(watch.seen[0].name == "glutton");
+    CHECK(watch.seen[1].who == other);
+    CHECK(watch.seen[1].name == "$0-1-1");
+}
+
 TEST_CASE("hog: a task that belongs to no actor has no name", "[kernel][hog]")
 {
     hog_watch watch;

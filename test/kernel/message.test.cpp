@@ -561,3 +561,33 @@ TEST_CASE("message: a handler may keep its own message and answer later", "[kern
 
     CHECK(answered == 2);
 }
+
+namespace {
+
+int doubled(const twice& m)
+{
+    return 2 * m.value;
+}
+
+struct by_const_reference {
+    int operator()(const twice& m) const& { return 3 * m.value; }
+};
+
+}  // namespace
+
+TEST_CASE("message: functions and objects handle as lambdas do", "[kernel][message]")
+{
+    simulation sim;
+    const pid plain = sim.engine().spawn([](context& self) -> task<> {
+        while (auto message = co_await self.receive())
+            message.match(doubled);
+    });
+    const pid object = sim.engine().spawn([](context& self) -> task<> {
+        const by_const_reference handler;
+        while (auto message = co_await self.receive())
+            message.match(handler);
+    });
+
+    CHECK(sim.ask(plain, twice{4}) == 8);
+    CHECK(sim.ask(object, twice{4}) == 12);
+}

@@ -10,6 +10,7 @@
 #include <support/catch.hpp>
 
 using namespace costar;
+using namespace costar::machine;
 using namespace costar::testing;
 using namespace std::chrono_literals;
 using namespace support;
@@ -422,5 +423,52 @@ TEST_CASE("watch: news that a branch of when_any has received are not taken back
     sim.advance(1s);
 
     CHECK(heard == std::vector{terminated{who, errc::actor_stopped}});
+    CHECK(sim.engine().figures().live == 0);
+}
+
+TEST_CASE(
+    "watch: news that wake a branch of when_any are withdrawn by an unwatch in the other", "[kernel][watch]")
+{
+    struct watcher {
+        static task<int> stops(context& self, pid target, bool changes_mind)
+        {
+            co_await self.stop(target);
+            self.unwatch(target);
+            if (changes_mind)
+                self.watch(target);
+            co_return 1;
+        }
+        static task<> body(context& self, pid target, bool is_first, bool changes_mind, int* seen)
+        {
+            self.watch(target);
+            bool has_received = false;
+            if (is_first) {
+                auto ended = co_await when_any(self.receive(), stops(self, target, changes_mind));
+                has_received = ended.index() == 0;
+            } else {
+                auto ended = co_await when_any(stops(self, target, changes_mind), self.receive(1s));
+                has_received = ended.index() == 1;
+            }
+            *seen += has_received;
+            while (auto message = co_await self.receive(1s)) {
+                if (message.timed_out())
+                    break;
+                ++*seen;
+            }
+        }
+    };
+    simulation sim(GENERATE(1U, 2U, 3U, 4U, 5U));
+    const pid target = sim.engine().spawn(on(0), [](context& self) -> task<> {
+        while (co_await self.receive()) {}
+    });
+    const bool changes_mind = GENERATE(false, true);
+    int seen = 0;
+    sim.engine().spawn(on(0), &watcher::body, target, GENERATE(true, false), changes_mind, &seen);
+    sim.advance(5s);
+
+    if (changes_mind)
+        CHECK(seen == 1);
+    else
+        CHECK(seen == 0);
     CHECK(sim.engine().figures().live == 0);
 }

@@ -8,6 +8,7 @@
 #include <support/catch.hpp>
 
 using namespace costar;
+using namespace costar::machine;
 
 namespace {
 

@@ -9,6 +9,7 @@
 #include <support/catch.hpp>
 
 using namespace costar;
+using namespace costar::machine;
 using namespace std::chrono_literals;
 using namespace support;
 

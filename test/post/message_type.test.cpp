@@ -9,6 +9,7 @@
 #include <support/catch.hpp>
 
 using namespace costar;
+using namespace costar::machine;
 
 namespace {
 

@@ -14,6 +14,7 @@
 #include <support/catch.hpp>
 
 using namespace costar;
+using namespace costar::machine;
 using namespace costar::testing;
 using namespace support;
 
@@ -93,4 +94,25 @@ TEST_CASE("registry: actors are found by name and by text form", "[post][registr
     CHECK_FALSE(sim.engine().find("sim/bob"));
     CHECK_FALSE(sim.engine().find("other/ada"));
     CHECK_FALSE(sim.engine().find(""));
+}
+
+TEST_CASE("registry: an owner is found as its name is", "[post][registry]")
+{
+    registry names;
+    const pid one(1, 0, 0, 1);
+    const pid two(1, 0, 1, 1);
+    const pid nobody(1, 0, 2, 1);
+    const auto first = names.insert("ada", one);
+
+    CHECK(names.name_of(one) == "ada");
+    const auto second = names.insert("bob", two);
+    CHECK(names.name_of(two) == "bob");
+    CHECK(names.told(two) == "bob (" + two.to_string() + ")");
+    CHECK(names.name_of(nobody).empty());
+    CHECK(names.told(nobody) == nobody.to_string());
+
+    names.erase(*first.made);
+    CHECK(names.name_of(one).empty());
+    names.erase(*second.made);
+    CHECK(names.name_of(two).empty());
 }

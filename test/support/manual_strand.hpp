@@ -28,16 +28,16 @@ namespace support {
 namespace asio = boost::asio;
 
 /// Notes the parcels of one strand; `on_receive` is called with each.
-class recording_receiver final : public costar::parcel_receiver {
+class recording_receiver final : public costar::machine::parcel_receiver {
 public:
-    void receive(costar::parcel& arrived) override
+    void receive(costar::machine::parcel& arrived) override
     {
         received.push_back(arrived.to);
         if (on_receive)
             on_receive(arrived.to);
     }
-    void discard(costar::parcel& left) noexcept override { discarded.push_back(left.to); }
-    void reap(costar::run_node&) noexcept override { ++reaped; }
+    void discard(costar::machine::parcel& left) noexcept override { discarded.push_back(left.to); }
+    void reap(costar::machine::run_node&) noexcept override { ++reaped; }
 
     std::vector<std::uint64_t> received;
     std::vector<std::uint64_t> discarded;
@@ -97,7 +97,7 @@ private:
 
 /// Starts `body` on a strand and tells how it goes.
 template <class T>
-std::shared_ptr<outcome<T>> start(costar::strand_context& where, costar::task<T> body)
+std::shared_ptr<outcome<T>> start(costar::machine::strand_context& where, costar::task<T> body)
 {
     auto started = std::make_shared<outcome<T>>();
     auto done = [started](std::exception_ptr failure, auto... value) {
@@ -112,15 +112,15 @@ std::shared_ptr<outcome<T>> start(costar::strand_context& where, costar::task<T>
 class manual_strands {
 public:
     explicit manual_strands(std::size_t count = 1, costar::turn_options turn = {})
-        : receivers_(count), strands_(costar::scheduler::manual{}, options(count, turn))
+        : receivers_(count), strands_(costar::machine::scheduler::manual{}, options(count, turn))
     {
-        std::vector<costar::parcel_receiver*> all;
+        std::vector<costar::machine::parcel_receiver*> all;
         for (recording_receiver& each : receivers_)
             all.push_back(&each);
         strands_.start(all);
     }
 
-    costar::strand_context& operator[](std::size_t index) { return strands_.at(index); }
+    costar::machine::strand_context& operator[](std::size_t index) { return strands_.at(index); }
     recording_receiver& receiver(std::size_t index = 0) { return receivers_[index]; }
     costar::manual_clock& clock() noexcept { return clock_; }
     std::size_t size() const noexcept { return strands_.size(); }
@@ -137,7 +137,7 @@ public:
         for (bool more = true; more;) {
             more = false;
             for (std::size_t i = 0; i < strands_.size(); ++i) {
-                costar::strand_context& each = strands_.at(i);
+                costar::machine::strand_context& each = strands_.at(i);
                 if (each.has_work() || each.next_timer() <= clock_.now()) {
                     each.turn();
                     more = true;
@@ -190,9 +190,9 @@ public:
 private:
     static constexpr std::uint64_t origin = 1'000'000'000;
 
-    costar::scheduler_options options(std::size_t count, const costar::turn_options& turn)
+    costar::machine::scheduler_options options(std::size_t count, const costar::turn_options& turn)
     {
-        costar::scheduler_options all;
+        costar::machine::scheduler_options all;
         all.strands = count;
         all.turn = turn;
         all.clock = &clock_;
@@ -201,7 +201,7 @@ private:
 
     costar::manual_clock clock_{origin};
     std::vector<recording_receiver> receivers_;
-    costar::scheduler strands_;
+    costar::machine::scheduler strands_;
 };
 
 /// Counts what is alive of it, and notes the order in which it ends.

@@ -11,9 +11,9 @@
 namespace support {
 
 /// A parcel that is told from others by whom it is for.
-inline costar::parcel numbered(std::uint64_t number)
+inline costar::machine::parcel numbered(std::uint64_t number)
 {
-    costar::parcel made{};
+    costar::machine::parcel made{};
     made.to = number;
     return made;
 }

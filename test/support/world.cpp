@@ -32,6 +32,7 @@ namespace {
 
 namespace asio = boost::asio;
 using namespace costar;
+using namespace costar::machine;
 using namespace std::chrono_literals;
 
 // Messages

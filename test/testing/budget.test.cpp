@@ -105,9 +105,9 @@ int most_at_once(Body body, wait once, int messages = 0)
     asio::steady_timer timer(io, 1h);
     tools with;
     with.timer = &timer;
-    costar::engine engine(costar::scheduler::manual{},
+    costar::engine engine(costar::machine::scheduler::manual{},
         {.strands = 1, .clock = &clock, .dead_letter_lines = 0, .offload_threads = 1, .offload_queue = 0});
-    costar::strand_context& home = engine.station_at(0).home();
+    costar::machine::strand_context& home = engine.station_at(0).home();
     with.other = engine.spawn(support::helper);
     with.gone = engine.spawn([](context&) -> task<> { co_return; });
     while (home.step()) {}
@@ -212,8 +212,8 @@ TEST_CASE("budget: a producer that has room puts as often as the share allows", 
 {
     costar::manual_clock clock{1'000'000'000};
     costar::engine engine(
-        costar::scheduler::manual{}, {.strands = 1, .clock = &clock, .dead_letter_lines = 0});
-    costar::strand_context& home = engine.station_at(0).home();
+        costar::machine::scheduler::manual{}, {.strands = 1, .clock = &clock, .dead_letter_lines = 0});
+    costar::machine::strand_context& home = engine.station_at(0).home();
     int count = 0;
     engine.spawn(
         [](context& self, int* count) -> task<> {

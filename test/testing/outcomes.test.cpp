@@ -59,12 +59,13 @@ struct tick {};
 struct world {
     explicit world(std::uint64_t seed)
         : random(seed),
-          engine(costar::scheduler::manual{}, {.strands = 1, .clock = &clock, .dead_letter_lines = 0})
+          engine(
+              costar::machine::scheduler::manual{}, {.strands = 1, .clock = &clock, .dead_letter_lines = 0})
     {
         home().choose_order_by(random);
     }
 
-    costar::strand_context& home() { return engine.station_at(0).home(); }
+    costar::machine::strand_context& home() { return engine.station_at(0).home(); }
     std::chrono::nanoseconds limit() { return random.below(4) * 10us; }
 
     /// Does one thing that can be done.
@@ -340,7 +341,7 @@ task<> in_time(context& self, world* in, Source* from, seen_numbers* seen)
 {
     while (seen->size() < enough) {
         const auto read = [](context& self, world* in, Source* from) -> task<int> {
-            if constexpr (std::is_void_v<costar::awaited_t<decltype(from->begin(self))>>) {
+            if constexpr (std::is_void_v<costar::machine::awaited_t<decltype(from->begin(self))>>) {
                 co_await with_timeout(in->limit(), from->begin(self));
                 co_return from->value(0);
             } else {
@@ -403,7 +404,7 @@ template <class Source>
 task<> reads_on(context& self, Source* from, seen_numbers* seen)
 {
     const auto read = [](context& self, Source* from) -> task<int> {
-        if constexpr (std::is_void_v<costar::awaited_t<decltype(from->begin(self))>>) {
+        if constexpr (std::is_void_v<costar::machine::awaited_t<decltype(from->begin(self))>>) {
             co_await from->begin(self);
             co_return from->value(0);
         } else {
@@ -425,7 +426,7 @@ template <class Source>
 task<> shielded(context& self, world* in, Source* from, seen_numbers* seen)
 {
     const auto reads_one = [](context& self, Source* from, seen_numbers* seen) -> task<> {
-        if constexpr (std::is_void_v<costar::awaited_t<decltype(from->begin(self))>>) {
+        if constexpr (std::is_void_v<costar::machine::awaited_t<decltype(from->begin(self))>>) {
             co_await costar::shield(from->begin(self));
             seen->push_back(from->value(0));
         } else {
@@ -446,7 +447,7 @@ task<> beside_a_failure(context& self, world* in, Source* from, seen_numbers* se
     while (seen->size() < enough) {
         std::optional<int> got;
         const auto read = [](context& self, Source* from, std::optional<int>* got) -> task<> {
-            if constexpr (std::is_void_v<costar::awaited_t<decltype(from->begin(self))>>) {
+            if constexpr (std::is_void_v<costar::machine::awaited_t<decltype(from->begin(self))>>) {
                 co_await from->begin(self);
                 *got = from->value(0);
             } else {

@@ -187,7 +187,7 @@ TEST_CASE("simulation: a stuck test fails and says who waits for whom", "[testin
     CAPTURE(said);
     CHECK(said.find("seed 42") == 0);
     CHECK(said.find(ada.to_string() + " ada") != std::string::npos);
-    CHECK(said.find("a reply from " + bob.to_string()) != std::string::npos);
+    CHECK(said.find("a reply from bob (" + bob.to_string() + ")") != std::string::npos);
     CHECK(said.find("simulation.test.cpp:") != std::string::npos);
     CHECK(sim.now() < 1min);
 }

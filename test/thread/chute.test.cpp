@@ -8,8 +8,8 @@
 
 namespace {
 
-using costar::chute;
-using costar::parcel;
+using costar::machine::chute;
+using costar::machine::parcel;
 
 parcel numbered(std::uint64_t number)
 {

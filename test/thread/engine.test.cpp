@@ -250,6 +250,32 @@ TEST_CASE("engine: a shutdown ends at its deadline, whoever keeps a strand", "[t
     is_free.notify_all();
 }
 
+TEST_CASE("engine: who keeps a strand is named where that is watched", "[thread][engine]")
+{
+    struct glutton {
+        static task<> body(context& self, std::promise<void>* begun, std::atomic<bool>* is_free)
+        {
+            if (!co_await self.receive())
+                co_return;
+            begun->set_value();
+            is_free->wait(false);
+        }
+    };
+    quiet_log quiet;
+    std::atomic<bool> is_free{false};
+    std::promise<void> begun;
+    engine_options options = strands(1);
+    options.turn.hog_limit = 1h;
+    costar::engine engine(std::move(options));
+    const pid actor = engine.spawn("glutton", &glutton::body, &begun, &is_free);
+    engine.send(actor, number{1});
+    begun.get_future().get();
+
+    CHECK(engine.dump(10ms) == "strand 0 is busy with glutton, with a support::number\n");
+    is_free = true;
+    is_free.notify_all();
+}
+
 TEST_CASE("engine: strands are bound to the cores of the process, whatever its threads are bound to",
     "[thread][engine]")
 {

@@ -10,7 +10,7 @@
 
 namespace {
 
-struct numbered_job : costar::job {
+struct numbered_job : costar::machine::job {
     int thread = 0;
     int number = 0;
 };
@@ -21,7 +21,7 @@ TEST_CASE("inbox: jobs of many threads arrive once, in the order of each thread"
 {
     constexpr int thread_count = 4;
     constexpr int job_count = 20'000;
-    costar::inbox box;
+    costar::machine::inbox box;
     std::atomic<int> wakes{0};
     std::vector<std::vector<numbered_job>> jobs(thread_count);
     std::vector<std::thread> threads;
@@ -41,7 +41,7 @@ TEST_CASE("inbox: jobs of many threads arrive once, in the order of each thread"
     int broken = 0;
     int takes = 0;
     for (int taken = 0; taken < thread_count * job_count;) {
-        costar::job* list = box.take();
+        costar::machine::job* list = box.take();
         takes += list != nullptr ? 1 : 0;
         for (; list != nullptr; ++taken) {
             auto& next = *static_cast<numbered_job*>(list);

@@ -12,11 +12,11 @@
 
 namespace {
 
-using costar::arena;
-using costar::arena_owner;
-using costar::arena_scope;
-using costar::chute;
-using costar::parcel;
+using costar::machine::arena;
+using costar::machine::arena_owner;
+using costar::machine::arena_scope;
+using costar::machine::chute;
+using costar::machine::parcel;
 
 constexpr int block_count = 20'000;
 

@@ -9,12 +9,12 @@
 TEST_CASE("ring: parcels cross between two threads in order and whole", "[thread][ring]")
 {
     constexpr std::uint64_t count = 100'000;
-    costar::ring between(GENERATE(1, 2, 64, 1024));
+    costar::machine::ring between(GENERATE(1, 2, 64, 1024));
     std::uint64_t broken = 0;
 
     std::thread producer([&] {
         for (std::uint64_t i = 0; i < count; ++i) {
-            costar::parcel* slot = between.reserve();
+            costar::machine::parcel* slot = between.reserve();
             for (; slot == nullptr; slot = between.reserve()) {
                 between.publish();
                 std::this_thread::yield();
@@ -32,7 +32,7 @@ TEST_CASE("ring: parcels cross between two threads in order and whole", "[thread
         if (between.empty_hint() || between.snapshot() == 0) {
             std::this_thread::yield();
         }
-        for (costar::parcel* next = between.front(); next != nullptr; next = between.front()) {
+        for (costar::machine::parcel* next = between.front(); next != nullptr; next = between.front()) {
             broken += next->to == taken && next->body[47] == static_cast<std::byte>(taken) ? 0 : 1;
             ++taken;
             between.pop();

@@ -29,6 +29,7 @@ namespace {
 
 namespace asio = boost::asio;
 using namespace costar;
+using namespace costar::machine;
 using namespace std::chrono_literals;
 
 /// Holds those up who come from another thread than the test's, until the test has gone on or a moment has

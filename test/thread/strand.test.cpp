@@ -31,10 +31,10 @@
 namespace {
 
 namespace asio = boost::asio;
-using costar::parcel;
-using costar::scheduler;
-using costar::scheduler_options;
-using costar::strand_context;
+using costar::machine::parcel;
+using costar::machine::scheduler;
+using costar::machine::scheduler_options;
+using costar::machine::strand_context;
 using costar::task;
 using costar::use_task;
 using namespace std::chrono_literals;
@@ -49,7 +49,7 @@ parcel from(std::size_t sender, std::uint64_t number)
 }
 
 /// Sees that each sender's parcels arrive in order, and tells when all have come.
-class checking final : public costar::parcel_receiver {
+class checking final : public costar::machine::parcel_receiver {
 public:
     explicit checking(std::uint64_t wanted) : missing_(wanted) {}
 
@@ -60,7 +60,7 @@ public:
         take();
     }
     void discard(parcel&) noexcept override {}
-    void reap(costar::run_node&) noexcept override {}
+    void reap(costar::machine::run_node&) noexcept override {}
 
     void take()
     {
@@ -148,7 +148,7 @@ TEST_CASE("strand: threads come and go while the strand runs", "[thread][strand]
 
 TEST_CASE("strand: two strands that sleep after each message always wake each other", "[thread][strand]")
 {
-    class player final : public costar::parcel_receiver {
+    class player final : public costar::machine::parcel_receiver {
     public:
         void receive(parcel& arrived) override
         {
@@ -160,7 +160,7 @@ TEST_CASE("strand: two strands that sleep after each message always wake each ot
             home->send(*other, arrived);
         }
         void discard(parcel&) noexcept override {}
-        void reap(costar::run_node&) noexcept override {}
+        void reap(costar::machine::run_node&) noexcept override {}
 
         strand_context* home = nullptr;
         strand_context* other = nullptr;

@@ -8,7 +8,7 @@
 #include <concepts>
 #include <type_traits>
 
-namespace costar {
+namespace costar::machine {
 
 /// Does an actor named by `T`, a message type or an actor class, understand `Message`?
 template <class Message, class T>
@@ -16,6 +16,10 @@ inline constexpr bool understood_by = std::is_same_v<Message, T>;
 
 template <class Message, actor_class T>
 inline constexpr bool understood_by<Message, T> = handles<T, Message>;
+
+}  // namespace costar::machine
+
+namespace costar {
 
 /// A pid that only accepts what its actor understands, checked by the compiler.
 ///
@@ -39,7 +43,7 @@ public:
     {}
 
     template <class Message>
-    static constexpr bool accepts = (understood_by<Message, Understood> || ...);
+    static constexpr bool accepts = (machine::understood_by<Message, Understood> || ...);
 
     constexpr operator pid() const noexcept { return pid_; }
     constexpr pid plain() const noexcept { return pid_; }
@@ -54,7 +58,11 @@ template <class... Understood, class Message>
 inline constexpr bool accepts<address<Understood...>, Message> =
     address<Understood...>::template accepts<Message>;
 
+}  // namespace costar
+
+namespace costar::machine {
+
 template <class Destination>
 concept destination = std::convertible_to<Destination, pid>;
 
-}  // namespace costar
+}  // namespace costar::machine

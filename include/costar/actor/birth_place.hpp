@@ -22,11 +22,23 @@ namespace costar {
 
 class context;
 
+}  // namespace costar
+
+namespace costar::machine {
+
 /// A body that is never begun anew, and not supervised by its parent.
 template <class Function>
 concept begun_once = Function::is_begun_once;
 
+}  // namespace costar::machine
+
+namespace costar {
+
 class message;
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// The context of an actor. Defined in context.hpp, behind the class.
 context& context_of(cell& born) noexcept;
@@ -250,4 +262,4 @@ private:
     std::shared_ptr<const supervisor> supervisor_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -15,7 +15,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// Runs an object of an actor class: takes messages one at a time and calls the operator for each.
 ///
@@ -90,6 +90,13 @@ private:
     {
         return std::is_invocable_v<const Hook&, Actor&, context&> || std::is_invocable_v<const Hook&, Actor&>;
     }
+    static_assert((has(started) || !requires { &Actor::started; }) &&
+            (has(restarting) || !requires { &Actor::restarting; }) &&
+            (has(stopping) || !requires { &Actor::stopping; }) &&
+            (has(stopped) || !requires { &Actor::stopped; }),
+        "started, restarting, stopping and stopped of an actor class take context& or nothing, and are "
+        "public");
+
     static constexpr bool has_hooks = has(started) || has(restarting) || has(stopping) || has(stopped);
 
     template <class Hook>
@@ -288,4 +295,4 @@ private:
     }
 };
 
-}  // namespace costar
+}  // namespace costar::machine

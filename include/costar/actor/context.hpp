@@ -33,10 +33,12 @@ class engine;
 ///
 /// Thread safety: used from the actor's strand only.
 /// Lifetime: lives as long as the actor, across restarts.
-class context final : private cell, public spawner<context>, public scheduling<context> {
+class context final : private machine::cell,
+                      public machine::spawner<context>,
+                      public machine::scheduling<context> {
 public:
-    context(strand_context& home, std::uint32_t slot, std::uint32_t generation) noexcept
-        : cell(home, slot, generation)
+    context(machine::strand_context& home, std::uint32_t slot, std::uint32_t generation) noexcept
+        : machine::cell(home, slot, generation)
     {}
 
     costar::pid pid() const noexcept { return post().pid_of(*this); }
@@ -83,15 +85,16 @@ public:
     /// branch of `when_any` it takes one only when nothing else that ended would be lost for it.
     auto receive() noexcept
     {
-        return receiving([this] { return receive_awaiter(*this); });
+        return machine::receiving([this] { return machine::receive_awaiter(*this); });
     }
 
     /// The next message, or one for which `timed_out()` is true when none came in time.
     template <class Rep, class Period>
     auto receive(std::chrono::duration<Rep, Period> timeout) noexcept
     {
-        return receiving(
-            [this, limit = as_nanoseconds(timeout)] { return timed_awaiter<receive_awaiter>(limit, *this); });
+        return machine::receiving([this, limit = machine::as_nanoseconds(timeout)] {
+            return machine::timed_awaiter<machine::receive_awaiter>(limit, *this);
+        });
     }
 
     /// The next message of type `Message`; the others wait in their order. Cost: it passes those that wait in
@@ -99,15 +102,17 @@ public:
     template <any_message Message>
     auto receive() noexcept
     {
-        return receiving([this] { return selective_awaiter(*this, type_of<Message>); });
+        return machine::receiving(
+            [this] { return machine::selective_awaiter(*this, machine::type_of<Message>); });
     }
 
     /// The next message of type `Message`, or one for which `timed_out()` is true when none came in time.
     template <any_message Message, class Rep, class Period>
     auto receive(std::chrono::duration<Rep, Period> timeout) noexcept
     {
-        return receiving([this, limit = as_nanoseconds(timeout)] {
-            return timed_awaiter<selective_awaiter>(limit, *this, type_of<Message>);
+        return machine::receiving([this, limit = machine::as_nanoseconds(timeout)] {
+            return machine::timed_awaiter<machine::selective_awaiter>(
+                limit, *this, machine::type_of<Message>);
         });
     }
 
@@ -203,13 +208,16 @@ public:
     /// answer from the receiver's strand elsewhere.
     template <class Destination, class Message>
         requires accepts<Destination, std::remove_cvref_t<Message>>
-    send_request send_async(const Destination& to, Message&& message);
+    machine::send_request send_async(const Destination& to, Message&& message);
 
     /// How full the mailbox of an actor is, anywhere in the engine, and what its limit is: `const auto box =
     /// co_await self.mailbox_of(pid)`. It overtakes the messages that wait there.
     ///
     /// Errors: throws `no_such_actor`, `cancelled`.
-    mailbox_request mailbox_of(costar::pid target) noexcept { return mailbox_request(*this, target); }
+    machine::mailbox_request mailbox_of(costar::pid target) noexcept
+    {
+        return machine::mailbox_request(*this, target);
+    }
 
     /// Asks `to` at once and gives the answer that is under way as a value: a `costar::future`, to be awaited
     /// later, more than once, by others, to be piped, combined, cancelled. Deadline and errors: as `ask`;
@@ -252,7 +260,7 @@ public:
     template <class Reply>
     void respond(Reply&& value)
     {
-        check_reply<Reply>();
+        machine::check_reply<Reply>();
         if (current == nullptr)
             return;
         current->mark_handled();
@@ -273,18 +281,18 @@ public:
     /// Stops an actor: it receives no further message, and what it awaits is cancelled. As a statement by
     /// itself this goes on at once; `co_await self.stop(target)` waits for the end. An actor that is gone has
     /// ended already.
-    stop_request stop(costar::pid target);
+    machine::stop_request stop(costar::pid target);
 
     /// Stops an actor behind the messages it has now. To be awaited or not, as `stop`.
-    stop_request poison(costar::pid target);
+    machine::stop_request poison(costar::pid target);
 
     /// Waits until an actor has ended, for whatever reason; not at all for one that is gone.
     ///
     /// Nobody can wait for their own end: that wait is over at once. Errors: throws `errc::cancelled`, and
     /// `errc::request_circle` when that actor waits for this one, so that neither could end.
-    [[nodiscard("co_await it: nothing waits before")]] stop_request wait(costar::pid target) noexcept
+    [[nodiscard("co_await it: nothing waits before")]] machine::stop_request wait(costar::pid target) noexcept
     {
-        return stop_request(*this, target);
+        return machine::stop_request(*this, target);
     }
 
     /// Stops this actor.
@@ -297,7 +305,7 @@ public:
     /// Stops all children and tasks, and waits until they have ended: `co_await self.end_children()`. The
     /// body cannot wait for anything else afterwards; what is left to do is cleaning up. Without it that
     /// happens behind the body. Errors: throws `std::logic_error` in a task, which would wait for itself.
-    family_end end_children() noexcept { return family_end(*this); }
+    machine::family_end end_children() noexcept { return machine::family_end(*this); }
 
     /// The children, the oldest first, those on other strands last. Cost: linear in the children.
     std::vector<costar::pid> children() { return post().children_of(*this); }
@@ -350,24 +358,24 @@ public:
     static constexpr std::chrono::nanoseconds default_timeout{-1};
 
 private:
-    friend class station;  // makes it in the place of a cell
+    friend class machine::station;  // makes it in the place of a cell
     friend class engine;
-    friend class birth_place;
-    friend context& context_of(cell& born) noexcept;
-    friend class spawner<context>;
-    friend class scheduling<context>;
+    friend class machine::birth_place;
+    friend context& machine::context_of(machine::cell& born) noexcept;
+    friend class machine::spawner<context>;
+    friend class machine::scheduling<context>;
     template <class>
-    friend class class_actor;
+    friend class machine::class_actor;
 
-    station& post() const noexcept { return station::of(*this); }
+    machine::station& post() const noexcept { return machine::station::of(*this); }
     std::chrono::nanoseconds or_default(std::chrono::nanoseconds timeout) const noexcept
     {
         return timeout < std::chrono::nanoseconds(0) ? post().shared().ask_timeout : timeout;
     }
-    commons& spawn_shared() const noexcept { return post().shared(); }
-    cell* spawn_parent() noexcept { return this; }
+    machine::commons& spawn_shared() const noexcept { return post().shared(); }
+    machine::cell* spawn_parent() noexcept { return this; }
     class faces;
-    static const cell_faces& all_faces() noexcept;
+    static const machine::cell_faces& all_faces() noexcept;
     void forward_specially(costar::pid to, message&& received);
 
     /// Kept out of the way of what takes the short one.
@@ -375,11 +383,15 @@ private:
     [[gnu::noinline]] void send_long_way(costar::pid to, Message&& message);
 };
 
-static_assert(sizeof(context) == sizeof(cell));
+static_assert(sizeof(context) == sizeof(machine::cell));
+
+}  // namespace costar
+
+namespace costar::machine {
 
 inline context& context_of(cell& born) noexcept
 {
     return static_cast<context&>(born);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -9,10 +9,7 @@
 #include <costar/actor/future_set.hpp>
 #include <costar/actor/offload.hpp>
 #include <costar/actor/outside_request.hpp>
-#include <costar/actor/spawner.hpp>
 #include <costar/core/scheduler.hpp>
-#include <costar/core/when.hpp>
-#include <costar/kernel/event_stream.hpp>
 #include <costar/kernel/extensions.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -43,7 +40,7 @@ namespace costar {
 /// says; then, and for a borrowed engine at once, actors that are left are destroyed where they stand. A
 /// borrowed engine must be destroyed while no other thread runs its executors, and before their context. The
 /// destructor must not run on one of the engine's own threads.
-class engine : public spawner<engine> {
+class engine : public machine::spawner<engine> {
 public:
     /// Starts strands on threads of their own.
     explicit engine(engine_options options = {});
@@ -55,7 +52,7 @@ public:
     explicit engine(std::vector<asio::any_io_executor> borrowed, engine_options options = {});
 
     /// Strands that are given their turns by hand. For simulations.
-    engine(scheduler::manual, engine_options options);
+    engine(machine::scheduler::manual, engine_options options);
 
     engine(const engine&) = delete;
     engine& operator=(const engine&) = delete;
@@ -89,11 +86,11 @@ public:
         static_assert(!is_strand_bound<stored_reply<reply>>,
             "this reply belongs to the strand of the actor: only an actor beside it can ask for it");
         shared_.check_way(to, message);
-        return asio::async_initiate<Token, typename request_signature<reply>::type>(
+        return asio::async_initiate<Token, typename machine::request_signature<reply>::type>(
             [this](auto handler, pid to, value message, std::chrono::nanoseconds timeout) {
-                using waiting = outside_request<reply, decltype(handler)>;
-                waiting::start(post_of(to), waiting::purpose::answer, to, envelope::make(std::move(message)),
-                    timeout, std::move(handler));
+                using waiting = machine::outside_request<reply, decltype(handler)>;
+                waiting::start(post_of(to), waiting::purpose::answer, to,
+                    machine::envelope::make(std::move(message)), timeout, std::move(handler));
             },
             token, static_cast<pid>(to), value(std::forward<Message>(message)), timeout);
     }
@@ -152,8 +149,8 @@ public:
     {
         return asio::async_initiate<Token, void(boost::system::error_code, shutdown_report)>(
             [this](auto handler, std::chrono::nanoseconds deadline) {
-                auto done =
-                    std::make_shared<completion<decltype(handler)>>(strands_->at(0), std::move(handler));
+                auto done = std::make_shared<machine::completion<decltype(handler)>>(
+                    strands_->at(0), std::move(handler));
                 begin_shutdown(deadline, [done](boost::system::error_code code, shutdown_report report) {
                     (*done)(code, std::move(report));
                 });
@@ -166,12 +163,12 @@ public:
         requires accepts<Destination, std::remove_cvref_t<Message>>
     void send_as(pid sender, const Destination& to, Message&& message)
     {
-        if (station* post = here()) {
+        if (machine::station* post = here()) {
             post->send(static_cast<pid>(to), std::forward<Message>(message), sender);
             return;
         }
         shared_.check_way(to, message);
-        send_from_outside(to, envelope::make(std::forward<Message>(message), sender));
+        send_from_outside(to, machine::envelope::make(std::forward<Message>(message), sender));
     }
 
     /// Sends a message and completes with `void(error_code)` when it has found room in the receiver's
@@ -186,9 +183,10 @@ public:
         shared_.check_way(to, message);
         return asio::async_initiate<Token, void(boost::system::error_code)>(
             [this](auto handler, pid to, value message) {
-                using waiting = outside_request<void, decltype(handler)>;
-                waiting::start(post_of(to), waiting::purpose::room, to, envelope::make(std::move(message)),
-                    std::chrono::nanoseconds(-1), std::move(handler));
+                using waiting = machine::outside_request<void, decltype(handler)>;
+                waiting::start(post_of(to), waiting::purpose::room, to,
+                    machine::envelope::make(std::move(message)), std::chrono::nanoseconds(-1),
+                    std::move(handler));
             },
             token, static_cast<pid>(to), value(std::forward<Message>(message)));
     }
@@ -199,7 +197,7 @@ public:
     {
         return asio::async_initiate<Token, void(boost::system::error_code, mailbox_state)>(
             [this](auto handler, pid target) {
-                using waiting = outside_request<mailbox_state, decltype(handler)>;
+                using waiting = machine::outside_request<mailbox_state, decltype(handler)>;
                 waiting::start(post_of(target), waiting::purpose::look, target, nullptr,
                     std::chrono::nanoseconds(-1), std::move(handler));
             },
@@ -249,32 +247,32 @@ public:
     station_figures figures() const noexcept;
 
     /// The station of a strand, for tests and tools.
-    station& station_at(std::size_t index) const noexcept { return *shared_.stations[index]; }
+    machine::station& station_at(std::size_t index) const noexcept { return *shared_.stations[index]; }
 
 private:
-    friend class spawner<engine>;
+    friend class machine::spawner<engine>;
 
-    engine(engine_options options, std::unique_ptr<scheduler> strands);
+    engine(engine_options options, std::unique_ptr<machine::scheduler> strands);
 
-    commons& spawn_shared() noexcept { return shared_; }
-    cell* spawn_parent() const noexcept { return nullptr; }
+    machine::commons& spawn_shared() noexcept { return shared_; }
+    machine::cell* spawn_parent() const noexcept { return nullptr; }
 
     /// The station in whose turn the caller is, null outside.
-    station* here() const noexcept
+    machine::station* here() const noexcept
     {
-        strand_context* current = strand_context::current();
+        machine::strand_context* current = machine::strand_context::current();
         return current == nullptr ? nullptr : station_of(*current);
     }
-    station* station_of(strand_context& current) const noexcept;
+    machine::station* station_of(machine::strand_context& current) const noexcept;
 
     /// The station where requests to `to` are waited for.
-    station& post_of(pid to) const noexcept
+    machine::station& post_of(pid to) const noexcept
     {
         const bool known = to.node() == shared_.node && to.strand() < shared_.stations.size();
         return *shared_.stations[known ? to.strand() : 0];
     }
 
-    void send_from_outside(pid to, envelope* sent);
+    void send_from_outside(pid to, machine::envelope* sent);
     void begin_shutdown(std::chrono::nanoseconds deadline,
         std::function<void(boost::system::error_code, shutdown_report)> done);
 
@@ -289,22 +287,22 @@ private:
     {
         return asio::async_initiate<Token, void(boost::system::error_code)>(
             [this](auto handler, pid target) {
-                using waiting = outside_request<void, decltype(handler)>;
+                using waiting = machine::outside_request<void, decltype(handler)>;
                 waiting::start(post_of(target),
                     How == ending::stop ? waiting::purpose::stop : waiting::purpose::end, target,
-                    How == ending::poison ? envelope::make(poison_pill{}) : nullptr,
+                    How == ending::poison ? machine::envelope::make(poison_pill{}) : nullptr,
                     std::chrono::nanoseconds(-1), std::move(handler));
             },
             token, target);
     }
 
     costar::extensions extensions_;  // outlives the actors
-    commons shared_;
+    machine::commons shared_;
     std::chrono::nanoseconds shutdown_timeout_;
     std::atomic<bool> gave_up_{false};  // a shutdown had to leave actors
-    std::unique_ptr<scheduler> strands_;
-    std::vector<std::unique_ptr<station>> stations_;
-    std::unique_ptr<offload_pool> offload_;
+    std::unique_ptr<machine::scheduler> strands_;
+    std::vector<std::unique_ptr<machine::station>> stations_;
+    std::unique_ptr<machine::offload_pool> offload_;
 };
 
 template <class Destination, class Message>
@@ -312,21 +310,22 @@ template <class Destination, class Message>
 void engine::send(const Destination& to, Message&& message)
 {
     using value = std::remove_cvref_t<Message>;
-    check_message<value>();
+    machine::check_message<value>();
     const pid target = to;
-    if (station* post = here()) {
+    if (machine::station* post = here()) {
         post->send(target, std::forward<Message>(message), pid());
         return;
     }
     shared_.check_way(target, message);
-    if constexpr (type_of<value>.is_inline) {
+    if constexpr (machine::type_of<value>.is_inline) {
         if (target.node() == shared_.node && target.strand() < shared_.stations.size()) [[likely]] {
-            shared_.stations[target.strand()]->home().send_filled_from_outside(
-                [&](parcel& slot) { pack_inline<value>(slot, target.key(), message, {}, 0, 0); });
+            shared_.stations[target.strand()]->home().send_filled_from_outside([&](machine::parcel& slot) {
+                machine::pack_inline<value>(slot, target.key(), message, {}, 0, 0);
+            });
             return;
         }
     }
-    send_from_outside(target, envelope::make(std::forward<Message>(message)));
+    send_from_outside(target, machine::envelope::make(std::forward<Message>(message)));
 }
 
 template <class Destination, class Message>
@@ -343,7 +342,7 @@ template <class Message>
 void context::send_long_way(costar::pid to, Message&& message)
 {
     post().shared().check_way(to, message);
-    post().send_specially(*this, to, envelope::make(std::forward<Message>(message), pid()));
+    post().send_specially(*this, to, machine::envelope::make(std::forward<Message>(message), pid()));
 }
 
 template <class Destination, class Message>
@@ -352,7 +351,7 @@ void context::send(const Destination& to, Message&& message, costar::headers wit
 {
     post().shared().check_way(to, message);
     post().send_specially(*this, static_cast<costar::pid>(to),
-        envelope::make(std::forward<Message>(message), pid()),
+        machine::envelope::make(std::forward<Message>(message), pid()),
         std::make_unique<costar::headers>(std::move(with)));
 }
 
@@ -362,18 +361,18 @@ void context::send_as(costar::pid sender, const Destination& to, Message&& messa
 {
     post().shared().check_way(to, message);
     if (has_extras) [[unlikely]]
-        post().send_specially(
-            *this, static_cast<costar::pid>(to), envelope::make(std::forward<Message>(message), sender));
+        post().send_specially(*this, static_cast<costar::pid>(to),
+            machine::envelope::make(std::forward<Message>(message), sender));
     else
         post().send(static_cast<costar::pid>(to), std::forward<Message>(message), sender);
 }
 
 template <class Destination, class Message>
     requires accepts<Destination, std::remove_cvref_t<Message>>
-send_request context::send_async(const Destination& to, Message&& message)
+machine::send_request context::send_async(const Destination& to, Message&& message)
 {
     post().shared().check_way(to, message);
-    return send_request(*this, to, envelope::make(std::forward<Message>(message)));
+    return machine::send_request(*this, to, machine::envelope::make(std::forward<Message>(message)));
 }
 
 template <class Destination, class Message>
@@ -383,8 +382,9 @@ auto context::ask(
 {
     using value = std::remove_cvref_t<Message>;
     post().shared().check_way(to, message);
-    return ask_request<typename value::reply>(*this, to,
-        with_headers(envelope::make(std::forward<Message>(message)), std::move(with)), or_default(timeout));
+    return machine::ask_request<typename value::reply>(*this, to,
+        machine::with_headers(machine::envelope::make(std::forward<Message>(message)), std::move(with)),
+        or_default(timeout));
 }
 
 template <class Destination, class Message>
@@ -393,8 +393,8 @@ auto context::ask(const Destination& to, Message&& message, std::chrono::nanosec
 {
     using value = std::remove_cvref_t<Message>;
     post().shared().check_way(to, message);
-    return ask_request<typename value::reply>(
-        *this, to, envelope::make(std::forward<Message>(message)), or_default(timeout));
+    return machine::ask_request<typename value::reply>(
+        *this, to, machine::envelope::make(std::forward<Message>(message)), or_default(timeout));
 }
 
 }  // namespace costar

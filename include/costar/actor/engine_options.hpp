@@ -69,7 +69,8 @@ struct engine_options {
 
 /// What a shutdown left behind.
 struct shutdown_report {
-    /// Actors that had not ended at the deadline, and "strand n is busy" for each that some handler kept.
+    /// Actors that had not ended at the deadline, and "strand n is busy" for each that some handler kept;
+    /// with whom, where `turn_options::hog_limit` is set.
     std::vector<std::string> left;
 };
 

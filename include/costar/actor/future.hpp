@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// Tells those to whom a future was piped that its request came to nothing.
 struct failed_ask {
@@ -77,6 +77,9 @@ public:
     [[noreturn]] void throw_failure() const;
 
     pid asked() const noexcept { return asked_; }
+
+    /// Who that is, for errors and dumps.
+    std::string told() const;
     awaited_request request() const noexcept
     {
         return {token_, asked_.place(), asked_.key(), awaited_kind::answer};
@@ -196,6 +199,10 @@ private:
     future_state* subject_;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// An answer that is under way, or there: `auto price = self.ask_future(shop, get_price{})`.
 ///
 /// `co_await price` gives a reference to the value, as often as one likes, from several coroutines too;
@@ -224,7 +231,7 @@ public:
     static constexpr bool belongs_to_strand = true;
 
     future() noexcept = default;
-    explicit future(future_value<Reply>* begun) noexcept : state_(begun) {}
+    explicit future(machine::future_value<Reply>* begun) noexcept : state_(begun) {}
     future(future&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
     future& operator=(future&& other) noexcept
     {
@@ -243,14 +250,17 @@ public:
     explicit operator bool() const noexcept { return state_ != nullptr; }
 
     /// The strand that it belongs to, null when it is empty.
-    const strand_context* bound_to() const noexcept { return state_ != nullptr ? &state_->home() : nullptr; }
+    const machine::strand_context* bound_to() const noexcept
+    {
+        return state_ != nullptr ? &state_->home() : nullptr;
+    }
 
     /// Is the value there, or the error?
     bool ready() const noexcept { return state_ == nullptr || state_->ready(); }
 
     /// Waits until `ready()`, and throws only when the wait itself is cancelled: for
     /// `when_any(price.wait(), self.receive())`, which leaves the future where it is.
-    future_end wait() const noexcept { return future_end(state_); }
+    machine::future_end wait() const noexcept { return machine::future_end(state_); }
 
     /// Forgets the request: the future ends with `errc::cancelled`. Nothing happens when it has ended.
     void cancel() noexcept
@@ -290,40 +300,40 @@ public:
     value_awaiter operator co_await() && noexcept { return value_awaiter(std::move(*this)); }
 
     /// What lies behind it, for those that wait for several.
-    future_value<Reply>* state() const noexcept { return state_; }
+    machine::future_value<Reply>* state() const noexcept { return state_; }
 
 private:
-    future_value<Reply>* state_ = nullptr;
+    machine::future_value<Reply>* state_ = nullptr;
 };
 
 /// Waits for a future and gives a reference to its value.
 template <class Reply>
-class future<Reply>::reference_awaiter : public future_wait {
+class future<Reply>::reference_awaiter : public machine::future_wait {
 public:
-    using future_wait::future_wait;
+    using machine::future_wait::future_wait;
 
     std::conditional_t<std::is_void_v<Reply>, void, const stored_reply<Reply>&> await_resume() const
     {
-        [[maybe_unused]] const future_state& state = ended();
+        [[maybe_unused]] const machine::future_state& state = ended();
         if constexpr (!std::is_void_v<Reply>)
-            return *static_cast<const future_value<Reply>&>(state).value;
+            return *static_cast<const machine::future_value<Reply>&>(state).value;
     }
 };
 
 /// Waits for a future and moves its value out.
 template <class Reply>
-class future<Reply>::value_awaiter : public future_wait {
+class future<Reply>::value_awaiter : public machine::future_wait {
 public:
     explicit value_awaiter(future subject) noexcept
-        : future_wait(subject.state()), subject_(std::move(subject))
+        : machine::future_wait(subject.state()), subject_(std::move(subject))
     {}
     ~value_awaiter() { leave(); }  // before the future that it waits for
 
     Reply await_resume()
     {
-        [[maybe_unused]] future_state& state = ended();
+        [[maybe_unused]] machine::future_state& state = ended();
         if constexpr (!std::is_void_v<Reply>)
-            return std::move(*static_cast<future_value<Reply>&>(state).value);
+            return std::move(*static_cast<machine::future_value<Reply>&>(state).value);
     }
 
 private:
@@ -344,8 +354,8 @@ auto context::ask_future(
 {
     using reply = typename std::remove_cvref_t<Message>::reply;
     post().shared().check_way(to, message);
-    held_envelope sent(envelope::make(std::forward<Message>(message)));
-    auto* state = new future_value<reply>(*this, to);
+    machine::held_envelope sent(machine::envelope::make(std::forward<Message>(message)));
+    auto* state = new machine::future_value<reply>(*this, to);
     future<reply> made(state);
     state->begin(*this, std::move(sent),
         with.empty() ? nullptr : std::make_unique<costar::headers>(std::move(with)), or_default(timeout));

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// Waits for several futures: until enough values are there, or too many errors.
 class future_group : private run_node, private cancel_hook {
@@ -77,6 +77,10 @@ private:
     bool cancelled_ = false;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Futures, and how many of them are waited for.
 template <class Reply>
 struct future_set {
@@ -84,6 +88,10 @@ struct future_set {
     std::size_t wanted;
     std::size_t spared;
 };
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// Waits for several futures, which it drops in the end; so the requests that are left are forgotten.
 template <class Reply>
@@ -169,6 +177,10 @@ public:
     }
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Awaits `n` values out of several futures and gives them in the order of the futures.
 ///
 /// It ends as soon as `n` values are there; the other requests are forgotten then, and so they are when the
@@ -178,7 +190,7 @@ template <class Reply>
 auto n_of(std::size_t n, std::vector<future<Reply>> futures)
 {
     const std::size_t size = futures.size();
-    return grouped<values_awaiter<Reply>, future_set<Reply>>(
+    return machine::grouped<machine::values_awaiter<Reply>, future_set<Reply>>(
         {std::move(futures), n, n < size ? size - n : 0});
 }
 
@@ -199,7 +211,7 @@ template <class Reply>
 auto any_of(std::vector<future<Reply>> futures)
 {
     const std::size_t size = futures.size();
-    return grouped<first_value_awaiter<Reply>, future_set<Reply>>(
+    return machine::grouped<machine::first_value_awaiter<Reply>, future_set<Reply>>(
         {std::move(futures), 1, size > 0 ? size - 1 : 0});
 }
 
@@ -208,7 +220,8 @@ template <class Reply>
 auto results_of(std::vector<future<Reply>> futures)
 {
     const std::size_t size = futures.size();
-    return grouped<results_awaiter<Reply>, future_set<Reply>>({std::move(futures), size, size});
+    return machine::grouped<machine::results_awaiter<Reply>, future_set<Reply>>(
+        {std::move(futures), size, size});
 }
 
 template <std::ranges::input_range Destinations, class Message>

@@ -19,7 +19,7 @@
 #include <utility>
 #include <variant>
 
-namespace costar {
+namespace costar::machine {
 
 class offload_work;
 
@@ -172,6 +172,10 @@ private:
     Function function_;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 template <class Function>
 auto context::offload(Function&& function)
 {
@@ -183,7 +187,7 @@ auto context::offload(Function&& function)
     static_assert(!is_strand_bound<value>, "what belongs to the strand has no place on a helper thread");
     static_assert(!is_task<value>,
         "a coroutine is not offloaded: it would begin on a helper thread and go on elsewhere");
-    return offload_request<stored>(*post().shared().offload, std::forward<Function>(function));
+    return machine::offload_request<stored>(*post().shared().offload, std::forward<Function>(function));
 }
 
 }  // namespace costar

@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// How the outcome of a request reaches an Asio handler: an error code, and the reply unless it is void. A
 /// reply that has no default constructor comes as `std::optional`.
@@ -259,7 +259,7 @@ private:
     bool has_ended_ = false;  // before that
     std::optional<stored_reply<Reply>> value_;
     [[no_unique_address]] allocator memory_;
-    costar::completion<Handler> completion_;
+    costar::machine::completion<Handler> completion_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -12,7 +12,7 @@
 #include <coroutine>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// Waits for the next message; made by `context::receive()`.
 class receive_awaiter {
@@ -250,4 +250,4 @@ private:
     Make make_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -39,10 +39,10 @@ enum class routing : std::uint8_t {
     /// To the one that the message's key leads to: always the same, while others come and go.
     ///
     /// Routees get numbers in the order in which they come, a new one that of the one that left last, and a
-    /// `costar::consistent_hash` leads from a key to a number. It is even without tuning and spreads the keys
-    /// of a routee that leaves over all others, which a ring does not, and is logarithmic in the routees,
-    /// which rendezvous hashing is not. Two routers lead a key to the same routee when theirs have come and
-    /// gone in the same order.
+    /// `costar::machine::consistent_hash` leads from a key to a number. It is even without tuning and spreads
+    /// the keys of a routee that leaves over all others, which a ring does not, and is logarithmic in the
+    /// routees, which rendezvous hashing is not. Two routers lead a key to the same routee when theirs have
+    /// come and gone in the same order.
     ///
     /// No routee gets more than `load_bound` times its even share of what is in flight; the key's next
     /// choices get the rest (Mirrokni, Thorup and Zadimoghaddam, Consistent Hashing with Bounded Loads,
@@ -75,20 +75,20 @@ public:
     }
 
     /// The hash of a message's key; nothing when it has none.
-    std::optional<std::uint64_t> hash_of(envelope& sent) const;
+    std::optional<std::uint64_t> hash_of(machine::envelope& sent) const;
 
 private:
     struct entry {
-        const message_type* type;
+        const machine::message_type* type;
         std::function<std::uint64_t(const void*)> hash;
     };
 
     template <class Key>
     void add(Key key)
     {
-        using message = typename handler_signature<Key>::message;
+        using message = typename machine::handler_signature<Key>::message;
         static_assert(any_message<message>, "a key is of one message type");
-        entries_.push_back({&type_of<message>, [key = std::move(key)](const void* body) {
+        entries_.push_back({&machine::type_of<message>, [key = std::move(key)](const void* body) {
                                 return stable_hash(key(*static_cast<const message*>(body)));
                             }});
     }
@@ -146,7 +146,7 @@ class broadcast {
 public:
     template <class Message>
         requires(!std::same_as<std::remove_cvref_t<Message>, broadcast>)
-    explicit broadcast(Message&& message) : sent_(envelope::make(std::forward<Message>(message)))
+    explicit broadcast(Message&& message) : sent_(machine::envelope::make(std::forward<Message>(message)))
     {
         static_assert(
             is_copyable<std::remove_cvref_t<Message>>, "what is sent to several actors must be copyable");
@@ -155,11 +155,15 @@ public:
     }
 
     /// Gives the message away.
-    held_envelope release() noexcept { return std::move(sent_); }
+    machine::held_envelope release() noexcept { return std::move(sent_); }
 
 private:
-    held_envelope sent_;
+    machine::held_envelope sent_;
 };
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// What a router begins with.
 struct router_setup {
@@ -213,6 +217,10 @@ inline constexpr bool understood_by<Message, router_of<Actor>> =
 template <class Where>
 concept spawns_actors = std::derived_from<Where, spawner<Where>>;
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Spawns a router and its pool: `size` actors with one body each, on copies of `args`. An empty `name` is
 /// replaced by an automatic one.
 ///
@@ -221,8 +229,8 @@ concept spawns_actors = std::derived_from<Where, spawner<Where>>;
 /// handles one message at a time, also while it awaits, so a pool limits how much is done at once.
 ///
 /// Errors: as `spawn`.
-template <spawns_actors Where, class Function, class... Args>
-    requires actor_function<Function, Args...>
+template <machine::spawns_actors Where, class Function, class... Args>
+    requires machine::actor_function<Function, Args...>
 pid spawn_pool(Where& where, std::string_view name, std::size_t size, router_options options, Function body,
     Args&&... args)
 {
@@ -230,30 +238,30 @@ pid spawn_pool(Where& where, std::string_view name, std::size_t size, router_opt
         "every routee gets a copy of the arguments");
     options.actor.name = name;
     const spawn_options actor = options.actor;
-    return where.spawn(actor, router(),
-        router_setup{std::move(options), {}, size,
+    return where.spawn(actor, machine::router(),
+        machine::router_setup{std::move(options), {}, size,
             [body, ... args = std::decay_t<Args>(std::forward<Args>(args))](
                 context& self, const spawn_options& routee) { return self.spawn(routee, body, args...); }});
 }
 
-template <spawns_actors Where, class Function, class... Args>
-    requires actor_function<Function, Args...>
+template <machine::spawns_actors Where, class Function, class... Args>
+    requires machine::actor_function<Function, Args...>
 pid spawn_pool(Where& where, std::string_view name, std::size_t size, Function body, Args&&... args)
 {
     return spawn_pool(where, name, size, router_options(), std::move(body), std::forward<Args>(args)...);
 }
 
 /// Spawns a router and a pool of actors of a class: `spawn_pool<worker>(self, "workers", 5)`.
-template <class Actor, spawns_actors Where, class... Args>
-address<router_of<Actor>> spawn_pool(
+template <class Actor, machine::spawns_actors Where, class... Args>
+address<machine::router_of<Actor>> spawn_pool(
     Where& where, std::string_view name, std::size_t size, router_options options = {}, Args&&... args)
 {
     static_assert((std::is_copy_constructible_v<std::decay_t<Args>> && ...),
         "every routee gets a copy of the arguments");
     options.actor.name = name;
     const spawn_options actor = options.actor;
-    return address<router_of<Actor>>(where.spawn(actor, router(),
-        router_setup{std::move(options), {}, size,
+    return address<machine::router_of<Actor>>(where.spawn(actor, machine::router(),
+        machine::router_setup{std::move(options), {}, size,
             [... args = std::decay_t<Args>(std::forward<Args>(args))](
                 context& self, const spawn_options& routee) -> pid {
                 return self.template spawn<Actor>(routee, args...);
@@ -264,12 +272,13 @@ address<router_of<Actor>> spawn_pool(
 /// without it.
 ///
 /// Errors: as `spawn`.
-template <spawns_actors Where>
+template <machine::spawns_actors Where>
 pid spawn_group(Where& where, std::string_view name, std::vector<pid> members, router_options options = {})
 {
     options.actor.name = name;
     const spawn_options actor = options.actor;
-    return where.spawn(actor, router(), router_setup{std::move(options), std::move(members), 0, {}});
+    return where.spawn(
+        actor, machine::router(), machine::router_setup{std::move(options), std::move(members), 0, {}});
 }
 
 }  // namespace costar

@@ -72,7 +72,16 @@ struct cron_options {
     costar::missed missed = costar::missed::skip;
 };
 
+}  // namespace costar
+
+namespace costar::machine {
+
 struct schedule_entry;
+class schedule_book;
+
+}  // namespace costar::machine
+
+namespace costar {
 
 /// A message that is going to be sent, once or again and again, by the actor that set it up.
 ///
@@ -97,15 +106,19 @@ public:
     std::uint64_t skipped() const noexcept;
 
 private:
-    friend class schedule_book;
+    friend class machine::schedule_book;
 
-    schedule(const cell& owner, schedule_entry& entry) noexcept;
-    schedule_entry* find() const noexcept;
+    schedule(const machine::cell& owner, machine::schedule_entry& entry) noexcept;
+    machine::schedule_entry* find() const noexcept;
 
     pid owner_;
-    schedule_entry* entry_ = nullptr;
+    machine::schedule_entry* entry_ = nullptr;
     std::uint32_t generation_ = 0;
 };
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// The schedules of one actor; made when the first is set up. They end with the incarnation that set them up.
 class schedule_book final : public body_companion {
@@ -141,7 +154,7 @@ public:
         const cron& times, pid to, held_message message, copy_function copy, const cron_options& options);
 
 private:
-    friend class schedule;
+    friend class costar::schedule;
 
     schedule_entry& open(pid to, held_message message);
     void end(schedule_entry& ended) noexcept;
@@ -242,4 +255,4 @@ private:
     }
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// Values on their way from a producer to its consumer.
 template <class T>
@@ -233,6 +233,10 @@ private:
     typename stream_channel<T>::holder held_;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Where a producer puts its values; made by `make_stream`.
 template <class T>
 class sink {
@@ -240,7 +244,7 @@ public:
     /// Only its own strand may have it, see `is_strand_bound`.
     static constexpr bool belongs_to_strand = true;
 
-    explicit sink(stream_channel<T>& channel) noexcept : channel_(channel) {}
+    explicit sink(machine::stream_channel<T>& channel) noexcept : channel_(channel) {}
 
     /// Hands a value to the consumer: `co_await out.put(value)`. Waits until the consumer has asked for more
     /// than it was given.
@@ -251,10 +255,10 @@ public:
     auto put(T value) const { return putting(channel_, std::move(value)); }
 
     /// The strand of its producer.
-    const strand_context* bound_to() const noexcept { return &(*channel_).home(); }
+    const machine::strand_context* bound_to() const noexcept { return &(*channel_).home(); }
 
 private:
-    using holder = typename stream_channel<T>::holder;
+    using holder = typename machine::stream_channel<T>::holder;
 
     /// Is destroyed behind what waits with its help.
     struct keeper {
@@ -278,13 +282,13 @@ private:
 };
 
 template <class T>
-class sink<T>::awaiter : private keeper, public stream_gate::waiting {
+class sink<T>::awaiter : private keeper, public machine::stream_gate::waiting {
 public:
     awaiter(const holder& channel, T value)
         : keeper{channel}, waiting((*channel).gate()), value_(std::move(value))
     {}
 
-    template <std::derived_from<promise_base> Promise>
+    template <std::derived_from<machine::promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller)
     {
         return begin(caller.promise(), (*this->channel).is_open());

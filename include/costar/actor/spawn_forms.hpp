@@ -13,6 +13,10 @@ namespace costar {
 
 class context;
 
+}  // namespace costar
+
+namespace costar::machine {
+
 /// The parameters of a coroutine function behind its `context&`.
 template <class Call>
 struct actor_parameters {
@@ -23,7 +27,31 @@ struct actor_parameters<task<> (*)(context&, Parameters...)> {
     static constexpr bool are_values = (!std::is_reference_v<Parameters> && ...);
 };
 template <class Class, class... Parameters>
+struct actor_parameters<task<> (Class::*)(context&, Parameters...)>
+    : actor_parameters<task<> (*)(context&, Parameters...)> {};
+template <class Class, class... Parameters>
 struct actor_parameters<task<> (Class::*)(context&, Parameters...) const>
+    : actor_parameters<task<> (*)(context&, Parameters...)> {};
+template <class Class, class... Parameters>
+struct actor_parameters<task<> (Class::*)(context&, Parameters...)&>
+    : actor_parameters<task<> (*)(context&, Parameters...)> {};
+template <class Class, class... Parameters>
+struct actor_parameters<task<> (Class::*)(context&, Parameters...) const&>
+    : actor_parameters<task<> (*)(context&, Parameters...)> {};
+template <class Class, class... Parameters>
+struct actor_parameters<task<> (Class::*)(context&, Parameters...) noexcept>
+    : actor_parameters<task<> (*)(context&, Parameters...)> {};
+template <class Class, class... Parameters>
+struct actor_parameters<task<> (Class::*)(context&, Parameters...) const noexcept>
+    : actor_parameters<task<> (*)(context&, Parameters...)> {};
+template <class Class, class... Parameters>
+struct actor_parameters<task<> (Class::*)(context&, Parameters...) & noexcept>
+    : actor_parameters<task<> (*)(context&, Parameters...)> {};
+template <class Class, class... Parameters>
+struct actor_parameters<task<> (Class::*)(context&, Parameters...) const & noexcept>
+    : actor_parameters<task<> (*)(context&, Parameters...)> {};
+template <class... Parameters>
+struct actor_parameters<task<> (*)(context&, Parameters...) noexcept>
     : actor_parameters<task<> (*)(context&, Parameters...)> {};
 template <class Function>
     requires requires { &Function::operator(); }
@@ -77,4 +105,4 @@ constexpr void refuse_body()
             "given behind it, and returns task<>: task<> body(context& self, int count); spawn(body, 3)");
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -25,6 +25,10 @@ namespace costar {
 template <class... Understood>
 class address;
 
+}  // namespace costar
+
+namespace costar::machine {
+
 template <class Actor>
 class class_actor;
 
@@ -54,18 +58,19 @@ public:
             launcher<Function, std::decay_t<Args>...>(std::move(body), std::forward<Args>(args)...));
     }
 
-    template <class Function, class... Args>
+    template <std::convertible_to<std::string_view> Name, class Function, class... Args>
         requires actor_function<Function, Args...>
-    pid spawn(std::string_view name, Function body, Args&&... args)
+    pid spawn(const Name& name, Function body, Args&&... args)
     {
-        return spawn(spawn_options{.name = std::string(name)}, std::move(body), std::forward<Args>(args)...);
+        return spawn(spawn_options{.name = std::string(std::string_view(name))}, std::move(body),
+            std::forward<Args>(args)...);
     }
 
-    template <class Function, class... Args>
+    template <std::convertible_to<std::string_view> Name, class Function, class... Args>
         requires actor_function<Function, Args...>
-    pid spawn(std::string_view name, spawn_options options, Function body, Args&&... args)
+    pid spawn(const Name& name, spawn_options options, Function body, Args&&... args)
     {
-        options.name = name;
+        options.name = std::string_view(name);
         return spawn(std::move(options), std::move(body), std::forward<Args>(args)...);
     }
 
@@ -187,4 +192,4 @@ private:
     }
 };
 
-}  // namespace costar
+}  // namespace costar::machine

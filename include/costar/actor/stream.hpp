@@ -30,8 +30,16 @@ struct stream_options {
     spawn_options actor = {};
 };
 
+}  // namespace costar
+
+namespace costar::machine {
+
 /// Stops the producer of a stream that nobody reads any more. Thread safety: from any thread.
 void stop_producer(engine& where, pid producer) noexcept;
+
+}  // namespace costar::machine
+
+namespace costar {
 
 /// Several answers to one request: values that come when they are asked for.
 ///
@@ -68,7 +76,7 @@ public:
     ~stream()
     {
         if (!is_over_)
-            stop_producer(*engine_, producer_);
+            machine::stop_producer(*engine_, producer_);
     }
 
     void swap(stream& other) noexcept
@@ -86,7 +94,7 @@ public:
     pid producer() const noexcept { return producer_; }
 
     /// The strand that it belongs to while it is being read; null when any may have it.
-    const strand_context* bound_to() const noexcept { return pull_.bound_to(); }
+    const machine::strand_context* bound_to() const noexcept { return pull_.bound_to(); }
 
     /// How many values are asked for at once from now on; at least one.
     void window(std::uint32_t values) noexcept { window_ = values != 0 ? values : 1; }
@@ -120,7 +128,8 @@ private:
         if (!is_empty() || is_over_)
             return true;
         if (!pull_)
-            pull_ = self.ask_future(producer_, stream_pull<T>{window_}, std::chrono::nanoseconds::max());
+            pull_ =
+                self.ask_future(producer_, machine::stream_pull<T>{window_}, std::chrono::nanoseconds::max());
         return pull_.ready();
     }
 
@@ -135,7 +144,7 @@ private:
 
     void refill()
     {
-        const future<stream_batch<T>> answered = std::move(pull_);
+        const future<machine::stream_batch<T>> answered = std::move(pull_);
         const errc failure = answered.state()->failure();
         if (failure == errc::cancelled)
             throw error(failure);  // nothing was asked, because the reader is told to stop
@@ -143,7 +152,7 @@ private:
         taken_ = 0;
         if (failure != errc{}) {
             is_over_ = true;
-            stop_producer(*engine_, producer_);  // nobody asks it any more, should it still be there
+            machine::stop_producer(*engine_, producer_);  // nobody asks it any more, should it still be there
             // It is gone without having said that it was done.
             throw error(failure == errc::no_such_actor ? errc::actor_failed : failure);
         }
@@ -153,21 +162,21 @@ private:
 
     engine* engine_ = nullptr;
     pid producer_;
-    stream_batch<T> batch_;
+    machine::stream_batch<T> batch_;
     std::size_t taken_ = 0;  // of the batch
     std::uint32_t window_ = 16;
     bool is_over_ = true;
-    future<stream_batch<T>> pull_;
+    future<machine::stream_batch<T>> pull_;
 };
 
 template <class T>
-class stream<T>::awaiter : private run_node {
+class stream<T>::awaiter : private machine::run_node {
 public:
     awaiter(stream& from, context& self) noexcept : from_(from), self_(self) {}
 
     bool await_ready() const noexcept { return false; }
 
-    template <std::derived_from<promise_base> Promise>
+    template <std::derived_from<machine::promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller)
     {
         within_ = &caller.promise().scope();
@@ -195,9 +204,13 @@ public:
 private:
     stream& from_;
     context& self_;
-    const scope* within_ = nullptr;
-    std::optional<future_wait> wait_;
+    const machine::scope* within_ = nullptr;
+    std::optional<machine::future_wait> wait_;
 };
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// The body of an actor that produces a stream: it runs the producer and hands on what that puts.
 template <class T, class Producer>
@@ -244,6 +257,10 @@ private:
     }
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Answers a request with a stream: spawns `producer` as a child of `self`, which makes the values.
 ///
 /// `producer` is a coroutine function without captures, `task<>(context&, sink<T>, args...)`:
@@ -259,11 +276,11 @@ stream<T> make_stream(context& self, stream_options options, Producer producer, 
 {
     static_assert(std::is_pointer_v<Producer> || std::is_empty_v<Producer>,
         "a producer may not capture: its captures would be gone when it runs; pass them as arguments");
-    static_assert(actor_parameters<Producer>::are_values,
+    static_assert(machine::actor_parameters<Producer>::are_values,
         "a producer's parameters must be values: what a reference names may be gone when it runs");
     return stream<T>(self.engine(),
-        self.spawn(std::move(options.actor), stream_source<T, Producer>(), std::move(producer), options.idle,
-            std::forward<Args>(args)...));
+        self.spawn(std::move(options.actor), machine::stream_source<T, Producer>(), std::move(producer),
+            options.idle, std::forward<Args>(args)...));
 }
 
 template <class T, class Producer, class... Args>

@@ -14,7 +14,7 @@
 #include <variant>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// What awaiting `Awaitable` in a task gives.
 template <class Awaitable>
@@ -43,8 +43,16 @@ struct awaited<Awaitable> {
 template <class Awaitable>
 using awaited_t = typename awaited<Awaitable>::type;
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// A void result in a tuple or variant.
 using nothing = std::monostate;
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// A result as it lies in a tuple, variant or vector: `nothing` for void, a wrapper for a reference.
 template <class T>
@@ -63,6 +71,10 @@ struct stored_as<T&> {
 template <class T>
 using something = typename stored_as<T>::type;
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Makes a task of anything awaitable.
 template <class T>
 task<T> as_task(task<T> awaitable)
@@ -71,10 +83,14 @@ task<T> as_task(task<T> awaitable)
 }
 
 template <class Awaitable>
-task<awaited_t<Awaitable>> as_task(Awaitable awaitable)
+task<machine::awaited_t<Awaitable>> as_task(Awaitable awaitable)
 {
     co_return co_await std::move(awaitable);
 }
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// Tasks that run side by side in scopes of their own while one coroutine awaits them all.
 ///
@@ -172,4 +188,4 @@ private:
     Tasks tasks_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 class strand_context;
 class scope;
@@ -368,4 +368,4 @@ inline root_scope& scope::root() noexcept
     return is_root_ ? static_cast<root_scope&>(*this) : *static_cast<child_scope&>(*this).root_;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

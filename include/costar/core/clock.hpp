@@ -102,6 +102,10 @@ private:
     std::uint64_t dated_at_;  // when it was `date_`
 };
 
+}  // namespace costar
+
+namespace costar::machine {
+
 /// The time of one strand: read from a clock now and then, and the timers that wait for it.
 ///
 /// The base of `strand_context`. Thread safety: `time_outside_for` from any thread, all else inside the
@@ -182,6 +186,10 @@ private:
     timer_wheel wheel_;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Numbers that look random and are the same for the same seed, on every machine.
 ///
 /// The generator is xoshiro256** with its state filled by splitmix64 (Blackman and Vigna, Scrambled Linear
@@ -197,7 +205,7 @@ public:
     {
         for (std::uint64_t& word : state_) {
             seed += 0x9e3779b97f4a7c15;
-            word = mixed(seed);
+            word = machine::mixed(seed);
         }
     }
 

@@ -24,7 +24,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// How a value reaches an Asio handler beside an error: as `std::optional` when there is no empty one, a
 /// reference as pointer.
@@ -218,4 +218,4 @@ private:
     disarm link_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

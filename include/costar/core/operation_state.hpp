@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// How the values of an Asio signature become the result of a `co_await`.
 template <class... Values>
@@ -269,4 +269,4 @@ private:
     std::atomic<int> references_{2};  // handler and coroutine; from 2 to 0, by either
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -17,6 +17,10 @@ namespace costar {
 template <class T>
 using result = boost::system::result<T>;
 
+}  // namespace costar
+
+namespace costar::machine {
+
 /// `with_timeout(limit, as_result(...))` gives `errc::timed_out` where the deadline ended the wait.
 template <class T>
 struct after_timeout<result<T>> {
@@ -27,15 +31,19 @@ struct after_timeout<result<T>> {
     }
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Awaits `awaitable` and gives what it throws as an error code instead: `auto balance = co_await
 /// as_result(...)`.
 ///
 /// Only `boost::system::system_error` and `costar::error`, which is one, become values; other exceptions
 /// pass.
 template <class Awaitable>
-task<result<awaited_t<Awaitable>>> as_result(Awaitable awaitable)
+task<result<machine::awaited_t<Awaitable>>> as_result(Awaitable awaitable)
 {
-    using value = awaited_t<Awaitable>;
+    using value = machine::awaited_t<Awaitable>;
     try {
         if constexpr (std::is_void_v<value>) {
             co_await std::move(awaitable);

@@ -9,12 +9,13 @@
 #include <costar/ground/ready_queue.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 class parking;
 
@@ -35,6 +36,7 @@ public:
     template <class Function>
     void watch(parcel_receiver& receiver, parcel_receiver::run_identity who, Function&& function)
     {
+        const keeping mark(*this, who);
         const std::uint64_t began = clock_->now();
         std::forward<Function>(function)();
         const std::uint64_t spent = clock_->now() - began;
@@ -42,9 +44,33 @@ public:
             receiver.report_hog(who, std::chrono::nanoseconds(static_cast<std::int64_t>(spent)));
     }
 
+    /// Who keeps the strand at the moment; false where nobody does, or nobody watches. Thread safety: from
+    /// any thread, the two values may then be of two that followed each other.
+    bool is_kept(parcel_receiver::run_identity& by) const noexcept
+    {
+        by = {who_.load(std::memory_order_relaxed), why_.load(std::memory_order_relaxed)};
+        return is_kept_.load(std::memory_order_relaxed);
+    }
+
 private:
+    struct keeping {
+        hog_watch& self;
+        keeping(hog_watch& watch, parcel_receiver::run_identity who) noexcept : self(watch)
+        {
+            self.who_.store(who.who, std::memory_order_relaxed);
+            self.why_.store(who.why, std::memory_order_relaxed);
+            self.is_kept_.store(true, std::memory_order_relaxed);
+        }
+        keeping(const keeping&) = delete;
+        ~keeping() { self.is_kept_.store(false, std::memory_order_relaxed); }
+    };
+
     std::uint64_t limit_;
     costar::clock* clock_;
+    // Written by the strand, read by any thread; nothing is read through them, so no order is needed.
+    std::atomic<std::uint64_t> who_{0};
+    std::atomic<const void*> why_{nullptr};
+    std::atomic<bool> is_kept_{false};
 };
 
 /// What runs on one strand: the coroutines that are ready, and whose messages wait for them.
@@ -54,6 +80,9 @@ class run_queue {
 public:
     run_queue(const run_queue&) = delete;
     run_queue& operator=(const run_queue&) = delete;
+
+    /// As `hog_watch::is_kept`. Thread safety: from any thread.
+    bool is_kept(parcel_receiver::run_identity& by) const noexcept { return hogs_.is_kept(by); }
 
     /// Appends a coroutine to the ready queue.
     void make_ready(run_node& node) noexcept { ready_.push(node); }
@@ -205,4 +234,4 @@ private:
     bool is_held_back(run_node& node, root_scope& root) noexcept;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -12,7 +12,7 @@
 #include <memory>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// How strands get their turns.
 struct scheduler_options {
@@ -92,4 +92,4 @@ private:
     std::vector<std::unique_ptr<driver, release>> drivers_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -14,7 +14,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// A task that runs on its own on a strand, with a completion handler that waits for it. Its memory comes
 /// from the handler's associated allocator, else from the pool.
@@ -110,7 +110,7 @@ private:
 
     [[no_unique_address]] allocator memory_;
     task<T> body_;
-    costar::completion<Handler> completion_;
+    costar::machine::completion<Handler> completion_;
 };
 
 /// Signature of the completion of a spawned task: what it threw, and its value.
@@ -124,6 +124,10 @@ struct spawn_signature<void> {
     using type = void(std::exception_ptr);
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Runs a task on `where` as an Asio operation: the way out of costar for any completion token.
 ///
 /// Completes with `void(std::exception_ptr)` or `void(std::exception_ptr, T)`; a `T` that goes with an
@@ -135,9 +139,10 @@ struct spawn_signature<void> {
 template <class T, class Token>
 auto async_spawn(strand where, task<T> body, Token&& token)
 {
-    return asio::async_initiate<Token, typename spawn_signature<T>::type>(
+    return asio::async_initiate<Token, typename machine::spawn_signature<T>::type>(
         [](auto handler, strand where, task<T> body) {
-            spawned_task<T, decltype(handler)>::start(where.machine(), std::move(body), std::move(handler));
+            machine::spawned_task<T, decltype(handler)>::start(
+                where.machine(), std::move(body), std::move(handler));
         },
         token, std::move(where), std::move(body));
 }

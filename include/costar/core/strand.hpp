@@ -28,7 +28,7 @@ namespace costar {
 /// context does that. Cost: one pointer and some property bits; `post` about 30 ns on the strand itself.
 class strand {
 public:
-    explicit strand(strand_context& context) noexcept : context_(&context) {}
+    explicit strand(machine::strand_context& context) noexcept : context_(&context) {}
     strand(const strand& other) noexcept : context_(other.context_), bits_(other.bits_) { start_work(); }
     strand(strand&& other) noexcept
         : context_(other.context_), bits_(std::exchange(other.bits_, other.bits_ & ~tracked))
@@ -63,9 +63,9 @@ public:
     }
 
     /// True inside a turn of this strand.
-    bool running_in_this_thread() const noexcept { return strand_context::current() == context_; }
+    bool running_in_this_thread() const noexcept { return machine::strand_context::current() == context_; }
 
-    strand_context& machine() const noexcept { return *context_; }
+    machine::strand_context& machine() const noexcept { return *context_; }
     asio::execution_context& context() const noexcept { return context_->driver().context(); }
 
     strand require(asio::execution::blocking_t::possibly_t) const noexcept
@@ -124,7 +124,7 @@ private:
     static constexpr unsigned continuation = 2;
     static constexpr unsigned tracked = 4;
 
-    strand(strand_context& context, unsigned bits) noexcept : context_(&context), bits_(bits)
+    strand(machine::strand_context& context, unsigned bits) noexcept : context_(&context), bits_(bits)
     {
         start_work();
     }
@@ -135,13 +135,17 @@ private:
             context_->driver().work_started();
     }
 
-    strand_context* context_;
+    machine::strand_context* context_;
     unsigned bits_ = 0;
 };
+
+}  // namespace costar
+
+namespace costar::machine {
 
 inline strand strand_context::get_executor() noexcept
 {
     return strand(*this);
 }
 
-}  // namespace costar
+}  // namespace costar::machine

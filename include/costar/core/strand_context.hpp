@@ -24,6 +24,10 @@ namespace costar {
 
 class strand;
 
+}  // namespace costar
+
+namespace costar::machine {
+
 /// Serial execution context: the machine behind a `strand`, as `io_context` is behind its executor.
 ///
 /// It holds what runs one after another: ready coroutines, handlers, timers, memory, and the rings from its
@@ -175,7 +179,7 @@ public:
 
     strand_driver& driver() const noexcept { return *driver_; }
     parcel_receiver& receiver() const noexcept { return *receiver_; }
-    costar::arena& arena() noexcept { return arena_.get(); }
+    costar::machine::arena& arena() noexcept { return arena_.get(); }
 
     /// Calls `last` as in a turn, then destroys what was left. After the last turn of all siblings.
     template <class Function>
@@ -324,4 +328,4 @@ void strand_context::tear_down(Function&& last)
     discard_input();
 }
 
-}  // namespace costar
+}  // namespace costar::machine

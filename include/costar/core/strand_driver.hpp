@@ -15,6 +15,10 @@ namespace costar {
 
 namespace asio = boost::asio;
 
+}  // namespace costar
+
+namespace costar::machine {
+
 struct run_node;
 
 /// How a strand gets its turns: a thread of its own, somebody's executor, or a test.
@@ -84,6 +88,10 @@ public:
 protected:
     ~parcel_receiver() = default;
 };
+
+}  // namespace costar::machine
+
+namespace costar {
 
 /// How a strand shares its time. The defaults suit most programs.
 struct turn_options {

@@ -16,12 +16,20 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 class promise_base;
 
+}  // namespace costar::machine
+
+namespace costar {
+
 template <class T = void>
 class task;
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// Throws the `std::logic_error` of a task that is to run although it is empty, as one that was moved from.
 [[noreturn]] void refuse_empty_task();
@@ -94,7 +102,7 @@ public:
     }
 
     /// The scope that cancels what this coroutine awaits. Set when the task starts.
-    costar::scope& scope() const noexcept { return *scope_; }
+    costar::machine::scope& scope() const noexcept { return *scope_; }
 
     /// The coroutine that awaits this one; null for the outermost.
     promise_base* parent() const noexcept
@@ -121,7 +129,7 @@ public:
     }
 
     /// Prepares a start on its own in `scope`; `owner` hears of the end.
-    void start_under(costar::scope& scope, task_owner& owner) noexcept
+    void start_under(costar::machine::scope& scope, task_owner& owner) noexcept
     {
         scope_ = &scope;
         link_ = reinterpret_cast<std::uintptr_t>(&owner) | owner_tag;
@@ -140,7 +148,7 @@ private:
     static constexpr std::uintptr_t owner_tag = 1;
 
     std::uintptr_t link_ = 0;  // the awaiting promise, or the owner with the tag
-    costar::scope* scope_ = nullptr;
+    costar::machine::scope* scope_ = nullptr;
     std::source_location where_;
     std::exception_ptr failure_;
 };
@@ -204,6 +212,10 @@ public:
     void take() const { rethrow_failure(); }
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Coroutine that computes a `T`: lazy, moved, awaited once.
 ///
 /// It starts when awaited and runs on the awaiting strand; the awaiting coroutine resumes there, in the same
@@ -217,7 +229,7 @@ public:
 template <class T>
 class [[nodiscard]] task {
 public:
-    using promise_type = task_promise<T>;
+    using promise_type = machine::task_promise<T>;
     using value_type = T;
 
     task() noexcept = default;
@@ -250,7 +262,7 @@ public:
 
         bool await_ready() const noexcept { return false; }
 
-        template <std::derived_from<promise_base> Promise>
+        template <std::derived_from<machine::promise_base> Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> caller) const noexcept
         {
             frame_.promise().start_under(caller.promise());
@@ -266,7 +278,7 @@ public:
     awaiter operator co_await() &&
     {
         if (!frame_) [[unlikely]]
-            refuse_empty_task();
+            machine::refuse_empty_task();
         return awaiter(frame_);
     }
 
@@ -284,22 +296,23 @@ template <class T>
 inline constexpr bool is_task<task<T>> = true;
 
 template <class T>
-task<T> task_promise<T>::get_return_object() noexcept
+task<T> machine::task_promise<T>::get_return_object() noexcept
 {
     // All promises lie at the same offset in their frames, so a frame can be found from its promise_base.
-    static_assert(alignof(task_promise<T>) <= 2 * sizeof(void*), "a task's value may not be over-aligned");
-    return task<T>(std::coroutine_handle<task_promise<T>>::from_promise(*this));
+    static_assert(
+        alignof(machine::task_promise<T>) <= 2 * sizeof(void*), "a task's value may not be over-aligned");
+    return task<T>(std::coroutine_handle<machine::task_promise<T>>::from_promise(*this));
 }
 
 template <class T>
-task<T&> task_promise<T&>::get_return_object() noexcept
+task<T&> machine::task_promise<T&>::get_return_object() noexcept
 {
-    return task<T&>(std::coroutine_handle<task_promise<T&>>::from_promise(*this));
+    return task<T&>(std::coroutine_handle<machine::task_promise<T&>>::from_promise(*this));
 }
 
-inline task<void> task_promise<void>::get_return_object() noexcept
+inline task<void> machine::task_promise<void>::get_return_object() noexcept
 {
-    return task<void>(std::coroutine_handle<task_promise<void>>::from_promise(*this));
+    return task<void>(std::coroutine_handle<machine::task_promise<void>>::from_promise(*this));
 }
 
 }  // namespace costar

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <string>
 
-namespace costar {
+namespace costar::machine {
 
 /// The last moment that a strand knows, some 292 years after its clock's origin.
 inline constexpr std::uint64_t latest_time = UINT64_MAX / 2;
@@ -114,16 +114,24 @@ private:
     std::chrono::nanoseconds delay_;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Suspends for at least `delay`; zero or less gives others a turn.
 ///
 /// Resumes on the awaiting strand. Accuracy: not early; late by the rest of a turn or a timer tick.
 /// Cancellation: ends with `errc::cancelled`.
 /// Cost: tens of nanoseconds, no allocation.
 template <class Rep, class Period>
-sleeping sleep_for(std::chrono::duration<Rep, Period> delay) noexcept
+machine::sleeping sleep_for(std::chrono::duration<Rep, Period> delay) noexcept
 {
-    return sleeping(as_nanoseconds(delay));
+    return machine::sleeping(machine::as_nanoseconds(delay));
 }
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// Gives the other ready coroutines of the strand a turn; made by `yield`.
 class yield_awaiter : private run_node {
@@ -147,9 +155,13 @@ struct [[nodiscard]] yielding {
     yield_awaiter operator co_await() const noexcept { return {}; }
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Resumes behind what is ready now, on the same strand; with actors that were born and have not begun it
 /// takes turns. Not cancelled.
-inline yielding yield() noexcept
+inline machine::yielding yield() noexcept
 {
     return {};
 }

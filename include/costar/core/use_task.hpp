@@ -72,6 +72,10 @@ struct use_task_t {
 
 inline constexpr use_task_t use_task;
 
+}  // namespace costar
+
+namespace costar::machine {
+
 /// Completion handler of an operation awaited with `use_task`. Meant to be called on the strand, as its
 /// associated executor says; an operation that calls or drops it elsewhere does no harm.
 template <class... Values>
@@ -272,25 +276,26 @@ struct await_as<T> {
     static auto convert(T inner) { return std::move(inner)(use_task); }
 };
 
-}  // namespace costar
+}  // namespace costar::machine
 
 /// How Asio makes an awaitable operation of `costar::use_task`.
 template <class Return, class... Values>
 class boost::asio::async_result<costar::use_task_t, Return(Values...)> {
 public:
-    using return_type = costar::operation<costar::erased_initiation<Values...>, Values...>;
+    using return_type = costar::machine::operation<costar::machine::erased_initiation<Values...>, Values...>;
 
     template <class Initiation, class... Args>
     static auto initiate(Initiation&& initiation, costar::use_task_t, Args&&... args)
     {
-        return costar::make_operation<Values...>(
-            [initiation = std::decay_t<Initiation>(std::forward<Initiation>(initiation)),
-                args = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](auto handler) mutable {
-                if constexpr (costar::starts_coroutine<std::decay_t<Initiation>, std::decay_t<Args>...>)
-                    handler.cancel_on(initiation.get_executor());
-                std::apply(
-                    [&](auto&... arg) { std::move(initiation)(std::move(handler), std::move(arg)...); },
-                    args);
-            });
+        return costar::machine::make_operation<Values...>([initiation = std::decay_t<Initiation>(
+                                                               std::forward<Initiation>(initiation)),
+                                                              args = std::tuple<std::decay_t<Args>...>(
+                                                                  std::forward<Args>(args)...)](
+                                                              auto handler) mutable {
+            if constexpr (costar::machine::starts_coroutine<std::decay_t<Initiation>, std::decay_t<Args>...>)
+                handler.cancel_on(initiation.get_executor());
+            std::apply(
+                [&](auto&... arg) { std::move(initiation)(std::move(handler), std::move(arg)...); }, args);
+        });
     }
 };

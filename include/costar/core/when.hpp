@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// The first failure among branches that are awaited together; it cancels the others.
 class first_failure {
@@ -96,6 +96,10 @@ private:
     first_failure failure_;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Awaits several awaitables at once and gives a tuple of their values (`std::monostate` for void).
 ///
 /// They run on the awaiting strand, interleaved at their suspensions. When one throws, the others are
@@ -107,10 +111,14 @@ private:
 template <class... Awaitable>
 auto when_all(Awaitable... awaitables)
 {
-    using tasks = std::tuple<task<awaited_t<Awaitable>>...>;
-    return grouped<when_all_awaiter<awaited_t<Awaitable>...>, tasks>(
+    using tasks = std::tuple<task<machine::awaited_t<Awaitable>>...>;
+    return machine::grouped<machine::when_all_awaiter<machine::awaited_t<Awaitable>...>, tasks>(
         tasks(as_task(std::move(awaitables))...));
 }
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// Awaits a range of tasks at once; made by `when_all`.
 template <class T>
@@ -155,11 +163,15 @@ private:
     first_failure failure_;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Awaits all tasks of a vector at once and gives their values in the same order.
 template <class T>
 auto when_all(std::vector<task<T>> tasks)
 {
-    return grouped<when_all_range_awaiter<T>, std::vector<task<T>>>(std::move(tasks));
+    return machine::grouped<machine::when_all_range_awaiter<T>, std::vector<task<T>>>(std::move(tasks));
 }
 
 }  // namespace costar

@@ -16,7 +16,7 @@
 #include <utility>
 #include <variant>
 
-namespace costar {
+namespace costar::machine {
 
 /// An awaitable whose end may be passed over without loss, since it ends the same way when it is awaited
 /// again: a pause, a wait for a future, a receive.
@@ -305,6 +305,10 @@ private:
         {};  // what it ended with it owes to its cancellation, or began after the first had ended
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Awaits the first of several awaitables to end, by value or exception; the variant's index says which.
 ///
 /// The others are cancelled and awaited before its value is returned, so nothing of them runs afterwards.
@@ -324,7 +328,7 @@ template <class... Awaitable>
     requires(sizeof...(Awaitable) > 0)
 auto when_any(Awaitable... awaitables)
 {
-    return grouped<when_any_awaiter<Awaitable...>, std::tuple<Awaitable...>>(
+    return machine::grouped<machine::when_any_awaiter<Awaitable...>, std::tuple<Awaitable...>>(
         std::tuple<Awaitable...>(std::move(awaitables)...));
 }
 

@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// Marks a value as the end of a wait whose time was over; for values that stand for an error.
 template <class T>
@@ -96,6 +96,10 @@ private:
     task<T> task_;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Awaits `awaitable` for at most `limit`.
 ///
 /// Errors: `errc::timed_out` when the time is over first; what was awaited has been cancelled and has ended
@@ -105,10 +109,16 @@ private:
 /// as_tuple(use_task)))` says how much. Cost: tens of nanoseconds when the time is not over, no allocation
 /// where `awaitable` is a task.
 template <class Rep, class Period, class Awaitable>
-timed<awaited_t<Awaitable>> with_timeout(std::chrono::duration<Rep, Period> limit, Awaitable awaitable)
+machine::timed<machine::awaited_t<Awaitable>> with_timeout(
+    std::chrono::duration<Rep, Period> limit, Awaitable awaitable)
 {
-    return timed<awaited_t<Awaitable>>(as_nanoseconds(limit), as_task(std::move(awaitable)));
+    return machine::timed<machine::awaited_t<Awaitable>>(
+        machine::as_nanoseconds(limit), as_task(std::move(awaitable)));
 }
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// Awaits a task that is not to be cancelled; made by `shield`.
 template <class T>
@@ -153,14 +163,18 @@ private:
     task<T> task_;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Awaits `awaitable` in a scope of its own that is not cancelled with the awaiting one: clean-up that must
 /// finish.
 ///
 /// Stopping an actor waits for its shields.
 template <class Awaitable>
-shielded<awaited_t<Awaitable>> shield(Awaitable awaitable)
+machine::shielded<machine::awaited_t<Awaitable>> shield(Awaitable awaitable)
 {
-    return shielded<awaited_t<Awaitable>>(as_task(std::move(awaitable)));
+    return machine::shielded<machine::awaited_t<Awaitable>>(as_task(std::move(awaitable)));
 }
 
 }  // namespace costar

@@ -6,7 +6,7 @@
 
 #include <atomic>
 
-namespace costar {
+namespace costar::machine {
 
 /// Two halves of a sequentially consistent fence: a light one for what happens all the time, and a heavy one
 /// for what happens seldom.
@@ -40,4 +40,4 @@ private:
     static const bool kernel_helps_;  // false until it has been asked, before main: then all fences are full
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// First in, first out, of any length, in blocks that go back as they are emptied.
 ///
@@ -107,4 +107,4 @@ private:
     bool is_last_new_ = false;  // nothing was added to the last block yet
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -12,7 +12,7 @@
 #include <memory>
 #include <new>
 
-namespace costar {
+namespace costar::machine {
 
 /// Unbounded queue of parcels from one foreign thread to one strand.
 ///
@@ -303,4 +303,4 @@ private:
     std::atomic<int> holds_{2};
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// Leads each key to one of some places, always to the same, while places come and go: only keys of a place
 /// that is taken away move, evenly to all others, and only to a place that is added.
@@ -101,4 +101,4 @@ private:
     place last_gone_ = 0;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

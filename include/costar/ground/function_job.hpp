@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// Function object in a job, allocated from the pool of the thread that posts it.
 template <class Function>
@@ -53,4 +53,4 @@ job& make_job(Function&& function)
     return *function_job<std::decay_t<Function>>::make(std::forward<Function>(function));
 }
 
-}  // namespace costar
+}  // namespace costar::machine

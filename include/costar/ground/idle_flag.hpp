@@ -7,7 +7,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace costar {
+namespace costar::machine {
 
 /// Says whether somebody sleeps, so that one of those who bring him something wakes him.
 ///
@@ -53,4 +53,4 @@ private:
     bool spares_takers_ = false;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// Something to do once, linked into whatever queue holds it.
 struct job {
@@ -207,4 +207,4 @@ private:
     job* last_ = nullptr;  // means nothing while first_ is nullptr
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -14,7 +14,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// Small values in the order in which they came, each key once, found and taken out by key.
 ///
@@ -331,4 +331,4 @@ private:
     std::uint32_t place_ = 0;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// The chutes through which a thread that belongs to no strand sends, one for each strand it has sent to.
 /// Strands are told apart by their serial numbers.
@@ -221,4 +221,4 @@ private:
     bool has_arrived_ = false;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// Memory of one strand or one thread: blocks of up to 4096 bytes, recycled by size.
 ///
@@ -325,4 +325,4 @@ struct pool_allocator {
     friend bool operator==(pool_allocator, pool_allocator) noexcept { return true; }
 };
 
-}  // namespace costar
+}  // namespace costar::machine

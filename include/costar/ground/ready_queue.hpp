@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// What is ready to run, first in first out, and beside it what has just been born.
 ///
@@ -188,4 +188,4 @@ private:
     int births_ran_ = 0;  // since one of the ready did
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -13,7 +13,7 @@
 #include <new>
 #include <type_traits>
 
-namespace costar {
+namespace costar::machine {
 
 /// One message on its way between strands: for whom, of what kind, and up to 48 bytes of it.
 ///
@@ -208,4 +208,4 @@ private:
 
 static_assert(sizeof(ring) < 512);
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// The rings from one strand to each of its siblings and back, and what found one of them full.
 ///
@@ -197,4 +197,4 @@ private:
     bool has_arrived_ = false;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

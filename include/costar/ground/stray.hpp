@@ -4,7 +4,7 @@
 
 #include <costar/ground/requirements.hpp>
 
-namespace costar {
+namespace costar::machine {
 
 /// Something that lives on a strand without an owner there; destroyed with the strand if it has not ended by
 /// then.
@@ -69,4 +69,4 @@ private:
     stray* first_ = nullptr;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace costar {
+namespace costar::machine {
 
 /// Link in a ring of timers; an unarmed timer is linked to nothing.
 struct timer_link {
@@ -385,4 +385,4 @@ inline timer_link* timer_wheel::list::sort(timer_link* first, std::size_t count)
     return merged.next;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

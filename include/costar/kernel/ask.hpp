@@ -20,7 +20,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// A request that has not been sent, made by `context::ask`. It is sent when awaited and does nothing when
 /// dropped.
@@ -49,7 +49,7 @@ inline void discard_unsent(envelope* unsent) noexcept
 
 /// Throws what an `ask` ends with, saying who was asked and from where.
 [[noreturn]] void throw_ask_failure(cell& self, const reply_waiter& waiting, errc reason, pid to,
-    std::chrono::nanoseconds timeout, const promise_base* asker);
+    std::chrono::nanoseconds timeout, const promise_base& asker);
 
 /// Moves an answer to where it is waited for. Gives why that was not possible, nothing when it was.
 template <class Reply>
@@ -108,12 +108,12 @@ public:
     {
         if (sent_ == nullptr) [[unlikely]]
             refuse_empty_request();
-        scope& scope = caller.promise().scope();
+        waiter = &caller.promise();
+        scope& scope = waiter->scope();
         if (scope.is_cancelled()) {
             failure_ = errc::cancelled;
-            return home().must_yield(*this, caller.promise());
+            return home().must_yield(*this, *waiter);
         }
-        waiter = &caller.promise();
         station& post = station::of(self_);
         const std::uint64_t due =
             no_later_than_asked(self_, scope, deadline_after(home().time_for(timeout_), timeout_));
@@ -135,7 +135,7 @@ public:
     Reply await_resume()
     {
         if (failure_ != errc{}) [[unlikely]]
-            throw_ask_failure(self_, *this, failure_, to_, timeout_, waiter);
+            throw_ask_failure(self_, *this, failure_, to_, timeout_, *waiter);
         if constexpr (!std::is_void_v<Reply>)
             return std::move(*value_);
     }
@@ -199,7 +199,8 @@ inline const hook_actions ask_awaiter<Reply>::actions{
     .describe =
         [](const cancel_hook& hook) {
             const auto& self = static_cast<const ask_awaiter&>(hook);
-            return fmt::format("a reply from {}, asked at {}", self.to_, async_stack(*self.waiter));
+            return fmt::format("a reply from {}, asked at {}",
+                station::of(self.self_).shared().names.told(self.to_), async_stack(*self.waiter));
         },
     .request =
         [](const cancel_hook& hook) noexcept {
@@ -365,4 +366,4 @@ private:
     pid target_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 class cell;
 class station;
@@ -236,4 +236,4 @@ public:
 
 static_assert(sizeof(void*) != 8 || sizeof(cell) == 128, "a cell fills two cache lines");
 
-}  // namespace costar
+}  // namespace costar::machine

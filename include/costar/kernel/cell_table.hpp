@@ -12,7 +12,7 @@
 #include <new>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// The cells of one strand, side by side in chunks; they stay where they are.
 ///
@@ -118,4 +118,4 @@ private:
     alignas(128) std::atomic<std::uint32_t> next_slot_{0};  // any thread takes blocks
 };
 
-}  // namespace costar
+}  // namespace costar::machine

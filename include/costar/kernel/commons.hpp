@@ -20,12 +20,22 @@
 #include <string_view>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 class cell;
+
+}  // namespace costar::machine
+
+namespace costar {
+
 class context;
 class engine;
 class middleware;
+
+}  // namespace costar
+
+namespace costar::machine {
+
 class offload_pool;
 class station;
 
@@ -75,6 +85,10 @@ struct commons {
     void check_way(pid to, const strand_context& home) const;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// The name of a spawn is in use; says by whom.
 class name_in_use : public error {
 public:
@@ -86,7 +100,11 @@ private:
     pid holder_;
 };
 
+}  // namespace costar
+
+namespace costar::machine {
+
 /// The text of an exception.
 std::string text_of(const std::exception_ptr& failure);
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -32,7 +32,7 @@ using event_time = std::chrono::system_clock::time_point;
 class lost_message {
 public:
     /// Moves a message into itself.
-    lost_message(const message_type& type, void* message);
+    lost_message(const machine::message_type& type, void* message);
     lost_message(const lost_message&) = delete;
     lost_message& operator=(const lost_message&) = delete;
     ~lost_message();
@@ -41,11 +41,11 @@ public:
     template <any_message Message>
     const Message* get_if() const noexcept
     {
-        return type_ == &type_of<Message> ? static_cast<const Message*>(memory_) : nullptr;
+        return type_ == &machine::type_of<Message> ? static_cast<const Message*>(memory_) : nullptr;
     }
 
 private:
-    const message_type* type_;
+    const machine::message_type* type_;
     void* memory_;
 };
 
@@ -56,7 +56,8 @@ struct actor_initialized {
     event_time at{};
 };
 
-/// An actor began to run for the first time.
+/// An actor is there and its body made: it runs in the next turn of its strand. Once; beginnings anew are
+/// `actor_restarted`. What stands before the first wait of its body has not run yet.
 struct actor_started {
     pid who;
     std::string name;
@@ -102,7 +103,7 @@ struct supervision_decision {
 /// An actor has kept its strand for longer than `turn_options::hog_limit`.
 struct strand_hogged {
     pid who;
-    std::string name;  ///< empty when it has ended meanwhile
+    std::string name;  ///< empty for a task or handler that belongs to no actor
     std::string type;  ///< of the message that was next when it began; empty when it went on from a wait
     std::chrono::nanoseconds duration;
 };

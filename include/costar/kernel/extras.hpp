@@ -16,7 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 class cell;
 class station;
@@ -134,4 +134,4 @@ struct extras_part {
     std::unordered_map<const envelope*, headers> with;  // of messages in the mailbox or at hand
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -7,7 +7,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace costar {
+namespace costar::machine {
 
 /// A count that one strand writes and any thread may read.
 class counter {
@@ -19,6 +19,10 @@ public:
 private:
     std::atomic<std::uint64_t> count_{0};  // written by its strand, read by any thread; no order needed
 };
+
+}  // namespace costar::machine
+
+namespace costar {
 
 /// Counts of one station, or of a whole engine.
 struct station_figures {

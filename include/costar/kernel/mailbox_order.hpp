@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace costar {
+namespace costar::machine {
 
 class cell;
 
@@ -50,6 +50,9 @@ public:
     /// Do the news that an actor has ended wait?
     bool has_news_of(const cell& self, pid ended) noexcept;
 
+    /// The news that an actor has ended are wanted, if they wait: true then.
+    bool wants_news_of(const cell& self, pid ended) noexcept;
+
     /// Takes out the news that an actor has ended, if they wait. Cost: if they do, it passes the control
     /// messages in front of them, since each envelope only knows the next one.
     void forget(cell& self, pid ended) noexcept;
@@ -63,6 +66,9 @@ public:
     /// The message for which the actor was woken and has not run yet: nobody may take it away any more.
     const envelope* due = nullptr;
 
+    /// The actor takes that message not, after all. What was to be forgotten meanwhile is so now.
+    void pass_over_due(cell& self) noexcept;
+
 private:
     /// How often the news of an end wait: somebody may have sent them on.
     struct news {
@@ -73,6 +79,8 @@ private:
             const pid& operator()(const news& each) const noexcept { return each.who; }
         };
     };
+
+    static bool is_news_of(const envelope& waiting, pid ended) noexcept;
 
     template <class Continues, class Predicate>
     void forget_if(cell& self, Continues&& goes_on, Predicate&& is_meant) noexcept;
@@ -91,6 +99,7 @@ private:
     bool by_priority_;
     bool knows_news_ = false;  // `news_` has all that wait; only where there are many
     ordered_set<news, news::key> news_;
+    const envelope* unwanted_ = nullptr;  // to be forgotten, but for that it is due
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -12,7 +12,10 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
+
+template <class Actor>
+class class_actor;
 
 /// The parameter and result of a handler that takes one message.
 template <class Call>
@@ -33,6 +36,10 @@ struct handler_signature<Result (*)(Message) noexcept> : handler_signature<Resul
 template <class Result, class Class, class Message>
 struct handler_signature<Result (Class::*)(Message)> : handler_signature<Result (*)(Message)> {};
 template <class Result, class Class, class Message>
+struct handler_signature<Result (Class::*)(Message) const&> : handler_signature<Result (*)(Message)> {};
+template <class Result, class Class, class Message>
+struct handler_signature<Result (Class::*)(Message)&> : handler_signature<Result (*)(Message)> {};
+template <class Result, class Class, class Message>
 struct handler_signature<Result (Class::*)(Message) const> : handler_signature<Result (*)(Message)> {};
 template <class Result, class Class, class Message>
 struct handler_signature<Result (Class::*)(Message) noexcept> : handler_signature<Result (*)(Message)> {};
@@ -48,6 +55,10 @@ inline constexpr bool are_different = true;
 template <class First, class... Others>
 inline constexpr bool are_different<First, Others...> =
     (!std::same_as<First, Others> && ...) && are_different<Others...>;
+
+}  // namespace costar::machine
+
+namespace costar {
 
 /// A message that an actor has received, and the request in it if somebody asked.
 ///
@@ -68,7 +79,7 @@ public:
     static constexpr bool belongs_to_strand = true;
 
     message() noexcept = default;
-    explicit message(envelope* received) noexcept : envelope_(received) {}
+    explicit message(machine::envelope* received) noexcept : envelope_(received) {}
     message(message&& other) noexcept : envelope_(std::exchange(other.envelope_, nullptr)) {}
     message& operator=(message&& other) noexcept
     {
@@ -78,7 +89,7 @@ public:
     ~message()
     {
         if (*this)
-            station::finish(envelope_);
+            machine::station::finish(envelope_);
     }
 
     /// What a `receive` with a deadline gives when the deadline passes.
@@ -97,7 +108,7 @@ public:
     bool timed_out() const noexcept { return envelope_ == marked(timed_out_value); }
 
     /// The strand that it belongs to, null when it is empty.
-    const strand_context* bound_to() const noexcept
+    const machine::strand_context* bound_to() const noexcept
     {
         return *this ? &envelope_->receiver().home() : nullptr;
     }
@@ -115,7 +126,7 @@ public:
     Message& get()
     {
         if (!*this || !holds<Message>()) [[unlikely]]
-            refuse(type_of<Message>);
+            refuse(machine::type_of<Message>);
         return open<Message>();
     }
 
@@ -128,11 +139,11 @@ public:
     template <class... Handlers>
     bool match(Handlers&&... handlers)
     {
-        static_assert((handles_one<std::remove_cvref_t<Handlers>> && ...),
+        static_assert((machine::handles_one<std::decay_t<Handlers>> && ...),
             "a handler takes one message and names its type: [](const my_message& message) {}");
-        if constexpr ((handles_one<std::remove_cvref_t<Handlers>> && ...))
-            static_assert(
-                are_different<typename handler_signature<std::remove_cvref_t<Handlers>>::message...>,
+        if constexpr ((machine::handles_one<std::decay_t<Handlers>> && ...))
+            static_assert(machine::are_different<
+                              typename machine::handler_signature<std::decay_t<Handlers>>::message...>,
                 "two handlers take the same message type, and the second would never be called");
         if (!*this) [[unlikely]]
             return look_at_nothing();
@@ -145,7 +156,7 @@ public:
     template <class Reply>
     void respond(Reply&& value)
     {
-        check_reply<Reply>();
+        machine::check_reply<Reply>();
         mark_handled();
         answer(std::forward<Reply>(value));
     }
@@ -160,15 +171,15 @@ public:
     std::string type_name() const;
 
     /// Gives the envelope away, unanswered.
-    envelope* release() noexcept
+    machine::envelope* release() noexcept
     {
         if (!*this)
             return nullptr;
-        cell& self = envelope_->receiver();
+        machine::cell& self = envelope_->receiver();
         if (self.current == envelope_)
             self.current = nullptr;
         if (envelope_->is_kept()) [[unlikely]]
-            station::forget_attempt(*envelope_);
+            machine::station::forget_attempt(*envelope_);
         return std::exchange(envelope_, nullptr);
     }
 
@@ -190,14 +201,14 @@ public:
     void fail() noexcept
     {
         if (*this)
-            station::of(envelope_->receiver()).give_again(*std::exchange(envelope_, nullptr));
+            machine::station::of(envelope_->receiver()).give_again(*std::exchange(envelope_, nullptr));
     }
 
     /// A handled message is no dead letter when it is let go of.
     void mark_handled() { there().mark_handled(); }
 
 private:
-    envelope& there() const
+    machine::envelope& there() const
     {
         if (!*this) [[unlikely]]
             refuse_nothing();
@@ -207,23 +218,23 @@ private:
     template <class Reply>
     void answer(Reply&& value)
     {
-        envelope& asked = there();  // a handler may have handed it on
+        machine::envelope& asked = there();  // a handler may have handed it on
         if (asked.reply == 0)
             return;
-        station::of(asked.receiver()).answer(asked.reply, std::forward<Reply>(value));
+        machine::station::of(asked.receiver()).answer(asked.reply, std::forward<Reply>(value));
         asked.reply = 0;  // after it: who could not answer still owes one
     }
 
     /// What `is` and `match` find in a message that came to nothing.
     bool look_at_nothing() const;
 
-    [[noreturn]] void refuse(const message_type& wanted) const;
+    [[noreturn]] void refuse(const machine::message_type& wanted) const;
 
     // For those who know that there is a message.
     template <any_message Message>
     bool holds() const noexcept
     {
-        return envelope_->type == &type_of<Message>;
+        return envelope_->type == &machine::type_of<Message>;
     }
     template <any_message Message>
     Message& open() noexcept
@@ -235,7 +246,7 @@ private:
     template <class Handler>
     bool try_handler(Handler& handler)
     {
-        using signature = handler_signature<std::remove_cvref_t<Handler>>;
+        using signature = machine::handler_signature<std::decay_t<Handler>>;
         using value = typename signature::message;
         static_assert(any_message<value>, "a handler's parameter must be a message type");
         static_assert(!is_task<typename signature::result>,
@@ -262,9 +273,9 @@ private:
     }
 
     template <class>
-    friend class class_actor;
-    friend class post_office;
-    friend class station;
+    friend class machine::class_actor;
+    friend class machine::post_office;
+    friend class machine::station;
 
     /// Is it given to the actor again when it fails? Then it must stay whole.
     bool may_come_again() const noexcept
@@ -301,9 +312,12 @@ private:
     // Where an envelope would be, in a message that came to nothing. One pointer keeps the frames small.
     static constexpr std::uintptr_t timed_out_value = 1;
     static constexpr std::uintptr_t end_value = 2;
-    static envelope* marked(std::uintptr_t value) noexcept { return reinterpret_cast<envelope*>(value); }
+    static machine::envelope* marked(std::uintptr_t value) noexcept
+    {
+        return reinterpret_cast<machine::envelope*>(value);
+    }
 
-    envelope* envelope_ = nullptr;
+    machine::envelope* envelope_ = nullptr;
 };
 
 }  // namespace costar

@@ -18,7 +18,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 class station;
 
@@ -358,4 +358,4 @@ void post_office::answer(std::uint64_t token, Reply&& value)
         send_parcel(reply_table::strand_of(token), pack(token, envelope::make(std::forward<Reply>(value))));
 }
 
-}  // namespace costar
+}  // namespace costar::machine

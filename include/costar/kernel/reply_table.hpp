@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// Whoever waits for an answer; called once, on the strand where it asked for the token.
 class reply_waiter {
@@ -104,4 +104,4 @@ private:
     std::uint32_t free_ = none;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -13,7 +13,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// Waits until a message has found room in its receiver's mailbox; made by `context::send_async`.
 class send_awaiter final : public token_awaiter {
@@ -124,4 +124,4 @@ private:
     cell* self_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

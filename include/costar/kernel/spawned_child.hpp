@@ -6,7 +6,7 @@
 #include <costar/kernel/cell.hpp>
 #include <costar/kernel/station.hpp>
 
-namespace costar {
+namespace costar::machine {
 
 /// A task that runs beside an actor's body; it ends before the actor does.
 class spawned_child final : private run_node, private child_scope, private task_owner {
@@ -41,4 +41,4 @@ private:
     spawned_child** place_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace costar {
+namespace costar::machine {
 
 /// A search along the actors that wait for each other's answers.
 struct circle_chase;
@@ -171,6 +171,10 @@ public:
     /// Thread safety: from any thread.
     station_figures figures() const noexcept;
 
+    /// Says that the strand is busy; and with whom, where `turn_options::hog_limit` lets it know. Thread
+    /// safety: from any thread.
+    std::string busy_line() const;
+
     /// One line for each actor that lives: who it is, what it waits for, from where.
     std::vector<std::string> dump() const;
 
@@ -188,6 +192,8 @@ public:
 
 private:
     friend class post_office;
+
+    static std::string automatic_name(pid id);
 
     using place = cell_table::place;
 
@@ -252,6 +258,7 @@ private:
 
     std::uint32_t first_root_ = cell::nobody;
     std::function<void()> all_stopped_;
+    std::string watched_name_;  // of who is running, where somebody wants to know who keeps the strand
     std::unordered_map<const reply_waiter*, std::string> circles_;  // why their requests are refused
 };
 
@@ -287,4 +294,4 @@ void answer_alone(station& post, std::uint64_t token, pid receiver, void* body)
         post.answer(token, stored_reply<typename Message::reply>(asked.auto_reply()));
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -17,6 +17,10 @@ class context;
 template <class... Messages>
 struct message_list {};
 
+}  // namespace costar
+
+namespace costar::machine {
+
 /// Finds the parameter types of a class's overloaded call operators.
 ///
 /// Overload resolution has to look at every candidate; an argument that converts to anything is asked to
@@ -100,16 +104,24 @@ struct all {
 
 }  // namespace call_operators
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// The messages of an actor class: those it lists itself as `using messages = costar::message_list<...>;`,
 /// else the parameters of its call operators.
 template <class Actor>
-struct messages_of : call_operators::all<Actor> {};
+struct messages_of : machine::call_operators::all<Actor> {};
 
 template <class Actor>
     requires requires { typename Actor::messages; }
 struct messages_of<Actor> {
     using type = typename Actor::messages;
 };
+
+}  // namespace costar
+
+namespace costar::machine {
 
 template <class Actor, class Message>
 concept handles_alone = requires(Actor& actor, Message message) { actor(std::move(message)); } ||
@@ -120,18 +132,31 @@ concept handles_with_context = requires(Actor& actor, context& self, Message mes
     actor(self, std::move(message));
 } || requires(Actor& actor, context& self, Message& message) { actor(self, message); };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Does the class have a call operator for the message?
 template <class Actor, class Message>
-inline constexpr bool handles = handles_alone<Actor, Message> || handles_with_context<Actor, Message>;
+inline constexpr bool handles =
+    machine::handles_alone<Actor, Message> || machine::handles_with_context<Actor, Message>;
+
+}  // namespace costar
+
+namespace costar::machine {
 
 template <class List>
 inline constexpr std::size_t list_size = 0;
 template <class... T>
 inline constexpr std::size_t list_size<message_list<T...>> = sizeof...(T);
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// A class whose call operators are its messages.
 template <class Actor>
 concept actor_class =
-    std::is_class_v<Actor> && !request<Actor> && list_size<typename messages_of<Actor>::type> != 0;
+    std::is_class_v<Actor> && !request<Actor> && machine::list_size<typename messages_of<Actor>::type> != 0;
 
 }  // namespace costar

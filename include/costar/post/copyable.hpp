@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 /// Looks into a type for parts that cannot be copied. `Outer` are the types that are being looked into.
 template <class T, class... Outer>
@@ -77,6 +77,10 @@ constexpr bool looks_copyable()
         return true;
 }
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Whether a message can be copied, for routers that send it to several actors.
 ///
 /// Some classes say that they can be copied although that does not compile: a `std::vector` of
@@ -84,6 +88,6 @@ constexpr bool looks_copyable()
 /// and in the first 16 members of plain structs. Where a compiler says otherwise, make it known:
 /// `template <> inline constexpr bool costar::is_copyable<batch> = false;`.
 template <class T>
-inline constexpr bool is_copyable = looks_copyable<T>();
+inline constexpr bool is_copyable = machine::looks_copyable<T>();
 
 }  // namespace costar

@@ -10,7 +10,7 @@
 #include <functional>
 #include <string>
 
-namespace costar {
+namespace costar::machine {
 
 /// Writes dead letters to the log, a few in each interval, and how many it left out.
 ///
@@ -41,4 +41,4 @@ private:
     std::atomic<std::uint64_t> left_out_{0};  // since the last report; no order needed
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -12,9 +12,13 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 class cell;
+
+}  // namespace costar::machine
+
+namespace costar {
 
 /// Tells the receiver to stop when its turn comes.
 struct poison_pill {
@@ -52,6 +56,10 @@ struct terminated {
 struct receive_timeout {
     static constexpr bool leaves_idle = true;
 };
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// A message under way on one strand: a header and, right behind it, the message itself.
 struct alignas(16) envelope {
@@ -188,4 +196,4 @@ held_envelope copy_of(envelope& original);
 /// Moves a value of a type that is only known now into a new envelope.
 held_envelope move_into_envelope(const message_type& type, void* value);
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -4,10 +4,20 @@
 
 #include <costar/ground/requirements.hpp>
 
-namespace costar {
+namespace costar::machine {
 
 class cell;
+
+}  // namespace costar::machine
+
+namespace costar {
+
 class message;
+
+}  // namespace costar
+
+namespace costar::machine {
+
 class station;
 struct envelope;
 
@@ -26,4 +36,4 @@ protected:
     ~message_interceptor() = default;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -17,7 +17,7 @@
 #include <utility>
 #include <variant>
 
-namespace costar {
+namespace costar::machine {
 
 class station;
 
@@ -64,6 +64,10 @@ struct message_type {
     const std::string& name() const;
 };
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// A message that is answered names the type of its answer: `using reply = std::string;`.
 template <class Message>
 concept request = requires { typename Message::reply; };
@@ -72,6 +76,10 @@ concept request = requires { typename Message::reply; };
 template <class Message>
 concept any_message = std::is_object_v<Message> && std::same_as<Message, std::remove_cv_t<Message>> &&
     std::move_constructible<Message> && alignof(Message) <= 16;
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// Refuses what is no message, in a sentence.
 template <class Message>
@@ -92,6 +100,10 @@ constexpr void check_reply()
         "an answer is an object of the reply's type: respond(std::string(\"...\")) instead of a literal");
 }
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// A request that is answered by itself when its receiver let go of it, handled or not: with its
 /// `auto_reply()`, or its `auto_reply(pid)`, which is given the receiver's.
 template <class Message>
@@ -99,9 +111,17 @@ concept answers_alone = request<Message> &&
     (requires(const Message& message) { message.auto_reply(); } ||
         requires(const Message& message, pid receiver) { message.auto_reply(receiver); });
 
+}  // namespace costar
+
+namespace costar::machine {
+
 /// Defined in station.hpp.
 template <class Message>
 void answer_alone(station& post, std::uint64_t token, pid receiver, void* body);
+
+}  // namespace costar::machine
+
+namespace costar {
 
 /// A message that says what a router with a consistent hash goes by: `hash_key() const` gives a number or a
 /// text.
@@ -111,6 +131,10 @@ concept keyed = requires(const Message& message) { stable_hash(message.hash_key(
 /// Void answers travel as this.
 template <class T>
 using stored_reply = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+}  // namespace costar
+
+namespace costar::machine {
 
 template <class Message>
 constexpr message_type make_message_type() noexcept;
@@ -163,7 +187,7 @@ constexpr message_type make_message_type() noexcept
             return stable_hash(static_cast<const Message*>(body)->hash_key());
         };
     if constexpr (answers_alone<Message>)
-        made.answer_alone = &costar::answer_alone<Message>;
+        made.answer_alone = &costar::machine::answer_alone<Message>;
     if constexpr (requires { typename Message::leaves_idle; })
         made.leaves_idle = Message::leaves_idle::value;
     else if constexpr (requires { Message::leaves_idle; })
@@ -174,4 +198,4 @@ constexpr message_type make_message_type() noexcept
 /// Readable form of a type's name.
 std::string demangled(const std::type_info& info);
 
-}  // namespace costar
+}  // namespace costar::machine

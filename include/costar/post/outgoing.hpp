@@ -15,7 +15,7 @@ namespace costar {
 /// Thread safety: on the sender's strand, during the call.
 class outgoing {
 public:
-    outgoing(pid to, envelope& sent, std::unique_ptr<costar::headers>& with) noexcept
+    outgoing(pid to, machine::envelope& sent, std::unique_ptr<costar::headers>& with) noexcept
         : to_(to), sent_(sent), with_(with)
     {}
 
@@ -33,7 +33,7 @@ public:
     template <any_message Message>
     Message* get_if() noexcept
     {
-        return sent_.type == &type_of<Message> ? &sent_.as<Message>() : nullptr;
+        return sent_.type == &machine::type_of<Message> ? &sent_.as<Message>() : nullptr;
     }
 
     /// What travels with it; adding one makes it slower, see `headers`.
@@ -46,7 +46,7 @@ public:
 
 private:
     pid to_;
-    envelope& sent_;
+    machine::envelope& sent_;
     std::unique_ptr<costar::headers>& with_;
 };
 

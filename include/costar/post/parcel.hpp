@@ -10,7 +10,7 @@
 #include <cstring>
 #include <new>
 
-namespace costar {
+namespace costar::machine {
 
 /// What `parcel::body` holds when a message travels by value.
 struct inline_body {
@@ -63,4 +63,4 @@ inline envelope* unpack(const parcel& arrived)
     return made;
 }
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -8,9 +8,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
-namespace costar {
+namespace costar::machine {
 
 /// Names of the actors of one engine.
 ///
@@ -44,6 +45,13 @@ public:
 
     static std::string_view name_of(const entry& known) noexcept;
 
+    /// The name of an actor, empty where it has none. For errors and logs: the first use takes a look at all
+    /// names, and from then on an owner is found as a name is.
+    std::string name_of(pid owner) const;
+
+    /// The name of an actor and its pid, "bank (1/$0-3-1)"; the pid alone where it has no name.
+    std::string told(pid owner) const;
+
     std::size_t size() const;
 
 private:
@@ -55,4 +63,4 @@ private:
     std::unique_ptr<shard[]> shards_;
 };
 
-}  // namespace costar
+}  // namespace costar::machine

@@ -11,14 +11,22 @@
 #include <type_traits>
 #include <utility>
 
-namespace costar {
+namespace costar::machine {
 
 class strand_context;
+
+}  // namespace costar::machine
+
+namespace costar {
 
 /// A type whose values are used on one strand only: it says so itself, by `static constexpr bool
 /// belongs_to_strand = true`.
 template <class T>
 concept belongs_to_strand = T::belongs_to_strand;
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// A type whose values know the strand that they belong to at the moment, null for none.
 template <class T>
@@ -72,6 +80,10 @@ constexpr bool looks_strand_bound()
         return false;
 }
 
+}  // namespace costar::machine
+
+namespace costar {
+
 /// Whether a value may not leave its strand: a received `message`, a `future`, the `sink` of a stream, and
 /// what holds one.
 ///
@@ -79,11 +91,15 @@ constexpr bool looks_strand_bound()
 /// structs. Neither pointers nor the captures of a lambda are looked into, nor a class with private members;
 /// it is told: `template <> inline constexpr bool costar::is_strand_bound<my_job> = true;`.
 template <class T>
-inline constexpr bool is_strand_bound = looks_strand_bound<T>();
+inline constexpr bool is_strand_bound = machine::looks_strand_bound<T>();
 
 /// Could a value belong to a strand?
 template <class T>
-inline constexpr bool may_be_strand_bound = is_strand_bound<T> || knows_strand<T>;
+inline constexpr bool may_be_strand_bound = is_strand_bound<T> || machine::knows_strand<T>;
+
+}  // namespace costar
+
+namespace costar::machine {
 
 /// The strand in whose turn the caller is, null outside.
 const strand_context* current_strand() noexcept;
@@ -117,4 +133,4 @@ const strand_context* home_strand(const T& value)
 /// Throws the `std::logic_error` of something that would leave its strand.
 [[noreturn]] void refuse_to_leave_strand();
 
-}  // namespace costar
+}  // namespace costar::machine

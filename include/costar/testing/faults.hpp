@@ -45,7 +45,7 @@ struct fault_target {
 /// they were given; the first one that fits decides.
 ///
 /// Thread safety: the test's thread.
-class faults final : private message_interceptor {
+class faults final : private machine::message_interceptor {
 public:
     explicit faults(random_source& random) noexcept : random_(random) {}
     faults(const faults&) = delete;
@@ -56,14 +56,14 @@ public:
     template <any_message Message>
     void lose(fault_target target = {})
     {
-        rules_.push_back({kind::lose, &type_of<Message>, target});
+        rules_.push_back({kind::lose, &machine::type_of<Message>, target});
     }
 
     /// They arrive later.
     template <any_message Message>
     void delay(std::chrono::nanoseconds by, fault_target target = {})
     {
-        rules_.push_back({kind::delay, &type_of<Message>, target, by});
+        rules_.push_back({kind::delay, &machine::type_of<Message>, target, by});
     }
 
     /// They arrive twice; the second time nobody waits for an answer.
@@ -71,7 +71,7 @@ public:
     void repeat(fault_target target = {})
     {
         static_assert(is_copyable<Message>, "what arrives twice must be copied");
-        rules_.push_back({kind::repeat, &type_of<Message>, target});
+        rules_.push_back({kind::repeat, &machine::type_of<Message>, target});
     }
 
     /// Messages of any type do not arrive, or arrive later.
@@ -105,24 +105,24 @@ private:
 
     struct rule {
         kind what;
-        const message_type* type;
+        const machine::message_type* type;
         fault_target target;
         std::chrono::nanoseconds by{0};
         std::uint64_t met = 0;
     };
 
-    struct delayed : timer_node {
+    struct delayed : machine::timer_node {
         faults* owner;
-        station* where;
+        machine::station* where;
         pid to;
-        envelope* sent;
+        machine::envelope* sent;
         std::list<delayed>::iterator place;
     };
 
-    bool take(station& where, cell& to, envelope* sent) override;
-    void hand(station& where, cell& self, message& taken) override;
+    bool take(machine::station& where, machine::cell& to, machine::envelope* sent) override;
+    void hand(machine::station& where, machine::cell& self, message& taken) override;
     void end() noexcept;
-    rule* rule_for(pid to, const message_type* type, bool is_crash);
+    rule* rule_for(pid to, const machine::message_type* type, bool is_crash);
     void arrive(delayed& late) noexcept;
 
     random_source& random_;

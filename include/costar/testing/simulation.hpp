@@ -267,7 +267,7 @@ public:
     template <class Destination, class Message>
     void send(const Destination& to, Message&& message)
     {
-        in_turn([&](station& post) { post.send(to, std::forward<Message>(message), pid_); });
+        in_turn([&](machine::station& post) { post.send(to, std::forward<Message>(message), pid_); });
     }
 
     /// Takes the next message, which must be a `Message`; runs the simulation as far as it goes without time
@@ -277,7 +277,7 @@ public:
     template <any_message Message>
     Message expect()
     {
-        envelope* arrived = next(type_of<Message>);
+        machine::envelope* arrived = next(machine::type_of<Message>);
         Message value(std::move(arrived->as<Message>()));
         done(arrived);
         return value;
@@ -289,7 +289,7 @@ public:
     void expect(const Message& wanted)
     {
         if (!(expect<Message>() == wanted))
-            fail("got a " + type_of<Message>.name() + " of another value");
+            fail("got a " + machine::type_of<Message>.name() + " of another value");
     }
 
     /// Takes the next message, which must be a `Message` and come within `limit`; time passes as far as
@@ -323,9 +323,9 @@ public:
     void refuse()
     {
         sim_->run_until_idle();
-        for (const envelope* each : box().arrived)
-            if (each->type == &type_of<Message>)
-                fail("refuses a " + type_of<Message>.name() + ", and one came");
+        for (const machine::envelope* each : box().arrived)
+            if (each->type == &machine::type_of<Message>)
+                fail("refuses a " + machine::type_of<Message>.name() + ", and one came");
     }
 
     /// Has the probe told of an actor's end, by a `terminated`.
@@ -343,14 +343,14 @@ public:
     void respond(Reply&& value)
     {
         if (const std::uint64_t token = std::exchange(reply_, 0))
-            in_turn([&](station& post) { post.answer(token, std::forward<Reply>(value)); });
+            in_turn([&](machine::station& post) { post.answer(token, std::forward<Reply>(value)); });
     }
 
 private:
     friend class simulation;
 
     struct mailbox {
-        std::deque<envelope*> arrived;
+        std::deque<machine::envelope*> arrived;
         mailbox() = default;
         mailbox(const mailbox&) = delete;
         ~mailbox();
@@ -358,13 +358,13 @@ private:
 
     explicit probe(simulation& sim);
     void let_go();
-    void take(envelope& arrived);
+    void take(machine::envelope& arrived);
     static task<> body(context& self, std::shared_ptr<mailbox> box);
 
     template <any_message Message>
     Message take_any()
     {
-        envelope* arrived = next_of(type_of<Message>);
+        machine::envelope* arrived = next_of(machine::type_of<Message>);
         Message value(std::move(arrived->as<Message>()));
         done(arrived);
         return value;
@@ -372,15 +372,15 @@ private:
 
     void wait(std::chrono::nanoseconds limit);
     mailbox& box() const;
-    envelope* next_of(const message_type& wanted);
-    envelope* next(const message_type& wanted);
-    void done(envelope* taken);
+    machine::envelope* next_of(const machine::message_type& wanted);
+    machine::envelope* next(const machine::message_type& wanted);
+    void done(machine::envelope* taken);
     [[noreturn]] void fail(const std::string& what) const;
 
     template <class Function>
     void in_turn(Function&& function)
     {
-        station& post = sim_->engine().station_at(pid_.strand());
+        machine::station& post = sim_->engine().station_at(pid_.strand());
         post.home().enter([&] { function(post); });
     }
 
