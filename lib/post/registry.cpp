@@ -181,7 +181,7 @@ std::string registry::name_of(pid owner) const
         std::unique_lock lock(shards_[i].mutex, std::try_to_lock);
         for (int attempt = 0; !lock.owns_lock() && attempt < attempts; ++attempt) {
             std::this_thread::yield();
-            lock.try_lock();
+            static_cast<void>(lock.try_lock());
         }
         if (!lock.owns_lock())
             continue;
