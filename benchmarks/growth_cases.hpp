@@ -357,6 +357,8 @@ inline task<> routers(context& self, place* at)
     const pid pool = spawn_pool(self, "", at->n, idle);
     co_await self.ask(pool, touch{});
     at->costs.end("a router spawns one more routee", at->n);
+    for (const pid each : co_await self.ask(pool, get_routees{}))
+        co_await self.ask(each, touch{});  // it has begun, and its whole end is counted
     at->costs.begin();
     co_await self.ask(pool, resize_pool{0});
     at->costs.end("a router lets one of many routees go", at->n);

@@ -14,7 +14,6 @@ using namespace machine;
 class context::faces final : public cell_faces {
 public:
     context& face_of(cell& self) const noexcept override { return context_of(self); }
-    void destroy(cell& ended) const noexcept override { context_of(ended).~context(); }
 };
 
 const cell_faces& context::all_faces() noexcept

@@ -105,7 +105,12 @@ void receive_awaiter::end_without_message()
 
 message receive_awaiter::take_nothing()
 {
-    end_without_message();
+    // Nearly all end like this.
+    if (self_.cold == nullptr && self_.stop_requested && !self_.receive_cancelled && !self_.was_told_end)
+        [[likely]]
+        self_.wanted = nullptr;
+    else
+        end_without_message();
     self_.was_told_end = true;
     return message::none_at_end();
 }

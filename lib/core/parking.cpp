@@ -50,19 +50,27 @@ const hook_actions parking::held::actions{
     .cancel = [](cancel_hook& hook) noexcept { release(&static_cast<held&>(hook)); },
     .describe = [](const cancel_hook&) { return std::string("room in a queue that it has filled"); }};
 
-parking::parking(strand_context& home, std::size_t rings) : home_(home), queues_(rings + 1)
+parking::parking(strand_context& home, std::size_t rings) : home_(home), rings_(rings), queues_(rings + 3)
 {
     pause_.whose = this;
-    pause_.fire = [](timer_node* fired) {
-        parking& self = *static_cast<pause_timer*>(fired)->whose;
-        self.room_made(self.queues_.size() - 1, self.pauses_++);
-    };
+    pause_.fire = [](timer_node* fired) { static_cast<pause_timer*>(fired)->whose->pause_is_over(); };
 }
 
-void parking::end_pause() noexcept
+void parking::pause_is_over() noexcept
 {
-    home_.disarm(pause_);
-    room_made(queues_.size() - 1, pauses_++);
+    room_made(rings_ + 2, pauses_++);
+    if (queues_[rings_ + 1].empty())
+        return;
+    if (home_.is_inbox_long_still())
+        arm_pause();
+    else
+        inbox_has_room();
+}
+
+void parking::arm_pause() noexcept
+{
+    if (!pause_.armed())
+        home_.arm(pause_, home_.now() + pause_length);
 }
 
 parking::~parking()
@@ -116,9 +124,21 @@ void parking::park(root_scope& root, std::size_t ring, std::uint64_t until) noex
 
 void parking::pause(root_scope& root) noexcept
 {
-    park(root, queues_.size() - 1, pauses_);
-    if (!pause_.armed())
-        home_.arm(pause_, home_.now() + pause_length);
+    park(root, rings_ + 2, pauses_);
+    arm_pause();
+}
+
+std::uint64_t* parking::wait_for_work(root_scope& root, std::uint64_t until) noexcept
+{
+    park(root, rings_, until);
+    block_queue<entry>& queue = queues_[rings_];
+    return !queue.empty() && queue.back().who->root == &root ? &queue.back().until : nullptr;
+}
+
+void parking::wait_for_inbox(root_scope& root) noexcept
+{
+    park(root, rings_ + 1, floods_);
+    arm_pause();
 }
 
 bool parking::hold(run_node& node, bool is_message_or_yield) noexcept

@@ -44,8 +44,24 @@ public:
     /// Errors: where there is no memory the root is not held back.
     void park(root_scope& root, std::size_t ring, std::uint64_t until) noexcept;
 
-    /// Ends all pauses.
-    void end_pause() noexcept;
+    /// Parks a root until so much of the strand's own work, births and handlers posted from inside, has
+    /// begun.
+    /// Gives where that number lies until the next `work_is_done`: it may be raised.
+    ///
+    /// Errors: as `park`; null then.
+    std::uint64_t* wait_for_work(root_scope& root, std::uint64_t until) noexcept;
+
+    /// So much of it has, since the beginning.
+    void work_is_done(std::uint64_t count) noexcept { room_made(rings_, count); }
+
+    /// Parks a root until the inbox of a sibling that it has flooded is short again. That is looked at again
+    /// and again, in case the sibling's word was missed.
+    ///
+    /// Errors: as `park`.
+    void wait_for_inbox(root_scope& root) noexcept;
+
+    /// It is.
+    void inbox_has_room() noexcept { room_made(rings_ + 1, floods_++); }
 
     /// Parks a root for up to `pause_length`.
     ///
@@ -92,16 +108,21 @@ private:
     void release(record& ended) noexcept;
     void let_go(record& ended) noexcept;
 
+    void pause_is_over() noexcept;
+    void arm_pause() noexcept;
+
     /// Ends all pauses.
     struct pause_timer : timer_node {
         parking* whose = nullptr;
     };
 
     strand_context& home_;
+    const std::size_t rings_;
     pause_timer pause_;
     std::uint64_t pauses_ = 1;  // that have begun, with the next one
+    std::uint64_t floods_ = 1;  // likewise
     std::unordered_map<const root_scope*, record*> records_;
-    std::vector<block_queue<entry>> queues_;  // of each ring; the last of those that pause
+    std::vector<block_queue<entry>> queues_;  // for each ring; for work, an inbox, and the end of a pause
     std::unordered_set<const run_node*> due_;
 };
 

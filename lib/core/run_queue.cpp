@@ -20,6 +20,8 @@ run_queue::~run_queue() = default;
 
 void run_queue::withdraw(run_node& node) noexcept
 {
+    if (node.waiter != nullptr && node.waiter->scope().root().is_unborn())
+        work_has_begun();
     if (!ready_.withdraw(node) && parking_ != nullptr)
         parking_->withdraw(node);
 }
@@ -60,6 +62,7 @@ run_node* run_queue::pop_chosen() noexcept
 
 void run_queue::begin(run_node& newborn) noexcept
 {
+    work_has_begun();
     newborn_ = &newborn.waiter->scope().root();
     newborn_->set_receptive(false);
 }

@@ -55,9 +55,10 @@ bool strand_context::step()
     const bool node_ready = !ready_.empty();
     const bool job_ready = !jobs_.empty();
     const bool did_something = node_ready || job_ready;
-    if (job_ready && (!node_ready || (chooser_ != nullptr && chooser_->below(2) == 0)))
+    if (job_ready && (!node_ready || (chooser_ != nullptr && chooser_->below(2) == 0))) {
+        work_has_begun();
         run_job(*jobs_.pop());
-    else
+    } else
         run_single();
     if (ended_ != nullptr)
         reap();
@@ -121,12 +122,13 @@ void strand_context::drain()
 
 void strand_context::look()
 {
+    ways_.note_era();
     rings_.look();
     ways_.look();
     if (has_made_room()) {
         flooded_ = nullptr;
         if (parking_ != nullptr)
-            parking_->end_pause();
+            parking_->inbox_has_room();
     }
     if (!inbox_.empty())
         posted_.append(inbox_.take());
@@ -144,7 +146,15 @@ void strand_context::run_posted()
         ++posted_done_;
         run_job(*work);
     }
-    inbox_.set_done(posted_done_);
+}
+
+/// Tells who posts here how much they have made: jobs that are not done, and births that have not begun.
+void strand_context::tell_done()
+{
+    const std::uint32_t done = posted_done_ - work_waiting_;
+    if (done == told_done_) [[likely]]
+        return;
+    inbox_.set_done(told_done_ = done);
     if (!has_long_inbox() && inbox_.take_asked()) [[unlikely]]
         for (strand_context* other : siblings_)
             if (other != this)
@@ -229,6 +239,7 @@ void strand_context::run_jobs()
         job* work = jobs_.pop();
         if (work == nullptr)
             break;
+        work_has_begun();
         run_job(*work);
     }
     if (ended_ != nullptr)

@@ -19,7 +19,7 @@ namespace costar::machine {
 void strand_context::post(job& work) noexcept
 {
     if (current_ == this) {
-        jobs_.push(&work);
+        push_own(work);
         return;
     }
     if (inbox_.push(&work))
@@ -33,6 +33,13 @@ void strand_context::post(job& work) noexcept
             job* first = std::exchange(left, left->next);
             first->run(first, true);
         }
+}
+
+/// From inside.
+void strand_context::push_own(job& work) noexcept
+{
+    jobs_.push(&work);
+    work_is_made();
 }
 
 void strand_context::send(strand_context& to, const parcel& message)
@@ -60,12 +67,26 @@ bool strand_context::makes_parking() noexcept
 
 void strand_context::flush()
 {
+    const bool is_anybody_parked = parking_ != nullptr && !parking_->empty();
     rings_.publish(
-        [this](std::size_t to, std::uint64_t moved) {
-            if (parking_ != nullptr)
+        [&](std::size_t to, std::uint64_t moved) {
+            if (is_anybody_parked)
                 parking_->room_made(to, moved);
         },
         [this](std::size_t to) { siblings_[to]->wake(); });
+    if (is_anybody_parked) [[unlikely]] {
+        held_maker_ = nullptr;
+        parking_->work_is_done(work_done_);
+    }
+    tell_done();
+}
+
+void run_queue::hold_back_maker(std::uint64_t until) noexcept
+{
+    if (!static_cast<strand_context&>(*this).makes_parking())
+        return;
+    held_until_ = parking_->wait_for_work(running_->root(), until);
+    held_maker_ = held_until_ != nullptr ? &running_->root() : nullptr;
 }
 
 bool strand_context::send_from_outside(const parcel& message)
@@ -137,7 +158,7 @@ void strand_context::post_in_line(job& work, timer_node* deadline)
         deadlines_sent_.fetch_add(1, std::memory_order_relaxed);
     ::new (message.body) job_body{&work, deadline};
     if (current_ == this) {
-        jobs_.push(&work);
+        push_own(work);
         return;
     }
     bool is_sent = true;
@@ -169,13 +190,25 @@ void strand_context::pause_running() noexcept
 /// and when that is a strand of another engine after a moment.
 void strand_context::has_flooded(strand_context& other) noexcept
 {
-    if (running_ == nullptr)
+    if (other.index_ >= siblings_.size() || siblings_[other.index_] != &other) {
+        pause_running();
         return;
-    if (other.index_ < siblings_.size() && siblings_[other.index_] == &other) {
-        flooded_ = &other;
-        other.inbox_.ask_for_room();
     }
-    pause_running();
+    if (running_ == nullptr || !makes_parking())
+        return;
+    flooded_ = &other;
+    other.inbox_.ask_for_room();
+    parking_->wait_for_inbox(running_->root());
+    exhaust_slice();
+}
+
+/// Asks again: an answer may have been missed. False where nobody need wait any more.
+bool strand_context::is_inbox_long_still() noexcept
+{
+    if (flooded_ == nullptr || !flooded_->has_long_inbox())
+        return false;
+    flooded_->inbox_.ask_for_room();
+    return true;
 }
 
 }  // namespace costar::machine

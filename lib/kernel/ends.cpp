@@ -53,24 +53,38 @@ cell* station::find_or_answer(pid target, std::uint64_t token)
     return found;
 }
 
-void station::request_stop(cell& target) noexcept
+[[gnu::always_inline]] inline void station::stop_here(cell& target) noexcept
 {
     if (target.stop_requested)
         return;
     target.stop_requested = true;
+    if (target.state == life::running) [[likely]]
+        end_wait(target);
+    else
+        stop_between_lives(target);
+}
+
+void station::request_stop(cell& target) noexcept
+{
+    stop_here(target);
+}
+
+/// Of one whose body has ended, or whose next one has not begun.
+[[gnu::noinline]] void station::stop_between_lives(cell& target) noexcept
+{
     const bool is_pausing = target.state == life::restarting;
-    if (is_pausing || (target.state == life::closing && target.begin_again)) {
-        if (rare_part* rare = target.rare(); is_pausing && rare != nullptr && rare->pause != nullptr)
-            home_.disarm(*rare->pause);
-        target.state = life::closing;
-        target.begin_again = false;
-        target.failed = false;  // it would have gone on; the stop ends it
-        close_family(target);   // children that were to be kept
-        if (is_pausing)
-            queue_reap(target);
+    if (!is_pausing && !target.begin_again) {
+        end_wait(target);
         return;
     }
-    end_wait(target);
+    if (rare_part* rare = target.rare(); is_pausing && rare != nullptr && rare->pause != nullptr)
+        home_.disarm(*rare->pause);
+    target.state = life::closing;
+    target.begin_again = false;
+    target.failed = false;  // it would have gone on; the stop ends it
+    close_family(target);   // children that were to be kept
+    if (is_pausing)
+        queue_reap(target);
 }
 
 void station::task_ended(promise_base& promise) noexcept
@@ -168,7 +182,7 @@ void station::close_family(cell& self) noexcept
     for (std::uint32_t slot = self.first_child; slot != cell::nobody;) {
         cell& child = cells_.at(slot);
         slot = child.next_sibling;
-        request_stop(child);
+        stop_here(child);
     }
 }
 
@@ -260,7 +274,7 @@ void station::release(cell& ended) noexcept
     const pid next(node_, strand_, slot, ended.generation + 2);
     const bool from_afar = ended.from_afar;
     home_.forget(ended);
-    shared_.faces->destroy(ended);
+    ended.~cell();
     if (next.generation() <= shared_.last_generation)  // else all pids of this slot are used up
         cells_.vacate(next, from_afar);
 }

@@ -59,11 +59,6 @@ bool station::keeps_children_at_all(const cell& self) noexcept
     return part != nullptr && part->restart.keep_children;
 }
 
-bool station::keeps_children(const cell& self) const noexcept
-{
-    return self.begin_again && keeps_children_at_all(self) && !self.rare()->ends_children;
-}
-
 bool station::has_family(const cell& self) noexcept
 {
     if (self.first_child != cell::nobody)

@@ -345,3 +345,34 @@ TEST_CASE("families: a router that keeps its children goes on with those that li
     sim.stop(pool);
     CHECK(sim.engine().figures().live == 1);
 }
+
+TEST_CASE("families: who bears more children than begin is held back, near and far", "[actor][families]")
+{
+    static constexpr int bursts = 100;
+    static constexpr int burst = 500;
+    struct breeder {
+        static task<> child(context&) { co_await sleep_for(1h); }
+        static task<> body(context& self, std::uint32_t where, std::uint64_t* most)
+        {
+            for (int i = 0; i < bursts; ++i) {
+                for (int k = 0; k < burst; ++k)
+                    self.stop(self.spawn(on(where), &breeder::child));
+                *most = std::max(*most, self.engine().figures().live);
+                co_await yield();
+            }
+            co_await self.end_children();
+        }
+    };
+    simulation sim(2);
+    const std::uint32_t where = GENERATE(0U, 1U);
+    std::uint64_t most = 0;
+    constexpr int breeders = 4;
+    for (int i = 0; i < breeders; ++i)
+        sim.engine().spawn(on(0), &breeder::body, where, &most);
+    sim.run_until_idle();
+
+    // What may wait, near or far, and a burst of each on top of it.
+    CHECK(most <= (where == 0 ? 4096U : 16'384U) + 2 * breeders * burst);
+    CHECK(sim.engine().figures().spawned == breeders * (bursts * burst + 1));
+    CHECK(sim.engine().figures().live == 0);
+}

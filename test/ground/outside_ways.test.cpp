@@ -43,6 +43,7 @@ public:
     std::vector<std::uint64_t> take(std::size_t share = 1000)
     {
         std::vector<std::uint64_t> taken;
+        ways.note_era();
         ways.look();
         ways.take_in_order(share, [&](chute& from, bool& is_more_left) {
             std::size_t count = 0;

@@ -107,11 +107,15 @@ public:
     void make_fresh(run_node& node, root_scope& root, run_node* elder = nullptr) noexcept
     {
         root.receptive_ = root_scope::unborn;
+        work_is_made();
         if (elder != nullptr)
             ready_.push_birth_behind(*elder, node);
         else
             ready_.push_birth(node, running_ != nullptr && &running_->root() == newborn_);
     }
+
+    /// As many births and handlers of its own may wait on a strand; who makes more of them is held back.
+    static constexpr std::uint32_t work_max = 4096;
 
     static constexpr int births_in_a_row = ready_queue<run_node>::births_in_a_row;
     static constexpr int births_per_other = ready_queue<run_node>::births_per_other;
@@ -176,6 +180,20 @@ protected:
     run_queue(const turn_options& options, costar::clock& clock) noexcept;
     ~run_queue();
 
+    /// A birth, or a handler posted from inside, waits from now on. Beyond `work_max` the running root is
+    /// parked until half as many do.
+    void work_is_made() noexcept
+    {
+        if (++work_waiting_ > work_max) [[unlikely]]
+            hold_back_maker();
+    }
+
+    void work_has_begun() noexcept
+    {
+        --work_waiting_;
+        ++work_done_;
+    }
+
     /// Runs what is ready, its share of a round.
     void run_ready();
 
@@ -212,8 +230,13 @@ protected:
     int units_per_round_ = units_first;  // messages, as many as take about half a turn
     int units_left_ = 0;                 // in this round
     std::int64_t backlog_ = 0;
+    std::uint32_t work_waiting_ = 0;  // births and handlers posted from inside
+    std::uint64_t work_done_ = 0;     // that have begun, in all
     parcel_receiver* receiver_ = nullptr;
     random_source* chooser_ = nullptr;
+
+    const root_scope* held_maker_ = nullptr;  // the last that was held back, in this round
+    std::uint64_t* held_until_ = nullptr;     // how much work must have begun before it goes on
 
     hog_watch hogs_;
     std::unique_ptr<parking> parking_;  // roots that sent into a full ring; made by the first
@@ -222,6 +245,19 @@ private:
     static constexpr int units_max = 1024;  // coroutines resumed, messages handled and sent, in a round
     static constexpr int units_first = 64;
 
+    /// Each birth or handler that is too many comes here, so the second of one run does hardly anything.
+    void hold_back_maker() noexcept
+    {
+        if (running_ == nullptr)
+            return;
+        const std::uint64_t until = work_done_ + work_waiting_ - work_max / 2;
+        if (&running_->root() != held_maker_)
+            hold_back_maker(until);
+        else
+            *held_until_ = until;
+        exhaust_slice();
+    }
+    void hold_back_maker(std::uint64_t until) noexcept;
     void stop_counting(root_scope& root) noexcept;
     bool may_run(run_node& node, root_scope& root) noexcept;
     void run_one(run_node& node, int slice);

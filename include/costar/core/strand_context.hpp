@@ -215,6 +215,9 @@ private:
 
     void has_spilled(std::size_t to) noexcept;
     bool makes_parking() noexcept;
+    bool is_inbox_long_still() noexcept;
+    void push_own(job& work) noexcept;
+    void tell_done();
     void pause_running() noexcept;
     void has_flooded(strand_context& other) noexcept;
     bool has_made_room() const noexcept;
@@ -239,6 +242,9 @@ private:
     void run_job(job& work);
     void leave_turn();
 
+    friend class run_queue;
+    friend class parking;
+
     static constinit inline thread_local strand_context* current_ = nullptr;
 
     // The share of each source in a round.
@@ -252,6 +258,7 @@ private:
     job_queue jobs_;                 // handlers posted from inside
     job_queue posted_;               // taken from the inbox
     std::uint32_t posted_done_ = 0;  // of these, in all; goes round
+    std::uint32_t told_done_ = 0;    // of these, less the work that waits
 
     std::uint64_t turn_length_;
     std::int64_t backlog_max_;

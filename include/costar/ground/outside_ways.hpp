@@ -132,10 +132,13 @@ public:
     outside_ways(const outside_ways&) = delete;
     outside_ways& operator=(const outside_ways&) = delete;
 
+    /// Reads the era up to which the next look goes. Before anything is looked at, here or in a ring: what
+    /// happened before the era began is visible to all looks that follow.
+    void note_era() noexcept { era_ = outside_sender::present_era(); }
+
     /// Looks how far each chute is filled.
     void look() noexcept
     {
-        era_ = outside_sender::present_era();
         for (chute* from : chutes_)
             has_arrived_ |= from->snapshot() != 0;
     }

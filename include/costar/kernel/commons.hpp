@@ -47,9 +47,6 @@ public:
     /// The face of a cell, for middleware.
     virtual context& face_of(cell& self) const noexcept = 0;
 
-    /// Destroys what was made in the place of a cell.
-    virtual void destroy(cell& ended) const noexcept = 0;
-
 protected:
     ~cell_faces() = default;
 };

@@ -33,7 +33,8 @@ public:
     // Births
     // -----------------------------------------------------------------------------------------------------
 
-    /// A new cell for an actor of this strand, with the face `Face`.
+    /// A new cell for an actor of this strand, with the face `Face`, which is made of a cell and has nothing
+    /// to destroy besides.
     template <class Face>
     cell& open()
     {
@@ -202,6 +203,7 @@ private:
     template <class Face>
     cell& make(place where) noexcept
     {
+        static_assert(sizeof(Face) == sizeof(cell));
         return *::new (where.memory) Face(home_, where.slot, where.generation);
     }
 
@@ -212,6 +214,8 @@ private:
     void treat_siblings(std::uint32_t parent_slot, pid failed, strategy how, directive what) noexcept;
     bool may_restart(cell& self, const std::exception_ptr& failure) noexcept;
     void end_wait(cell& self) noexcept;
+    void stop_here(cell& target) noexcept;
+    void stop_between_lives(cell& target) noexcept;
     static bool has_family(const cell& self) noexcept;
     bool is_looked_at() const noexcept;
     void begin_specially(cell& born, pid parent, task<> body, const actor_kind& kind);
@@ -221,7 +225,10 @@ private:
     void escalate(cell& self, const std::exception_ptr& failure) noexcept;
     std::chrono::nanoseconds pause_before(cell& self) noexcept;
     static bool keeps_children_at_all(const cell& self) noexcept;
-    bool keeps_children(const cell& self) const noexcept;
+    static bool keeps_children(const cell& self) noexcept
+    {
+        return self.begin_again && keeps_children_at_all(self) && !self.rare()->ends_children;
+    }
 
     void follow_circle(circle_chase chase) noexcept;
     bool follow_waits(cell& at, circle_chase& chase);
