@@ -66,6 +66,28 @@ MISTAKES = {
         "struct hooked { void operator()(deposit) {} void started(int) {} }; "
         "void go(engine& e) { e.spawn<hooked>(); }",
         "started, restarting, stopping and stopped of an actor class take context& or nothing"),
+    "a hook that gives something": (
+        "struct hooked { void operator()(deposit) {} int stopping(context&) { return 1; } }; "
+        "void go(engine& e) { e.spawn<hooked>(); }",
+        "started, restarting, stopping and stopped of an actor class give nothing"),
+    "an abstract class": (
+        "struct shape { void operator()(deposit) {} virtual void draw() = 0; }; "
+        "void go(engine& e) { e.spawn<shape>(); }",
+        "the actor class is abstract"),
+    "an operator with two messages": (
+        "struct two { void operator()(deposit, question) {} }; void go(engine& e) { e.spawn<two>(); }",
+        OPERATOR),
+    "arguments behind the name of a class": (
+        'void go(engine& e) { e.spawn<my_class>("name", 3); }',
+        "between the name of an actor class and its arguments stand its options"),
+    "an argument that is not moved": (
+        "task<> body(context&, std::unique_ptr<int>) { co_return; } "
+        "void go(engine& e) { auto i = std::make_unique<int>(3); e.spawn(body, i); }",
+        "an argument cannot be copied to the actor"),
+    "a member function as handler": (
+        "struct desk { void take(const deposit&) {} }; "
+        "void go(message& m) { m.match(&desk::take); }",
+        "a member function needs its object"),
     "a lambda that captures": (
         "void go(engine& e) { int i = 0; e.spawn([i](context&) -> task<> { (void)i; co_return; }); }",
         "an actor's lambda may not capture"),

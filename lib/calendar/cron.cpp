@@ -42,8 +42,11 @@ local_seconds latest_shown(const time_zone& zone, sys_seconds moment)
 
 std::optional<sys_seconds> cron::next_after(sys_seconds after, const time_zone& zone) const
 {
-    after = std::clamp(
-        after, sys_seconds(calendar_begin.time_since_epoch()), sys_seconds(calendar_end.time_since_epoch()));
+    // Clocks differ from UTC by a day at most, so whatever is later than this is behind the last year
+    // everywhere.
+    if (after > sys_seconds(calendar_end.time_since_epoch()) + days(2))
+        return std::nullopt;
+    after = std::max(after, sys_seconds(calendar_begin.time_since_epoch()));
     return is_interval_ ? next_of_interval(after, zone) : next_time_of_day(after, zone);
 }
 

@@ -14,6 +14,25 @@ namespace costar {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+/// Where the calendar of `std::chrono` begins and ends. Clocks are not set before and behind that.
+constexpr std::chrono::sys_seconds calendar_begin =
+    std::chrono::sys_days{std::chrono::year::min() / std::chrono::January / 1};
+constexpr std::chrono::sys_seconds calendar_end =
+    std::chrono::sys_days{std::chrono::year::max() / std::chrono::December / 31};
+
+/// The sum, or the end of time where there is none.
+std::chrono::seconds sum(std::chrono::seconds time, std::chrono::seconds offset) noexcept
+{
+    using std::chrono::seconds;
+    if (offset > 0s)
+        return time > seconds::max() - offset ? seconds::max() : time + offset;
+    return time < seconds::min() - offset ? seconds::min() : time + offset;
+}
+
+}  // namespace
+
 time_zone time_zone::find(std::string_view name)
 {
     time_zone found;
@@ -43,7 +62,17 @@ time_zone::period time_zone::period_at(std::chrono::sys_seconds moment) const
 {
     if (entry_ == nullptr)
         return {std::chrono::sys_seconds::min(), std::chrono::sys_seconds::max(), 0s};
-    return zones::period_of(entry_, moment);
+    period found = zones::period_of(entry_, std::clamp(moment, calendar_begin, calendar_end));
+    if (found.begin <= calendar_begin)
+        found.begin = std::chrono::sys_seconds::min();
+    if (found.end > calendar_end)
+        found.end = std::chrono::sys_seconds::max();
+    return found;
+}
+
+std::chrono::local_seconds time_zone::to_local(std::chrono::sys_seconds moment) const
+{
+    return std::chrono::local_seconds(sum(moment.time_since_epoch(), period_at(moment).offset));
 }
 
 std::chrono::sys_seconds time_zone::to_sys(std::chrono::local_seconds shown) const
@@ -53,9 +82,10 @@ std::chrono::sys_seconds time_zone::to_sys(std::chrono::local_seconds shown) con
         return as_utc;
     // No clock is off by more than a day, so this begins before the moment that is sought. The first period
     // that is not over when its clocks show it, is the one: it shows it, or begins behind the gap.
-    for (period at = period_at(as_utc - 48h);; at = period_at(at.end)) {
-        const std::chrono::sys_seconds moment = as_utc - at.offset;
-        if (moment < at.end)
+    for (period at = period_at(std::chrono::sys_seconds(sum(as_utc.time_since_epoch(), -48h)));;
+        at = period_at(at.end)) {
+        const std::chrono::sys_seconds moment(sum(as_utc.time_since_epoch(), -at.offset));
+        if (moment < at.end || at.end == std::chrono::sys_seconds::max())
             return std::max(moment, at.begin);
     }
 }

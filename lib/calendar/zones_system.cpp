@@ -39,10 +39,11 @@ const atlas::map::value_type& entry_of(const void* entry) noexcept
     return *static_cast<const atlas::map::value_type*>(entry);
 }
 
-/// Names are looked for below the folder of the database and nowhere else.
+/// Names are looked for below the folder of the database and nowhere else; with a colon they mean something
+/// of Abseil's own.
 bool is_name(std::string_view name) noexcept
 {
-    return !name.empty() && name.front() != '/' && name.front() != ':' &&
+    return !name.empty() && name.front() != '/' && name.find(':') == std::string_view::npos &&
         name.find("..") == std::string_view::npos && name.find('\0') == std::string_view::npos;
 }
 

@@ -665,3 +665,26 @@ TEST_CASE("cron: a refusal is UTF-8 on one line, whatever was written", "[calend
     CHECK(refusal_of("\xc2\x85 * * * *").find("'\\xc2\\x85' is no value") != std::string::npos);
     CHECK(refusal_of(std::string(1 << 20, '1')).size() < 1000);
 }
+
+TEST_CASE("cron: comes to an end with the year 9999, in every zone", "[calendar][cron]")
+{
+    const auto expression = GENERATE("59 23 31 dec *", "0 20 31 dec *", "* * 31 dec *", "*/7 * * * *");
+    const auto name = GENERATE(
+        "UTC", "Europe/Berlin", "America/New_York", "America/Nuuk", "Pacific/Honolulu", "Pacific/Kiritimati");
+    if (std::string_view(name) != "UTC" && !time_zone::has_database())
+        return;
+    const cron times = cron::parse(expression);
+    const time_zone zone = time_zone::find(name);
+    constexpr sys_seconds end = sys_days{std::chrono::year(10000) / std::chrono::January / 1};
+    for (const sys_seconds begin : {end - 3h, end - 1s, end, end + 10h, end + 36h, end + 48h, end + 49h,
+             sys_seconds(std::chrono::seconds(300'000'000'000)), sys_seconds::max()}) {
+        sys_seconds at = begin;
+        int count = 0;
+        while (const auto next = times.next_after(at, zone)) {
+            REQUIRE(*next > at);
+            REQUIRE(++count < 5000);
+            CHECK(zone.to_local(*next) < local_days{std::chrono::year(10000) / std::chrono::January / 1});
+            at = *next;
+        }
+    }
+}

@@ -195,3 +195,35 @@ TEST_CASE("time_zone: what clocks leave out is behind the gap, what they show tw
     CHECK(island.to_sys(local_days{2024y / 10 / 6} + 2h + 29min) == half);
     CHECK(island.to_local(half) == local_days{2024y / 10 / 6} + 2h + 30min);
 }
+
+TEST_CASE("time_zone: names that mean something else are no zones", "[calendar][time_zone]")
+{
+    const auto name =
+        GENERATE("file:Europe/Berlin", "libc:localtime", "Fixed/UTC+05:00:00", "Europe/Berlin:");
+    CHECK_THROWS_AS(time_zone::find(name), std::invalid_argument);
+}
+
+TEST_CASE("time_zone: the ends of time have periods too", "[calendar][time_zone]")
+{
+    if (!time_zone::has_database())
+        return;
+    const time_zone zone = time_zone::find(GENERATE("Europe/Berlin", "America/New_York", "Asia/Tokyo"));
+    constexpr sys_seconds last = sys_days{std::chrono::year::max() / std::chrono::December / 31};
+    constexpr sys_seconds first = sys_days{std::chrono::year::min() / std::chrono::January / 1};
+    for (const sys_seconds moment : {sys_seconds::min(), sys_seconds::min() + 1s, first - 1s, first,
+             first + 1h, last - 1h, last - 1s, last, sys_seconds::max() - 1s}) {
+        const time_zone::period found = zone.period_at(moment);
+        CHECK(found.begin <= moment);
+        CHECK(moment < found.end);
+        if (moment > sys_seconds::min() + 48h && moment < sys_seconds::max() - 48h)
+            CHECK(zone.to_local(moment).time_since_epoch() == moment.time_since_epoch() + found.offset);
+    }
+    const auto offset = zone.period_at(sys_seconds::max()).offset;
+    CHECK(offset == zone.period_at(last).offset);
+    CHECK(zone.period_at(sys_seconds::max()).end == sys_seconds::max());
+    CHECK(zone.to_sys(local_seconds::max()) ==
+        (offset > 0s ? sys_seconds::max() - offset : sys_seconds::max()));
+    CHECK(zone.to_local(sys_seconds::max()) ==
+        (offset > 0s ? local_seconds::max() : local_seconds::max() + offset));
+    CHECK(zone.to_sys(local_seconds::min()) >= sys_seconds::min());
+}

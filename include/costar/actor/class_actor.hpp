@@ -67,9 +67,8 @@ private:
         "an actor class has a public call operator for each message: void operator()(const my_message& "
         "message)");
     static_assert(handles_all(messages{}),
-        "an actor class has one public call operator for each message; here one is private, or two of them "
-        "take "
-        "the same message");
+        "an actor class has one public call operator for each message, which takes it alone or behind "
+        "context&; here one is private or takes something else, or two of them take the same message");
 
     // What is called at the turns of its life.
     static constexpr auto started = [](auto& actor, auto&... self)
@@ -90,6 +89,21 @@ private:
     {
         return std::is_invocable_v<const Hook&, Actor&, context&> || std::is_invocable_v<const Hook&, Actor&>;
     }
+    template <class Hook>
+    static constexpr bool gives_nothing(const Hook&)
+    {
+        if constexpr (std::is_invocable_v<const Hook&, Actor&, context&>)
+            return is_hook_result<std::invoke_result_t<const Hook&, Actor&, context&>>;
+        else if constexpr (std::is_invocable_v<const Hook&, Actor&>)
+            return is_hook_result<std::invoke_result_t<const Hook&, Actor&>>;
+        else
+            return true;
+    }
+    template <class Result>
+    static constexpr bool is_hook_result = std::is_void_v<Result> || std::same_as<Result, task<>>;
+    static_assert(gives_nothing(started) && gives_nothing(restarting) && gives_nothing(stopping) &&
+            gives_nothing(stopped),
+        "started, restarting, stopping and stopped of an actor class give nothing, or are a task<>");
     static_assert((has(started) || !requires { &Actor::started; }) &&
             (has(restarting) || !requires { &Actor::restarting; }) &&
             (has(stopping) || !requires { &Actor::stopping; }) &&

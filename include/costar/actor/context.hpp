@@ -75,9 +75,9 @@ public:
     // -------------------------------------------------------------------------------------------------
 
     /// The next message. Empty when it is time to stop: the actor was stopped, or a poison pill had its turn.
-    /// This is said once, by an empty message or, where a combination of waits has no other outcome, by
-    /// `errc::cancelled`; a receive that comes after it throws `errc::cancelled`, which ends the actor as a
-    /// stop does.
+    /// This is said once; a receive that comes after it throws `errc::cancelled`, which ends the actor as a
+    /// stop does. A combination of waits that is cut short by the end throws `errc::cancelled` as well, and
+    /// leaves the empty message to the next receive.
     ///
     /// Only one coroutine of an actor receives at a time. Errors: throws `std::logic_error` while another one
     /// waits, whatever form of `receive` it is; that one goes on waiting.

@@ -54,6 +54,7 @@ public:
     pid spawn(Function body, Args&&... args)
     {
         check<Function>();
+        check_arguments<Args...>();
         return launch(
             launcher<Function, std::decay_t<Args>...>(std::move(body), std::forward<Args>(args)...));
     }
@@ -79,6 +80,7 @@ public:
     pid spawn(spawn_options options, Function body, Args&&... args)
     {
         check<Function>();
+        check_arguments<Args...>();
         return launch(std::move(options),
             launcher<Function, std::decay_t<Args>...>(std::move(body), std::forward<Args>(args)...));
     }
@@ -86,7 +88,8 @@ public:
     template <class Actor>
     address<Actor> spawn()
     {
-        static_assert(std::is_constructible_v<Actor>,
+        check_class<Actor>();
+        static_assert(std::is_abstract_v<Actor> || std::is_constructible_v<Actor>,
             "the actor class has no constructor without arguments; give them behind name or options: "
             "spawn<my_class>({}, 3)");
         return address<Actor>(launch(class_launcher<Actor>(class_body<Actor>())));
@@ -104,7 +107,9 @@ public:
         requires(!actor_function<Actor, Args...>)
     address<Actor> spawn(spawn_options options, Args&&... args)
     {
-        static_assert(std::is_constructible_v<Actor, std::decay_t<Args>...>,
+        check_class<Actor>();
+        check_arguments<Args...>();
+        static_assert(std::is_abstract_v<Actor> || std::is_constructible_v<Actor, std::decay_t<Args>...>,
             "the actor class has no constructor for these arguments");
         return address<Actor>(launch(std::move(options),
             class_launcher<Actor, std::decay_t<Args>...>(class_body<Actor>(), std::forward<Args>(args)...)));
@@ -135,8 +140,30 @@ public:
             "the arguments of an actor class stand behind its name or options: spawn<my_class>({}, 3)");
         return address<Actor>(pid());
     }
+    template <class Actor, std::convertible_to<std::string_view> Name, class First, class... Args>
+        requires(!actor_function<Actor, Name, First, Args...> && !std::convertible_to<First, spawn_options>)
+    address<Actor> spawn(Name&&, First&&, Args&&...)
+    {
+        static_assert(!std::is_class_v<Actor>,
+            "between the name of an actor class and its arguments stand its options: "
+            "spawn<my_class>(\"name\", {}, 3)");
+        return address<Actor>(pid());
+    }
 
 private:
+    template <class Actor>
+    static constexpr void check_class()
+    {
+        static_assert(!std::is_abstract_v<Actor>, "the actor class is abstract: it lacks some function");
+    }
+
+    template <class... Args>
+    static constexpr void check_arguments()
+    {
+        static_assert((std::is_constructible_v<std::decay_t<Args>, Args> && ...),
+            "an argument cannot be copied to the actor: pass it on with std::move");
+    }
+
     template <class Form>
     static constexpr void refuse()
     {

@@ -12,7 +12,8 @@ namespace costar {
 /// How clocks are set somewhere: what the time zone database of the system knows under a name.
 ///
 /// A zone's file ends with the rule by which its clocks go on being set; the rule holds for all times behind
-/// the last change that the file lists.
+/// the last change that the file lists. Beyond the years of `std::chrono::year` clocks are not
+/// set any more.
 ///
 /// Thread safety: a value; any thread. A zone is read once in a process, when it is first asked for, so a
 /// newer database counts from the next start on.
@@ -44,10 +45,7 @@ public:
     period period_at(std::chrono::sys_seconds moment) const;
 
     /// What clocks show at `moment`.
-    std::chrono::local_seconds to_local(std::chrono::sys_seconds moment) const
-    {
-        return std::chrono::local_seconds(moment.time_since_epoch() + period_at(moment).offset);
-    }
+    std::chrono::local_seconds to_local(std::chrono::sys_seconds moment) const;
 
     /// When clocks show `shown`: the first time of two when clocks are set back over it, the first moment
     /// after the gap when they are set forward over it.

@@ -139,6 +139,9 @@ public:
     template <class... Handlers>
     bool match(Handlers&&... handlers)
     {
+        static_assert(!(std::is_member_pointer_v<std::decay_t<Handlers>> || ...),
+            "a handler is a function or a lambda; a member function needs its object: "
+            "[&](const my_message& message) { object.handle(message); }");
         static_assert((machine::handles_one<std::decay_t<Handlers>> && ...),
             "a handler takes one message and names its type: [](const my_message& message) {}");
         if constexpr ((machine::handles_one<std::decay_t<Handlers>> && ...))
