@@ -16,10 +16,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Where the calendar of `std::chrono` begins and ends. Clocks are not set before and behind that.
-constexpr std::chrono::sys_seconds calendar_begin =
+/// When the calendar of `std::chrono` begins and ends: before and behind that no clock is set.
+constexpr std::chrono::sys_seconds setting_begins =
     std::chrono::sys_days{std::chrono::year::min() / std::chrono::January / 1};
-constexpr std::chrono::sys_seconds calendar_end =
+constexpr std::chrono::sys_seconds setting_ends =
     std::chrono::sys_days{std::chrono::year::max() / std::chrono::December / 31};
 
 /// The sum, or the end of time where there is none.
@@ -62,10 +62,10 @@ time_zone::period time_zone::period_at(std::chrono::sys_seconds moment) const
 {
     if (entry_ == nullptr)
         return {std::chrono::sys_seconds::min(), std::chrono::sys_seconds::max(), 0s};
-    period found = zones::period_of(entry_, std::clamp(moment, calendar_begin, calendar_end));
-    if (found.begin <= calendar_begin)
+    period found = zones::period_of(entry_, std::clamp(moment, setting_begins, setting_ends));
+    if (found.begin <= setting_begins)
         found.begin = std::chrono::sys_seconds::min();
-    if (found.end > calendar_end)
+    if (found.end > setting_ends)
         found.end = std::chrono::sys_seconds::max();
     return found;
 }
