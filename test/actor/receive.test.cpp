@@ -234,8 +234,8 @@ TEST_CASE("receive: a message that was asked for by its type counts as handled",
     CHECK(events.dead.empty());
 }
 
-TEST_CASE("receive: receive gives messages in the order sent, and nothing when it is time to stop",
-    "[actor][receive]")
+TEST_CASE(
+    "receive: gives messages in the order sent, and nothing when it is time to stop", "[actor][receive]")
 {
     simulation sim(GENERATE(1U, 2U, 3U));
     log_lines seen;
@@ -251,7 +251,7 @@ TEST_CASE("receive: receive gives messages in the order sent, and nothing when i
     CHECK(seen.back() == "end");
 }
 
-TEST_CASE("receive: receive of a type leaves the rest in its order", "[actor][receive]")
+TEST_CASE("receive: one of a type leaves the rest in its order", "[actor][receive]")
 {
     simulation sim;
     log_lines seen;
@@ -268,7 +268,7 @@ TEST_CASE("receive: receive of a type leaves the rest in its order", "[actor][re
             "number 1", "number 2", "words 1", "words 2", "words 3", "number 3", "words 4", "number 4"});
 }
 
-TEST_CASE("receive: receive of a type ends at a stop and at a poison pill", "[actor][receive]")
+TEST_CASE("receive: one of a type ends at a stop and at a poison pill", "[actor][receive]")
 {
     simulation sim;
     event_record events(sim.engine());
@@ -295,7 +295,7 @@ TEST_CASE("receive: receive of a type ends at a stop and at a poison pill", "[ac
     CHECK(events.ends_of(actor) == 1);
 }
 
-TEST_CASE("receive: receive with a deadline says when nothing came in time", "[actor][receive]")
+TEST_CASE("receive: with a deadline says when nothing came in time", "[actor][receive]")
 {
     simulation sim;
     log_lines seen;
@@ -309,7 +309,7 @@ TEST_CASE("receive: receive with a deadline says when nothing came in time", "[a
     CHECK(seen == log_lines{"late at 100", "late at 200", "number 1", "late at 350", "end"});
 }
 
-TEST_CASE("receive: receive of a type has a deadline of its own", "[actor][receive]")
+TEST_CASE("receive: one of a type has a deadline of its own", "[actor][receive]")
 {
     simulation sim;
     log_lines seen;
@@ -324,7 +324,7 @@ TEST_CASE("receive: receive of a type has a deadline of its own", "[actor][recei
     CHECK(seen == log_lines{"late, 1 waiting", "number 1"});
 }
 
-TEST_CASE("receive: receive may wait as long as can be said", "[actor][receive]")
+TEST_CASE("receive: may wait as long as can be said", "[actor][receive]")
 {
     struct waits {
         static task<> any(context& self, int* late)

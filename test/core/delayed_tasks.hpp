@@ -31,7 +31,7 @@ inline costar::task<int> fail_after(std::chrono::nanoseconds delay)
 }
 
 /// Gives a value though it is cancelled.
-inline costar::task<int> stubborn(std::chrono::nanoseconds delay, int value)
+inline costar::task<int> gives_anyway(std::chrono::nanoseconds delay, int value)
 {
     static_cast<void>(co_await costar::as_result(costar::sleep_for(delay)));
     co_return value;

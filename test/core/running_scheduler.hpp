@@ -4,15 +4,23 @@
 
 #include <costar/core/scheduler.hpp>
 #include <costar/core/spawn.hpp>
+#include <costar/core/task.hpp>
+#include <costar/core/use_task.hpp>
 
 #include <support/manual_strand.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/use_future.hpp>
+#include <boost/asio/write.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -62,6 +70,22 @@ template <class T>
 T get(costar::machine::strand_context& where, costar::task<T> body)
 {
     return costar::async_spawn(where.get_executor(), std::move(body), asio::use_future).get();
+}
+
+/// Which thread runs it.
+inline costar::task<std::thread::id> thread_of()
+{
+    co_return std::this_thread::get_id();
+}
+
+/// Serves one connection: five bytes come, and go back.
+inline costar::task<std::string> echo_once(asio::ip::tcp::acceptor& acceptor)
+{
+    asio::ip::tcp::socket socket = co_await acceptor.async_accept(costar::use_task);
+    std::string text(5, ' ');
+    co_await asio::async_read(socket, asio::buffer(text), costar::use_task);
+    co_await asio::async_write(socket, asio::buffer(text), costar::use_task);
+    co_return text;
 }
 
 }  // namespace support

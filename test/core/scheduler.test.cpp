@@ -40,16 +40,13 @@ using costar::machine::scheduler;
 using costar::machine::scheduler_options;
 using costar::task;
 using costar::use_task;
+using support::echo_once;
 using support::get;
 using support::owned;
 using support::running;
+using support::thread_of;
 using support::tracked;
 using namespace std::chrono_literals;
-
-task<std::thread::id> thread_of()
-{
-    co_return std::this_thread::get_id();
-}
 
 std::size_t threads_of_this_process()
 {
@@ -61,15 +58,6 @@ std::size_t threads_of_this_process()
         ++count;
     closedir(folder);
     return count;
-}
-
-task<std::string> echo_once(asio::ip::tcp::acceptor& acceptor)
-{
-    asio::ip::tcp::socket socket = co_await acceptor.async_accept(use_task);
-    std::string text(5, ' ');
-    co_await asio::async_read(socket, asio::buffer(text), use_task);
-    co_await asio::async_write(socket, asio::buffer(text), use_task);
-    co_return text;
 }
 
 }  // namespace

@@ -19,11 +19,11 @@ namespace {
 using costar::task;
 using costar::when_any;
 using support::fail_after;
+using support::gives_anyway;
 using support::later;
 using support::lingering;
 using support::manual_strands;
 using support::pause;
-using support::stubborn;
 using namespace std::chrono_literals;
 
 }  // namespace
@@ -83,7 +83,7 @@ TEST_CASE("when_any: what others had completed by then is kept", "[core][when_an
         CHECK(failed.index() == 1);
         CHECK_THROWS_AS(failed.completed<0>(), std::runtime_error);
 
-        auto late = co_await when_any(later(1ms, 1), stubborn(1h, 2));
+        auto late = co_await when_any(later(1ms, 1), gives_anyway(1h, 2));
         CHECK(late.index() == 0);
         CHECK(*late.completed<1>() == 2);
     };
@@ -101,7 +101,7 @@ TEST_CASE("when_any: a branch that can be awaited again makes way for one that c
         CHECK_THROWS_AS(co_await when_any(costar::sleep_for(1ms), fail_after(1ms)), std::runtime_error);
 
         // What was cut short makes nobody wait, whatever it ends with.
-        CHECK((co_await when_any(stubborn(1h, 1), costar::sleep_for(1ms))).index() == 1);
+        CHECK((co_await when_any(gives_anyway(1h, 1), costar::sleep_for(1ms))).index() == 1);
         CHECK((co_await when_any(costar::as_result(pause(1h)), costar::sleep_for(1ms))).index() == 1);
         const auto fails_when_cancelled = []() -> task<> {
             if (!co_await costar::as_result(pause(1h)))

@@ -20,11 +20,11 @@ using costar::errc;
 using costar::task;
 using costar::with_timeout;
 using support::fail_after;
+using support::gives_anyway;
 using support::later;
 using support::lingering;
 using support::manual_strands;
 using support::pause;
-using support::stubborn;
 using namespace std::chrono_literals;
 
 }  // namespace
@@ -53,7 +53,7 @@ TEST_CASE("with_timeout: it passes what comes in time, and ends what does not", 
     }
     SECTION("a value though the time is over")
     {
-        CHECK(strands.run(as_task(with_timeout(1ms, stubborn(1h, 3)))) == 3);
+        CHECK(strands.run(as_task(with_timeout(1ms, gives_anyway(1h, 3)))) == 3);
         CHECK(strands.now() == 1ms);
     }
     SECTION("an error of its own when the time is over")

@@ -17,48 +17,13 @@
 #include <support/actors.hpp>
 #include <support/catch.hpp>
 
+#include "gated.hpp"
+
 using namespace costar;
 using namespace costar::machine;
 using namespace costar::testing;
 using namespace std::chrono_literals;
 using namespace support;
-
-namespace {
-
-/// A message that says how urgent it is.
-struct parcel_of {
-    int urgency = 4;
-    int number = 0;
-    int priority() const { return urgency; }
-};
-
-/// Lets its actor go on.
-struct gate {
-    static constexpr bool leaves_idle = true;
-};
-
-/// Waits for the gate, then keeps the numbers it is sent.
-task<> gated(context& self, std::vector<int>* seen)
-{
-    if (!co_await self.receive<gate>())
-        co_return;
-    while (auto message = co_await self.receive())
-        message.match([&](number& m) { seen->push_back(m.value); },
-            [&](twice& m) {
-                seen->push_back(m.value);
-                return 2 * m.value;
-            },
-            [&](parcel_of& m) { seen->push_back(m.number); });
-}
-
-spawn_options boxed(mailbox_options box, std::uint32_t strand = 0)
-{
-    spawn_options options = on(strand);
-    options.mailbox = box;
-    return options;
-}
-
-}  // namespace
 
 TEST_CASE("mailbox_order: takes by priority, and in order within a level", "[kernel][mailbox_order]")
 {

@@ -7,9 +7,6 @@
 #include <costar/core/when.hpp>
 #include <costar/testing/simulation.hpp>
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/cancellation_type.hpp>
-
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -26,54 +23,6 @@ using namespace std::chrono_literals;
 using namespace support;
 
 namespace {
-
-/// Writes down when it is destroyed.
-class mark {
-public:
-    mark(std::vector<std::string>& ends, std::string name) : ends_(&ends), name_(std::move(name)) {}
-    mark(const mark&) = delete;
-    ~mark() { ends_->push_back(name_); }
-
-private:
-    std::vector<std::string>* ends_;
-    std::string name_;
-};
-
-/// An Asio operation that only ends when it is cancelled.
-template <class Token>
-auto async_never(Token&& token)
-{
-    return asio::async_initiate<Token, void(boost::system::error_code)>(
-        [](auto handler) {
-            auto slot = asio::get_associated_cancellation_slot(handler);
-            auto kept = std::make_shared<decltype(handler)>(std::move(handler));
-            slot.assign([kept](asio::cancellation_type) {
-                auto executor = asio::get_associated_executor(*kept);
-                asio::post(executor, [kept] { (*kept)(asio::error::operation_aborted); });
-            });
-        },
-        token);
-}
-
-/// Each way to wait; the actor is stopped in each of them.
-enum class waiting {
-    receive,
-    receive_type,
-    receive_timed,
-    receive_type_timed,
-    sleep,
-    ask,
-    stop_of_another,
-    asio_operation,
-    race,
-    race_receive,
-    all,
-    nested_task,
-    spawned_task,
-    children,
-    finished,
-    last,
-};
 
 task<> unwilling(context& self)
 {

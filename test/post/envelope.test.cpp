@@ -11,22 +11,13 @@
 #include <support/actors.hpp>
 #include <support/catch.hpp>
 
+#include "shapes.hpp"
+
 using namespace costar;
 using namespace costar::machine;
+using namespace support;
 
 namespace {
-
-struct empty {};
-struct sixteen {
-    std::uint64_t a;
-    std::uint64_t b;
-};
-struct seventeen {
-    char bytes[17];
-};
-struct alignas(16) wide {
-    float lanes[4];
-};
 
 struct explosive {
     explicit explosive(bool armed) : armed(armed) {}
@@ -36,13 +27,6 @@ struct explosive {
             throw std::runtime_error("moved");
     }
     bool armed;
-};
-
-struct counted {
-    explicit counted(int& alive) : alive(&alive) { ++alive; }
-    counted(counted&& other) noexcept : alive(other.alive) { ++*alive; }
-    ~counted() { --*alive; }
-    int* alive;
 };
 
 }  // namespace

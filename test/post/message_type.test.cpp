@@ -8,24 +8,11 @@
 #include <support/actors.hpp>
 #include <support/catch.hpp>
 
+#include "shapes.hpp"
+
 using namespace costar;
 using namespace costar::machine;
-
-namespace {
-
-struct empty {};
-struct sixteen {
-    std::uint64_t a;
-    std::uint64_t b;
-};
-struct seventeen {
-    char bytes[17];
-};
-struct alignas(16) wide {
-    float lanes[4];
-};
-
-}  // namespace
+using namespace support;
 
 TEST_CASE("message_type: small trivially copied messages are inline, others are not", "[post][message_type]")
 {

@@ -8,24 +8,11 @@
 #include <support/actors.hpp>
 #include <support/catch.hpp>
 
+#include "shapes.hpp"
+
 using namespace costar;
 using namespace costar::machine;
-
-namespace {
-
-struct sixteen {
-    std::uint64_t a;
-    std::uint64_t b;
-};
-
-struct counted {
-    explicit counted(int& alive) : alive(&alive) { ++alive; }
-    counted(counted&& other) noexcept : alive(other.alive) { ++*alive; }
-    ~counted() { --*alive; }
-    int* alive;
-};
-
-}  // namespace
+using namespace support;
 
 TEST_CASE("parcel: an inline message travels by value with its header", "[post][parcel]")
 {
