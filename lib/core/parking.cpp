@@ -2,6 +2,7 @@
 
 #include "parking.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -50,21 +51,18 @@ const hook_actions parking::held::actions{
     .cancel = [](cancel_hook& hook) noexcept { release(&static_cast<held&>(hook)); },
     .describe = [](const cancel_hook&) { return std::string("room in a queue that it has filled"); }};
 
-parking::parking(strand_context& home, std::size_t rings) : home_(home), rings_(rings), queues_(rings + 3)
+parking::parking(strand_context& home, std::size_t rings) : home_(home), rings_(rings), queues_(2 * rings + 2)
 {
+    floods_.reserve(rings);
     pause_.whose = this;
     pause_.fire = [](timer_node* fired) { static_cast<pause_timer*>(fired)->whose->pause_is_over(); };
 }
 
 void parking::pause_is_over() noexcept
 {
-    room_made(rings_ + 2, pauses_++);
-    if (queues_[rings_ + 1].empty())
-        return;
-    if (home_.is_inbox_long_still())
+    room_made(for_pause(), pauses_++);
+    if (home_.awaits_inboxes_still())
         arm_pause();
-    else
-        inbox_has_room();
 }
 
 void parking::arm_pause() noexcept
@@ -103,6 +101,10 @@ parking::record& parking::find_or_make(root_scope& root)
 void parking::park(root_scope& root, std::size_t ring, std::uint64_t until) noexcept
 {
     block_queue<entry>& queue = queues_[ring];
+    if (record* known = root.parked_ ? find(root) : nullptr; known != nullptr && known->has_run_due) {
+        known->has_run_due = false;
+        known->due_left -= known->due_left != 0 ? 1 : 0;
+    }
     if (!queue.empty() && queue.back().who->root == &root) {
         queue.back().until = until;
         return;
@@ -124,29 +126,60 @@ void parking::park(root_scope& root, std::size_t ring, std::uint64_t until) noex
 
 void parking::pause(root_scope& root) noexcept
 {
-    park(root, rings_ + 2, pauses_);
+    park(root, for_pause(), pauses_);
     arm_pause();
 }
 
 std::uint64_t* parking::wait_for_work(root_scope& root, std::uint64_t until) noexcept
 {
-    park(root, rings_, until);
-    block_queue<entry>& queue = queues_[rings_];
+    park(root, for_work(), until);
+    block_queue<entry>& queue = queues_[for_work()];
     return !queue.empty() && queue.back().who->root == &root ? &queue.back().until : nullptr;
 }
 
-void parking::wait_for_inbox(root_scope& root) noexcept
+void parking::wait_for_inbox(root_scope& root, std::size_t sibling, inbox& flooded) noexcept
 {
-    park(root, rings_ + 1, floods_);
+    const std::uint64_t pushed = flooded.pushed();
+    const std::uint64_t until = pushed > inbox_rest ? pushed - inbox_rest : 0;
+    if (queues_[for_inbox(sibling)].empty())
+        floods_.push_back({sibling, &flooded});
+    flooded.ask_to_be_told(until);
+    park(root, for_inbox(sibling), until);
     arm_pause();
+}
+
+bool parking::has_inbox_done_enough() noexcept
+{
+    return std::any_of(floods_.begin(), floods_.end(), [this](const flood& each) {
+        block_queue<entry>& queue = queues_[for_inbox(each.sibling)];
+        return queue.empty() || queue.front().until <= each.flooded->done();
+    });
+}
+
+bool parking::look_at_inboxes() noexcept
+{
+    std::erase_if(floods_, [this](const flood& each) {
+        block_queue<entry>& queue = queues_[for_inbox(each.sibling)];
+        room_made(for_inbox(each.sibling), each.flooded->done());
+        if (!queue.empty())
+            each.flooded->ask_to_be_told(queue.front().until);
+        return queue.empty();
+    });
+    return !floods_.empty();
 }
 
 bool parking::hold(run_node& node, bool is_message_or_yield) noexcept
 {
     const scope& within = node.waiter->scope();
     record* who = find(node.waiter->scope().root());
-    if (due_.erase(&node) != 0 || within.is_cancelled() || who == nullptr)
+    const bool is_due = due_.erase(&node) != 0;
+    if (within.is_cancelled() || who == nullptr)
         return false;
+    if (is_due && who->due_left != 0) {
+        who->has_run_due = true;
+        return false;
+    }
+    is_message_or_yield |= is_due;
     if (!is_message_or_yield && who->runs_left != 0) {
         --who->runs_left;
         return false;

@@ -17,8 +17,10 @@ namespace costar::machine {
 ///
 /// A parked root handles no message and its yields do not end while a parcel of its own lies in the spill of
 /// a ring. What it waits for otherwise is its own: a stop, a cancellation and whatever has come to its time
-/// resume it at once, and so do answers, sockets and tasks, `free_runs` times. So a root that sends between
-/// its waits cannot fill the memory, and one that has only sent too much does not miss anything.
+/// resume it at once, and so do answers, sockets and tasks, `free_runs` times. What has come to its time may
+/// add to the flood `due_runs` times; after that it waits like the rest. So a root that sends between its
+/// waits cannot fill the memory, whatever it waits for, and one that has only sent too much does not miss
+/// anything.
 ///
 /// Thread safety: inside the strand's turn only.
 /// Lifetime: what is held back is forgotten, not resumed, when it is destroyed.
@@ -26,6 +28,7 @@ namespace costar::machine {
 class parking {
 public:
     static constexpr std::uint32_t free_runs = 16;
+    static constexpr std::uint32_t due_runs = 2;  // that add to what the root waits for
 
     /// How long a root waits that has sent to a strand which tells nothing of its room, at most.
     static constexpr std::uint64_t pause_length = 1'000'000;  // nanoseconds
@@ -52,16 +55,21 @@ public:
     std::uint64_t* wait_for_work(root_scope& root, std::uint64_t until) noexcept;
 
     /// So much of it has, since the beginning.
-    void work_is_done(std::uint64_t count) noexcept { room_made(rings_, count); }
+    void work_is_done(std::uint64_t count) noexcept { room_made(for_work(), count); }
 
-    /// Parks a root until the inbox of a sibling that it has flooded is short again. That is looked at again
-    /// and again, in case the sibling's word was missed.
+    /// Parks a root until a sibling whose inbox it has flooded has done what was there before, but for the
+    /// last `inbox_rest`. That is looked at again and again, in case the sibling's word was missed.
     ///
     /// Errors: as `park`.
-    void wait_for_inbox(root_scope& root) noexcept;
+    void wait_for_inbox(root_scope& root, std::size_t sibling, inbox& flooded) noexcept;
 
-    /// It is.
-    void inbox_has_room() noexcept { room_made(rings_ + 1, floods_++); }
+    static constexpr std::uint64_t inbox_rest = 8192;
+
+    /// Has a sibling done as much as somebody waits for?
+    bool has_inbox_done_enough() noexcept;
+
+    /// Lets those go on for whom a sibling has done enough. False when nobody waits for an inbox any more.
+    bool look_at_inboxes() noexcept;
 
     /// Parks a root for up to `pause_length`.
     ///
@@ -93,6 +101,8 @@ private:
         root_scope* root;
         std::uint32_t rings = 0;  // whose room it waits for; a pause is one
         std::uint32_t runs_left = free_runs;
+        std::uint32_t due_left = due_runs;
+        bool has_run_due = false;  // since it added to that last
         held* first = nullptr;
         held* last = nullptr;
     };
@@ -102,6 +112,10 @@ private:
         record* who;
         std::uint64_t until;
     };
+
+    std::size_t for_work() const noexcept { return rings_; }
+    std::size_t for_pause() const noexcept { return rings_ + 1; }
+    std::size_t for_inbox(std::size_t sibling) const noexcept { return rings_ + 2 + sibling; }
 
     record* find(const root_scope& root) noexcept;
     record& find_or_make(root_scope& root);
@@ -120,9 +134,15 @@ private:
     const std::size_t rings_;
     pause_timer pause_;
     std::uint64_t pauses_ = 1;  // that have begun, with the next one
-    std::uint64_t floods_ = 1;  // likewise
     std::unordered_map<const root_scope*, record*> records_;
-    std::vector<block_queue<entry>> queues_;  // for each ring; for work, an inbox, and the end of a pause
+    std::vector<block_queue<entry>> queues_;  // for each ring; for work, the end of a pause; for each inbox
+
+    /// A sibling whose inbox somebody waits for.
+    struct flood {
+        std::size_t sibling;
+        inbox* flooded;
+    };
+    std::vector<flood> floods_;
     std::unordered_set<const run_node*> due_;
 };
 

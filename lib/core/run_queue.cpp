@@ -20,8 +20,10 @@ run_queue::~run_queue() = default;
 
 void run_queue::withdraw(run_node& node) noexcept
 {
-    if (node.waiter != nullptr && node.waiter->scope().root().is_unborn())
+    if (node.waiter != nullptr && node.waiter->scope().root().is_unborn()) {
+        --births_waiting_;
         work_has_begun();
+    }
     if (!ready_.withdraw(node) && parking_ != nullptr)
         parking_->withdraw(node);
 }
@@ -34,6 +36,10 @@ void run_queue::forget(root_scope& root) noexcept
     root.borne_ = 0;
     if (root.parked_) [[unlikely]]
         parking_->forget(root);
+    if (&root == held_maker_) [[unlikely]]
+        held_maker_ = nullptr;  // its place in memory may be another one's soon
+    if (&root == newborn_)
+        newborn_ = nullptr;
     if (running_ != nullptr && &running_->root() == &root)
         running_ = nullptr;
 }
@@ -62,6 +68,7 @@ run_node* run_queue::pop_chosen() noexcept
 
 void run_queue::begin(run_node& newborn) noexcept
 {
+    --births_waiting_;
     work_has_begun();
     newborn_ = &newborn.waiter->scope().root();
     newborn_->set_receptive(false);

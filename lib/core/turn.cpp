@@ -92,10 +92,10 @@ void strand_context::leave_turn()
         wake();
 }
 
-/// Has a strand whose inbox was flooded done the most?
+/// Has a sibling whose inbox was flooded done as much as somebody waits for?
 inline bool strand_context::has_made_room() const noexcept
 {
-    return flooded_ != nullptr && !flooded_->has_long_inbox();
+    return has_flooded_ && parking_->has_inbox_done_enough();
 }
 
 bool strand_context::has_input() const noexcept
@@ -125,11 +125,8 @@ void strand_context::look()
     ways_.note_era();
     rings_.look();
     ways_.look();
-    if (has_made_room()) {
-        flooded_ = nullptr;
-        if (parking_ != nullptr)
-            parking_->inbox_has_room();
-    }
+    if (has_made_room())
+        has_flooded_ = parking_->look_at_inboxes();
     if (!inbox_.empty())
         posted_.append(inbox_.take());
 }
@@ -148,14 +145,15 @@ void strand_context::run_posted()
     }
 }
 
-/// Tells who posts here how much they have made: jobs that are not done, and births that have not begun.
+/// Tells who posts here how much of it is done; a birth that has not begun is not. Handlers that the strand
+/// posts to itself do not count: they may be there for ever.
 void strand_context::tell_done()
 {
-    const std::uint32_t done = posted_done_ - work_waiting_;
+    const std::uint64_t done = posted_done_ - std::min<std::uint64_t>(posted_done_, births_waiting());
     if (done == told_done_) [[likely]]
         return;
     inbox_.set_done(told_done_ = done);
-    if (!has_long_inbox() && inbox_.take_asked()) [[unlikely]]
+    if (inbox_.must_tell(done)) [[unlikely]]
         for (strand_context* other : siblings_)
             if (other != this)
                 other->wake();

@@ -196,19 +196,17 @@ void strand_context::has_flooded(strand_context& other) noexcept
     }
     if (running_ == nullptr || !makes_parking())
         return;
-    flooded_ = &other;
-    other.inbox_.ask_for_room();
-    parking_->wait_for_inbox(running_->root());
+    parking_->wait_for_inbox(running_->root(), other.index_, other.inbox_);
+    has_flooded_ = true;
     exhaust_slice();
 }
 
-/// Asks again: an answer may have been missed. False where nobody need wait any more.
-bool strand_context::is_inbox_long_still() noexcept
+/// Looks again: what was to be told may have been missed. False where nobody need wait any more.
+bool strand_context::awaits_inboxes_still() noexcept
 {
-    if (flooded_ == nullptr || !flooded_->has_long_inbox())
-        return false;
-    flooded_->inbox_.ask_for_room();
-    return true;
+    if (has_flooded_)
+        has_flooded_ = parking_->look_at_inboxes();
+    return has_flooded_;
 }
 
 }  // namespace costar::machine

@@ -152,7 +152,8 @@ void post_office::overflow_with(cell& to, extras_part& more, const admission& ar
     }
 }
 
-void post_office::admit(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with)
+void post_office::admit(
+    pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with, bool is_borne)
 {
     if (to.place() == place_ && is_to_be_born(to)) {
         goes_on_after_birth([this, to, token, held = held_envelope(sent), with = std::move(with)]() mutable {
@@ -161,7 +162,7 @@ void post_office::admit(pid to, envelope* sent, std::uint64_t token, std::unique
         return;
     }
     if (to.node() != node_ || to.strand() == strand_ || !is_known(to.strand())) {
-        admit_here(to, {sent, token}, std::move(with));
+        admit_here(to, {sent, token, is_borne}, std::move(with));
         return;
     }
     parcel packed{};

@@ -16,6 +16,7 @@
 #include "mailbox_root.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -113,6 +114,163 @@ TEST_CASE("parking: a parked root gets its answers, but not without end", "[core
     CHECK(waiting != nullptr);  // with room it went on
     strands[0].make_ready(*waiting);
     asker->cancel();
+}
+
+TEST_CASE(
+    "parking: who adds to a flood whenever its time has come is held back like others", "[core][parking]")
+{
+    manual_strands strands(2, tiny(4));
+    int resumed = 0;
+    auto pausing = strands.start([](manual_strands& strands, int& resumed) -> task<> {
+        for (;;) {
+            burst(strands[0], strands[1], 5);
+            co_await costar::sleep_for(1us);
+            ++resumed;
+        }
+    }(strands, resumed));
+    for (int i = 0; i < 100; ++i) {
+        strands.clock().advance(1ms);
+        strands[0].turn();
+    }
+
+    CHECK(resumed >= 2);
+    CHECK(resumed < 5);
+    const int before = resumed;
+    for (int i = 0; i < 100; ++i) {
+        strands.clock().advance(1ms);
+        strands[1].turn();
+        strands[0].turn();
+    }
+    CHECK(resumed > before + 5);
+    pausing->cancel();
+    strands.run();
+}
+
+TEST_CASE("parking: who makes handlers whenever its time has come is held back", "[core][parking]")
+{
+    manual_strands strands(1);
+    int made = 0;
+    int done = 0;
+    int most = 0;
+    auto pausing = strands.start([](strand_context& strand, int& made, int& done, int& most) -> task<> {
+        for (;;) {
+            for (int i = 0; i < 1000; ++i)
+                strand.post([&done] { ++done; });
+            most = std::max(most, (made += 1000) - done);
+            co_await costar::sleep_for(1ns);
+        }
+    }(strands[0], made, done, most));
+    for (int i = 0; i < 3000; ++i) {
+        strands.clock().advance(1us);
+        strands[0].step();
+    }
+    CHECK(most <= static_cast<int>(strand_context::work_max) + 5 * 1000);
+    pausing->cancel();
+    strands.run();
+}
+
+TEST_CASE("parking: who makes too much work and ends does not set another one free", "[core][parking]")
+{
+    manual_strands strands(1);
+    int made = 0;
+    int done = 0;
+    int most = 0;
+    const auto makes = [&](int count) {
+        for (int i = 0; i < count; ++i)
+            strands[0].post([&done] { ++done; });
+        most = std::max(most, (made += count) - done);
+    };
+    alignas(mailbox_root) std::byte place[sizeof(mailbox_root)];
+    auto* ending = ::new (place) mailbox_root(strands[0]);
+    ending->on_message = [&] {
+        makes(5000);
+        strands[0].forget(*ending);
+    };
+    ending->put(false);
+    strands[0].step();
+    while (ending->handled == 0)
+        strands[0].step();
+    ending->~mailbox_root();
+    auto* second = ::new (place) mailbox_root(strands[0]);
+    second->on_message = [&] { makes(100); };
+    for (int i = 0; i < 1000; ++i)
+        second->put(false);
+    strands.run();
+
+    CHECK(done == 5000 + 100'000);
+    CHECK(most <= static_cast<int>(strand_context::work_max) + 5000 + 200);
+    strands[0].forget(*second);
+    second->~mailbox_root();
+}
+
+TEST_CASE("parking: who has flooded one inbox does not wait for another", "[core][parking]")
+{
+    manual_strands strands(3);
+    mailbox_root first(strands[0]);
+    mailbox_root second(strands[0]);
+    int done = 0;
+    first.on_message = [&] {
+        for (int i = 0; i < 20'000; ++i)
+            strands[1].post([&done] { ++done; });
+    };
+    second.on_message = [&] {
+        for (int i = 0; i < 20'000; ++i)
+            strands[2].post([&done] { ++done; });
+    };
+    first.put(false);
+    first.put(false);
+    second.put(false);
+    second.put(false);
+    for (int i = 0; i < 10; ++i)
+        strands[0].turn();
+    CHECK(first.handled == 1);
+    CHECK(second.handled == 1);
+
+    for (int i = 0; i < 100 && first.handled == 1; ++i) {
+        strands[1].turn();
+        strands[0].turn();
+    }
+    CHECK(first.handled == 2);
+    CHECK(second.handled == 1);
+    strands.run();
+    CHECK(second.handled == 2);
+    strands[0].forget(first);
+    strands[0].forget(second);
+}
+
+TEST_CASE("parking: handlers that stand on a strand for ever keep nobody waiting who posts there",
+    "[core][parking]")
+{
+    manual_strands strands(2);
+    bool over = false;
+    struct standing {
+        strand_context* strand;
+        bool* over;
+        void operator()() const
+        {
+            if (!*over)
+                strand->post(standing(*this));
+        }
+    };
+    for (int i = 0; i < 20'000; ++i)
+        strands[1].post(standing{&strands[1], &over});
+    for (int i = 0; i < 100; ++i)
+        strands[1].step();  // the clock stands still, and a turn would not end
+    mailbox_root poster(strands[0]);
+    int done = 0;
+    poster.on_message = [&] { strands[1].post([&done] { ++done; }); };
+    for (int i = 0; i < 100; ++i)
+        poster.put(false);
+    for (int i = 0; i < 300; ++i) {
+        strands[0].turn();
+        strands[1].step();
+    }
+
+    CHECK(poster.handled == 100);
+    CHECK(done == 100);
+    over = true;
+    strands.run();
+    strands[0].forget(poster);
 }
 
 TEST_CASE("parking: who waits for one ring does not wait for another", "[core][parking]")

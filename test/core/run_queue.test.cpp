@@ -77,7 +77,10 @@ TEST_CASE("run_queue: siblings begin in the order of their births, and trees one
     std::vector<std::unique_ptr<birth>> all;
     const auto bear = [&](std::function<void()> work, birth* elder = nullptr) {
         birth& made = *all.emplace_back(std::make_unique<birth>(strands[0], std::move(work)));
-        strands[0].make_fresh(made, made, elder != nullptr && elder->is_unborn() ? elder : nullptr);
+        if (elder != nullptr && elder->is_unborn())
+            strands[0].make_fresh_behind(*elder, *elder, made, made);
+        else
+            strands[0].make_fresh(made, made);
         return &made;
     };
 

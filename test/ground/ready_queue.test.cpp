@@ -92,9 +92,9 @@ TEST_CASE("ready_queue: the young come first, the newest before, and siblings in
     numbered_nodes nodes;
     ready.push_birth(nodes[0], false);
     node& elder = nodes[1];
-    ready.push_birth(elder, true);
+    const queue::line line = ready.push_birth(elder, true);
     ready.push_birth(nodes[2], true);
-    ready.push_birth_behind(elder, nodes[3]);
+    ready.push_birth_behind(elder, line, nodes[3]);
 
     CHECK(drain(ready) == std::vector<int>{2, 1, 3, 0});
 }
@@ -110,6 +110,95 @@ TEST_CASE("ready_queue: the young cannot hold back the others without end", "[gr
     while (ready.pop_birth().number >= 0);
 
     CHECK(young == queue::births_in_a_row + 1);
+}
+
+TEST_CASE("ready_queue: a family that always grows keeps nobody waiting", "[ground][ready_queue]")
+{
+    queue ready;
+    numbered_nodes nodes;
+    node* elder = &nodes[1];
+    SECTION("among the others")
+    {
+        queue::line line = ready.push_birth(*elder, false);
+        ready.push_birth(nodes[-1], false);
+        int begun = 0;
+        do {
+            node& younger = nodes[1];
+            line = ready.push_birth_behind(*elder, line, younger);
+            elder = &younger;
+            ++begun;
+        } while (ready.pop_birth().number >= 0);
+        CHECK(begun == 2);
+    }
+    SECTION("among the young, where others come all the time")
+    {
+        ready.push_birth(nodes[-1], true);
+        queue::line line = ready.push_birth(*elder, true);
+        int begun = 0;
+        int number = 0;
+        do {
+            node& younger = nodes[1];
+            line = ready.push_birth_behind(*elder, line, younger);
+            elder = &younger;
+            if (begun % 100 == 0)
+                ready.push_birth(nodes[2], false);
+            ++begun;
+            number = ready.pop_birth().number;
+        } while (number >= 0 && begun < 1'000'000);
+        CHECK(begun <= 2 * queue::rows_to_age * queue::births_in_a_row);
+    }
+}
+
+TEST_CASE("ready_queue: siblings keep their order when the young are so no longer", "[ground][ready_queue]")
+{
+    queue ready;
+    numbered_nodes nodes;
+    int last = 0;
+    int expected = 1;
+    node* elder = &nodes[++last];
+    queue::line line = ready.push_birth(*elder, true);
+    std::uint32_t random = 7;
+    for (int step = 0; step < 300'000; ++step) {
+        random = random * 1664525U + 1013904223U;
+        if ((random >> 16U) % 3 == 0 && last - expected < 5000) {
+            node& younger = nodes[++last];
+            const bool waits = elder->number >= expected;
+            line = waits ? ready.push_birth_behind(*elder, line, younger)
+                         : ready.push_birth(younger, step % 2 == 0);
+            elder = &younger;
+        } else if ((random >> 16U) % 3 == 1) {
+            ready.push_birth(nodes[0], (random >> 8U) % 2 == 0);
+        } else if (!ready.empty()) {
+            if (const int number = ready.pop_birth().number; number != 0) {
+                REQUIRE(number == expected);
+                ++expected;
+            }
+        }
+    }
+    CHECK(expected > 1000);
+}
+
+TEST_CASE("ready_queue: while all that is ready runs once, so many are born", "[ground][ready_queue]")
+{
+    queue ready;
+    numbered_nodes nodes;
+    constexpr int standing = 1000;
+    for (int i = 0; i < standing; ++i)
+        ready.push(nodes[i]);
+    for (int i = 0; i < 100'000; ++i)
+        ready.push_birth(nodes[-1], false);
+    int births = 0;
+    for (int runs = 0; runs < 3 * standing;) {
+        if (ready.is_birth_next()) {
+            ready.pop_birth();
+            ++births;
+        } else {
+            ready.push(*ready.pop());
+            ++runs;
+        }
+    }
+    CHECK(births >= 3 * queue::births_per_lap);
+    CHECK(births <= 4 * queue::births_per_lap);
 }
 
 TEST_CASE("ready_queue: any node can be withdrawn, and others follow", "[ground][ready_queue]")

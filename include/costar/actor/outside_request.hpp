@@ -64,12 +64,14 @@ public:
             std::allocator_traits<allocator>::deallocate(memory, made, 1);
             throw;
         }
-        if (strand_context::current() == &post.home())
+        if (strand_context::current() == &post.home()) {
             made->begin();
-        else if (wanted == purpose::stop)
+        } else if (wanted == purpose::stop) {
             post.home().post(first_step(*made));  // overtakes messages
-        else
+        } else {
+            made->is_borne_ = true;
             post.home().post_in_line(make_job(first_step(*made)), made);
+        }
     }
 
     void cancel() noexcept
@@ -168,17 +170,17 @@ private:
             post_.stop(to_, token_);
         } else if (wanted_ == purpose::end) {
             if (sent_ != nullptr)
-                post_.send(to_, std::exchange(sent_, nullptr));
+                post_.admit(to_, std::exchange(sent_, nullptr), 0, nullptr, is_borne_);
             post_.await_end(to_, token_, {});
         } else if (wanted_ == purpose::look) {
             post_.look_at_mailbox(to_, token_);
         } else if (wanted_ == purpose::room) {
-            post_.admit(to_, std::exchange(sent_, nullptr), token_);
+            post_.admit(to_, std::exchange(sent_, nullptr), token_, nullptr, is_borne_);
         } else {
             envelope* sent = std::exchange(sent_, nullptr);
             sent->reply = token_;
             sent->deadline = due;
-            post_.send(to_, sent);
+            post_.admit(to_, sent, 0, nullptr, is_borne_);
         }
     }
 
@@ -257,6 +259,7 @@ private:
     purpose wanted_;
     bool has_begun_ = false;  // it has come to its strand
     bool has_ended_ = false;  // before that
+    bool is_borne_ = false;   // it came in line with messages, and counts as one
     std::optional<stored_reply<Reply>> value_;
     [[no_unique_address]] allocator memory_;
     costar::machine::completion<Handler> completion_;

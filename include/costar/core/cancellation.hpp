@@ -246,7 +246,7 @@ public:
     bool has_receiver() const noexcept { return is_receptive() || is_settled(); }
 
     /// True from `strand_context::make_fresh` to its first run.
-    bool is_unborn() const noexcept { return receptive_ == unborn; }
+    bool is_unborn() const noexcept { return (receptive_ & unborn_mask) == unborn; }
 
     std::uint32_t queued() const noexcept { return queued_; }
 
@@ -265,6 +265,8 @@ private:
     static constexpr std::uint8_t for_some = 2;
     static constexpr std::uint8_t unborn = 3;
     static constexpr std::uint8_t settled = 4;
+    static constexpr std::uint8_t unborn_mask = 7;  // above it the line in which it waits to be born
+    static constexpr int line_shift = 3;
 
     /// Waits for any message, or for its first run: what is in its mailbox can run.
     bool is_runnable_for_any() const noexcept { return (receptive_ & 1) != 0; }

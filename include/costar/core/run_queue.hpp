@@ -100,18 +100,26 @@ public:
     /// Queues a newly born coroutine of `root`. Up to `births_per_other` of what is born begin, then one of
     /// what is ready runs: who gives birth must not be faster than what it bears.
     ///
-    /// Order: behind `elder`, a sibling that has not begun either, if there is one. Else what a coroutine in
+    /// Order: after `elder`, a sibling that has not begun either, if there is one. Else what a coroutine in
     /// its first run gives birth to comes first, so that trees of them stay shallow in memory, and all others
-    /// last. After `births_in_a_row` of those that came first one of the others begins: a birth waits for
-    /// that many younger ones, at most, for each that was there before it.
-    void make_fresh(run_node& node, root_scope& root, run_node* elder = nullptr) noexcept
+    /// last. After `births_in_a_row` of those that came first one of the others begins: one of these waits
+    /// for that many younger ones, at most, for each that was there before it, and whoever is not first any
+    /// more joins them.
+    void make_fresh(run_node& node, root_scope& root) noexcept
     {
-        root.receptive_ = root_scope::unborn;
-        work_is_made();
-        if (elder != nullptr)
-            ready_.push_birth_behind(*elder, node);
-        else
-            ready_.push_birth(node, running_ != nullptr && &running_->root() == newborn_);
+        wait_to_begin(root, ready_.push_birth(node, running_ != nullptr && &running_->root() == newborn_));
+    }
+    void make_fresh_behind(
+        run_node& elder, const root_scope& root_of_elder, run_node& node, root_scope& root) noexcept
+    {
+        const auto line = static_cast<birth_line>(root_of_elder.receptive_ >> root_scope::line_shift);
+        wait_to_begin(root, ready_.push_birth_behind(elder, line, node));
+    }
+
+    /// As `make_fresh`, in the order of the calls, whoever makes them: for tasks that are nobody's children.
+    void make_fresh_in_turn(run_node& node, root_scope& root) noexcept
+    {
+        wait_to_begin(root, ready_.push_birth(node, false));
     }
 
     /// As many births and handlers of its own may wait on a strand; who makes more of them is held back.
@@ -188,6 +196,9 @@ protected:
             hold_back_maker();
     }
 
+    /// As many births wait to begin.
+    std::uint32_t births_waiting() const noexcept { return births_waiting_; }
+
     void work_has_begun() noexcept
     {
         --work_waiting_;
@@ -230,8 +241,9 @@ protected:
     int units_per_round_ = units_first;  // messages, as many as take about half a turn
     int units_left_ = 0;                 // in this round
     std::int64_t backlog_ = 0;
-    std::uint32_t work_waiting_ = 0;  // births and handlers posted from inside
-    std::uint64_t work_done_ = 0;     // that have begun, in all
+    std::uint32_t work_waiting_ = 0;    // births and handlers posted from inside
+    std::uint32_t births_waiting_ = 0;  // of these
+    std::uint64_t work_done_ = 0;       // that have begun, in all
     parcel_receiver* receiver_ = nullptr;
     random_source* chooser_ = nullptr;
 
@@ -242,6 +254,15 @@ protected:
     std::unique_ptr<parking> parking_;  // roots that sent into a full ring; made by the first
 
 private:
+    using birth_line = ready_queue<run_node>::line;
+
+    void wait_to_begin(root_scope& root, birth_line line) noexcept
+    {
+        root.receptive_ = static_cast<std::uint8_t>(root_scope::unborn | (line << root_scope::line_shift));
+        ++births_waiting_;
+        work_is_made();
+    }
+
     static constexpr int units_max = 1024;  // coroutines resumed, messages handled and sent, in a round
     static constexpr int units_first = 64;
 

@@ -61,7 +61,7 @@ private:
     void begin() noexcept
     {
         home().keep(*this);
-        home().make_ready(*this);
+        home().make_fresh_in_turn(*this, *this);
     }
 
     void destroy() noexcept

@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -134,6 +135,16 @@ public:
             driver_->kick();
     }
 
+    /// What goes into each turn of the strand with it; null for none.
+    const std::shared_ptr<turn_companion>& companion() const noexcept { return companion_; }
+
+    /// Takes a companion, the only one, to the end of the strand. Inside a turn, which is its first.
+    void accompany(std::shared_ptr<turn_companion> companion) noexcept
+    {
+        companion_ = std::move(companion);
+        companion_->turn_begins();
+    }
+
     /// Destroys `lone` with the strand if it still lives then.
     void keep(stray& lone) noexcept { strays_.keep(lone); }
 
@@ -215,13 +226,12 @@ private:
 
     void has_spilled(std::size_t to) noexcept;
     bool makes_parking() noexcept;
-    bool is_inbox_long_still() noexcept;
+    bool awaits_inboxes_still() noexcept;
     void push_own(job& work) noexcept;
     void tell_done();
     void pause_running() noexcept;
     void has_flooded(strand_context& other) noexcept;
     bool has_made_room() const noexcept;
-    bool has_long_inbox() const noexcept { return inbox_.waiting() > inbox_is_long; }
 
     /// The way of a foreign thread; null when the thread's own objects are being destroyed.
     chute* find_way_from_outside();
@@ -250,15 +260,15 @@ private:
     // The share of each source in a round.
     static constexpr int jobs_per_round = 64;               // handlers posted from inside
     static constexpr int posted_per_round = 256;            // handlers and control work from the inbox
-    static constexpr std::uint32_t inbox_is_long = 16384;   // who adds to it is held back
+    static constexpr std::uint64_t inbox_is_long = 16384;   // who adds to it is held back
     static constexpr std::size_t parcels_per_round = 1024;  // of each ring and chute
     static constexpr std::size_t timers_per_round = 1024;
 
     arena_owner arena_;
     job_queue jobs_;                 // handlers posted from inside
     job_queue posted_;               // taken from the inbox
-    std::uint32_t posted_done_ = 0;  // of these, in all; goes round
-    std::uint32_t told_done_ = 0;    // of these, less the work that waits
+    std::uint64_t posted_done_ = 0;  // of these, in all
+    std::uint64_t told_done_ = 0;    // of these, less the births that wait
 
     std::uint64_t turn_length_;
     std::int64_t backlog_max_;
@@ -270,8 +280,9 @@ private:
     std::vector<strand_context*> siblings_;
     sibling_rings rings_;
     outside_ways ways_;
-    strand_context* flooded_ = nullptr;  // the last sibling whose inbox a root has filled
+    bool has_flooded_ = false;  // a root waits for the inbox of a sibling
     stray_list strays_;
+    std::shared_ptr<turn_companion> companion_;
     bool are_chutes_first_ = false;
     std::uint64_t tended_at_ = 0;  // when rings and chutes were last looked through
     std::uint64_t deadlines_seen_ = 0;
@@ -289,10 +300,15 @@ class strand_context::turn_guard {
 public:
     explicit turn_guard(strand_context& context) noexcept
         : context_(context), previous_(std::exchange(current_, &context)), memory_(context.arena())
-    {}
+    {
+        if (context.companion_ != nullptr) [[unlikely]]
+            context.companion_->turn_begins();
+    }
     turn_guard(const turn_guard&) = delete;
     ~turn_guard()
     {
+        if (context_.companion_ != nullptr) [[unlikely]]
+            context_.companion_->turn_ends();
         context_.running_ = nullptr;
         current_ = previous_;
     }
@@ -333,6 +349,10 @@ void strand_context::tear_down(Function&& last)
     discard_input();
     std::forward<Function>(last)();
     discard_input();
+    if (companion_ != nullptr) {
+        companion_->strand_ends();
+        discard_input();
+    }
 }
 
 }  // namespace costar::machine

@@ -55,6 +55,23 @@ public:
     virtual asio::execution_context& context() const noexcept = 0;
 };
 
+/// What goes with a strand into each of its turns: an event loop that must be the one of the thread whenever
+/// something of the strand runs.
+///
+/// Thread safety: called by the thread that gives the turn, which is another one when what is left is
+/// destroyed. Turns of different companions may lie inside of each other.
+class turn_companion {
+public:
+    virtual void turn_begins() noexcept = 0;
+    virtual void turn_ends() noexcept = 0;
+
+    /// What was left on the strand has been destroyed, in this turn; the companion lets go of its own.
+    virtual void strand_ends() noexcept = 0;
+
+protected:
+    ~turn_companion() = default;  // it is destroyed as what it is
+};
+
 /// What the floor above does with what a strand hands it.
 class parcel_receiver {
 public:

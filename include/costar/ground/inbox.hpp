@@ -49,24 +49,32 @@ public:
     }
 
     /// About how many jobs wait here, and taken in the owner's hand.
-    std::uint32_t waiting() const noexcept
+    std::uint64_t waiting() const noexcept
     {
-        const auto waiting = static_cast<std::int32_t>(
-            pushed_.load(std::memory_order_relaxed) - done_.load(std::memory_order_relaxed));
-        return waiting > 0 ? static_cast<std::uint32_t>(waiting) : 0;
+        const std::uint64_t done = this->done();
+        const std::uint64_t pushed = this->pushed();
+        return pushed > done ? pushed - done : 0;
     }
 
-    /// Tells how many jobs the owner has done, in all.
-    void set_done(std::uint32_t count) noexcept { done_.store(count, std::memory_order_relaxed); }
+    /// How many jobs were left here, in all, and how many of them the owner has done.
+    std::uint64_t pushed() const noexcept { return pushed_.load(std::memory_order_relaxed); }
+    std::uint64_t done() const noexcept { return done_.load(std::memory_order_relaxed); }
+    void set_done(std::uint64_t count) noexcept { done_.store(count, std::memory_order_relaxed); }
 
-    /// Asks the owner to say when it has done the most. Who asks too late asks in vain, and goes on some
-    /// time.
-    void ask_for_room() noexcept { is_asked_.store(true, std::memory_order_relaxed); }
+    /// Asks the owner to say when it has done so many. Who is overtaken by another one that asks may be told
+    /// late, and has to look again.
+    void ask_to_be_told(std::uint64_t done) noexcept
+    {
+        asked_.store(done, std::memory_order_relaxed);
+        is_asked_.store(true, std::memory_order_relaxed);
+    }
 
-    /// Was the owner asked since it looked here last?
-    bool take_asked() noexcept
+    /// Is the owner to say that it has done so many? Once for each time that it was asked.
+    bool must_tell(std::uint64_t done) noexcept
     {
         if (!is_asked_.load(std::memory_order_relaxed)) [[likely]]
+            return false;
+        if (done < asked_.load(std::memory_order_relaxed))
             return false;
         is_asked_.store(false, std::memory_order_relaxed);
         return true;
@@ -93,8 +101,9 @@ public:
 
 private:
     alignas(128) std::atomic<job*> newest_{nullptr};
-    std::atomic<std::uint32_t> pushed_{0};  // goes round
-    std::atomic<std::uint32_t> done_{0};    // likewise
+    std::atomic<std::uint64_t> pushed_{0};
+    std::atomic<std::uint64_t> done_{0};
+    std::atomic<std::uint64_t> asked_{0};
     std::atomic<bool> is_asked_{false};
 };
 

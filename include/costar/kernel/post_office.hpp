@@ -115,8 +115,10 @@ public:
     pid send_specially(
         cell& from, pid to, envelope* sent, std::unique_ptr<headers> with = nullptr, std::uint64_t token = 0);
 
-    /// Sends an envelope, and answers `token`, if it is not 0, when it has found room.
-    void admit(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with = nullptr);
+    /// Sends an envelope, and answers `token`, if it is not 0, when it has found room. `is_borne` says that
+    /// it came here through a ring or a chute.
+    void admit(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with = nullptr,
+        bool is_borne = false);
 
     /// Answers `token` with the `mailbox_state` of an actor anywhere, or with `errc::no_such_actor`.
     void look_at_mailbox(pid target, std::uint64_t token);

@@ -248,7 +248,10 @@ private:
     cell* become_sibling(cell& born, std::uint32_t& first) noexcept;
     void queue_birth(cell& born, cell* elder) noexcept
     {
-        home_.make_fresh(born, born, elder != nullptr && elder->is_unborn() ? elder : nullptr);
+        if (elder != nullptr && elder->is_unborn())
+            home_.make_fresh_behind(*elder, *elder, born, born);
+        else
+            home_.make_fresh(born, born);
     }
     void leave_family(cell& ended) noexcept;
     static void tell_companion(cell& self) noexcept;
