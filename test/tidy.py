@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLOORS = [
     {"ground"},
     {"core"},
-    {"calendar", "post"},
+    {"calendar", "post", "rpc"},
     {"kernel"},
     {"actor"},
     {"wire", "pattern", "observe", "bot", "testing"},
@@ -122,12 +122,13 @@ WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "act
                   "actor/outside_request", "actor/passivation", "actor/spawn_forms", "actor/spawner",
                   "kernel/extensions", "kernel/extras", "kernel/figures", "kernel/mailbox",
                   "kernel/spawn_options", "post/call_operators", "post/copyable", "post/headers",
-                  "post/interceptor", "post/outgoing", "testing/linearizable"}
+                  "post/interceptor", "post/outgoing", "rpc/await", "rpc/kj", "rpc/promise",
+                  "rpc/service", "testing/linearizable"}
 # Plain data, and what is tested with the thing it belongs to: the mailbox, the middleware, the faults, the
 # spawner; and what test/mistakes.py and test/install hold.
 WITHOUT_TEST = {"actor/birth_place", "actor/engine_options", "actor/passivation", "actor/spawn_forms",
                 "ground/requirements", "kernel/commons", "kernel/extras", "kernel/figures",
-                "kernel/send_async", "post/headers", "post/interceptor", "post/outgoing"}
+                "kernel/send_async", "post/headers", "post/interceptor", "post/outgoing", "rpc/kj"}
 
 
 @rule

@@ -3,7 +3,8 @@
 """Installs the built library into an empty folder and builds a small consumer in each way there is.
 
 With the flags of pkg-config and with CMake's find_package, in a folder that does not know the source tree,
-and with costar as a Meson subproject. All programs must run and print the same line. One that is compiled
+and with costar as a Meson subproject; one more that uses Cap'n Proto RPC, where costar was built with it. All
+programs must run and print the same line. One that is compiled
 with other settings than the library must not link, and be told which.
 
 Usage: install.py BUILD_FOLDER COMPILER...
@@ -41,9 +42,13 @@ def check(how, output):
     print(f"{how}: ok")
 
 
-def flags_of(tree):
+def has_rpc(tree):
+    return any(tree.rglob("costar-rpc.pc"))
+
+
+def flags_of(tree, package="costar"):
     """What pkg-config says of the installed library."""
-    file = only(tree.rglob("*.pc"), "pkg-config file")
+    file = only(tree.rglob(f"{package}.pc"), "pkg-config file")
     environment = os.environ | {"PKG_CONFIG_PATH": str(file.parent)}
     return shlex.split(run("pkg-config", "--static", "--cflags", "--libs", file.stem, env=environment))
 
@@ -51,6 +56,10 @@ def flags_of(tree):
 def by_pkg_config(compiler, tree, work):
     run(*compiler, "-std=c++20", HERE / "consumer.cpp", "-o", work / "by_pkg_config", *flags_of(tree))
     check("pkg-config", run(work / "by_pkg_config"))
+    if has_rpc(tree):
+        flags = flags_of(tree, "costar-rpc")
+        run(*compiler, "-std=c++20", HERE / "consumer_rpc.cpp", "-o", work / "rpc", *flags)
+        check("pkg-config, rpc", run(work / "rpc"))
 
 
 def by_cmake(compiler, tree, work):
@@ -58,9 +67,12 @@ def by_cmake(compiler, tree, work):
     run(
         "cmake", "-S", HERE, "-B", work / "cmake", f"-Dcostar_DIR={package}",
         f"-DCMAKE_CXX_COMPILER={compiler[-1]}", "-DCMAKE_BUILD_TYPE=Debug",
+        f"-Dwith_rpc={'ON' if has_rpc(tree) else 'OFF'}",
     )
     run("cmake", "--build", work / "cmake")
     check("cmake", run(work / "cmake" / "consumer"))
+    if has_rpc(tree):
+        check("cmake, rpc", run(work / "cmake" / "consumer_rpc"))
 
 
 def with_other_settings(compiler, tree, work):
@@ -73,11 +85,12 @@ def with_other_settings(compiler, tree, work):
     print("with other settings: refused")
 
 
-def by_meson(compiler, work):
+def by_meson(compiler, tree, work):
     consumer = work / "meson"
     (consumer / "subprojects").mkdir(parents=True)
     (consumer / "subprojects" / "costar").symlink_to(HERE.parent.parent)
-    shutil.copy(HERE / "consumer.cpp", consumer)
+    for source in ("consumer.cpp", "consumer_rpc.cpp"):
+        shutil.copy(HERE / source, consumer)
     shutil.copy(HERE / "consumer.meson.build", consumer / "meson.build")
     # Unoptimized, and in few units: that it builds and links is what counts.
     options = ["-Dbuildtype=plain", "-Dunity=subprojects", "-Dunity_size=100"]
@@ -85,6 +98,8 @@ def by_meson(compiler, work):
     run("meson", "setup", *options, consumer / "build", consumer, env=environment)
     run("ninja", "-C", consumer / "build")
     check("meson", run(consumer / "build" / "consumer"))
+    if has_rpc(tree):
+        check("meson, rpc", run(consumer / "build" / "consumer_rpc"))
 
 
 def main(build, *compiler):
@@ -98,7 +113,7 @@ def main(build, *compiler):
             by_cmake(compiler, tree, work)
         else:
             print("cmake: not installed, not tested")
-        by_meson(compiler, work)
+        by_meson(compiler, tree, work)
 
 
 if __name__ == "__main__":

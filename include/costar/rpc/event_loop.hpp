@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/core/strand.hpp>
+#include <costar/rpc/kj.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <kj/async.h>
+
+#include <memory>
+#include <optional>
+
+namespace costar::machine {
+
+/// What a KJ loop does at the end of each pump: streams that have gathered output send it then.
+class pump_end {
+public:
+    pump_end() noexcept = default;
+    pump_end(const pump_end&) = delete;
+    pump_end& operator=(const pump_end&) = delete;
+    ~pump_end() { leave(); }
+
+    /// Called once for each `kj_loop::at_end_of_pump`.
+    virtual void flush() noexcept = 0;
+
+protected:
+    void leave() noexcept;
+
+private:
+    friend class kj_loop;
+
+    pump_end* next_ = nullptr;
+    pump_end** place_ = nullptr;
+};
+
+/// A wait for a promise, from its beginning to the call of its handler; see `rpc::async_wait`.
+class promise_wait {
+public:
+    promise_wait() noexcept = default;
+    promise_wait(const promise_wait&) = delete;
+    promise_wait& operator=(const promise_wait&) = delete;
+
+    /// Calls the handler with what came, and destroys itself. Outside of every callback of KJ.
+    virtual void finish() = 0;
+
+    /// Destroys itself and the handler, which is not called.
+    virtual void abandon() noexcept = 0;
+
+protected:
+    ~promise_wait() { leave(); }
+    void leave() noexcept;
+
+private:
+    friend class kj_loop;
+
+    promise_wait* next_ = nullptr;
+    promise_wait** place_ = nullptr;
+};
+
+/// KJ's event loop, driven by an Asio executor: promises of KJ and Cap'n Proto proceed in *pumps*, handlers
+/// that it posts whenever there is something to do. No thread, no polling, no file descriptor of its own.
+///
+/// A loop is *present* on a thread while promises may be used there: KJ keeps one for each thread. That of a
+/// strand is present in the strand's turns, on whichever thread they run; that of an `rpc::event_loop` on the
+/// thread that made it. Thread safety: one thread at a time, the one on which it is present; `wake` from any.
+///
+/// Lifetime: held by all that use it. When the last lets go it must have nothing left to do.
+class kj_loop : public std::enable_shared_from_this<kj_loop>, private kj::EventPort {
+public:
+    kj_loop(const kj_loop&) = delete;
+    kj_loop& operator=(const kj_loop&) = delete;
+
+    /// The one that is present on this thread: that of the strand whose turn this is, which is made at its
+    /// first use, else that of an `rpc::event_loop`.
+    ///
+    /// Errors: throws `std::logic_error` where there is none.
+    static kj_loop& here();
+
+    /// Where completion handlers must run that touch promises of this loop.
+    const asio::any_io_executor& get_executor() const noexcept { return executor_; }
+
+    /// Makes it the present one of this thread, in place of the one that is, until `leave`. They may be
+    /// nested.
+    void enter();
+    void leave() noexcept;
+
+    /// Runs what is ready, a bounded number of events; then the handlers of promises that have come, then the
+    /// flushes. Posts itself again where more is left. Harmless inside of itself.
+    void pump();
+
+    /// Sees to it that a pump comes soon.
+    void pump_later() noexcept;
+
+    /// Calls `subject.flush()` at the end of the next pump.
+    void at_end_of_pump(pump_end& subject) noexcept;
+
+    /// Knows of a wait from now on, so that it ends with the loop.
+    void begin(promise_wait& wait) noexcept { push(waiting_, wait); }
+
+    /// Lets a pump call the handler of a wait, outside of the callback of KJ that this is.
+    void end(promise_wait& wait) noexcept;
+
+    /// Destroys the waits that are left: their handlers are not called.
+    void abandon_waits() noexcept;
+
+protected:
+    explicit kj_loop(asio::any_io_executor executor);
+    ~kj_loop() noexcept(false);
+
+    /// Has `run_posted` called in a turn of its own.
+    virtual void post_pump() = 0;
+    void run_posted();
+    void forget_posted() noexcept { is_posted_ = false; }
+
+    // A pump takes so many events in a row, and so many rows, before others get their turn.
+    static constexpr kj::uint events_in_a_row = 256;
+    static constexpr int rows_of_a_pump = 4;
+
+private:
+    bool wait() override;
+    bool poll() override;
+    void setRunnable(bool runnable) override;
+    void wake() const override;
+
+    bool run_row();
+    void finish_waits();
+    void flush() noexcept;
+    static void push(promise_wait*& list, promise_wait& wait) noexcept;
+
+    asio::any_io_executor executor_;
+    bool is_pumping_ = false;
+    bool is_posted_ = false;
+    bool is_woken_ = false;
+    promise_wait* waiting_ = nullptr;
+    promise_wait* ended_ = nullptr;
+    promise_wait** ended_last_ = &ended_;
+    pump_end* flushes_ = nullptr;
+    kj_loop* outer_ = nullptr;  // that was present before
+    int depth_ = 0;             // how often it was entered on top of itself
+    kj::EventLoop loop_;
+    std::optional<kj::WaitScope> present_;
+};
+
+}  // namespace costar::machine
+
+namespace costar::rpc {
+
+/// Lets promises of KJ and Cap'n Proto proceed on an Asio executor, without an engine.
+///
+/// From its construction to its end it is the event loop of the thread: `rpc::async_wait`, `rpc::connection`
+/// and all of Cap'n Proto work there. An actor needs none, each strand makes its own at the first use.
+///
+/// Thread safety: made, used and destroyed by one thread, the only one that runs the executor's context. An
+/// executor that several threads run cannot carry it: run actors on it, whose strands can, or give it a
+/// context of its own. Lifetime: it ends after all promises, capabilities and connections that were made with
+/// it; waits that are left end then, and their handlers are destroyed without being called. Errors: throws
+/// `std::logic_error` when the thread has an event loop already.
+class event_loop {
+public:
+    explicit event_loop(asio::any_io_executor executor);
+    event_loop(const event_loop&) = delete;
+    event_loop& operator=(const event_loop&) = delete;
+    ~event_loop();
+
+private:
+    class thread_loop;
+
+    std::shared_ptr<thread_loop> loop_;
+};
+
+}  // namespace costar::rpc

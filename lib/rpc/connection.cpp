@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/rpc/connection.hpp>
+
+#include <capnp/rpc-twoparty.h>
+#include <capnp/rpc.h>
+
+#include <stdexcept>
+
+namespace costar::rpc {
+
+namespace {
+
+capnp::ReaderOptions reader_options(const connection_options& options)
+{
+    if (options.nesting_max < 1)
+        throw std::invalid_argument("rpc::connection_options::nesting_max is less than 1");
+    capnp::ReaderOptions limits;
+    limits.traversalLimitInWords = options.message_max / sizeof(capnp::word);
+    limits.nestingLimit = options.nesting_max;
+    return limits;
+}
+
+}  // namespace
+
+/// In the order in which each needs those before it.
+struct connection::parts {
+    parts(kj::Own<capnp::MessageStream> made, capnp::rpc::twoparty::Side side,
+        kj::Maybe<capnp::Capability::Client> bootstrap, const connection_options& options)
+        : stream(kj::mv(made)),
+          network(*stream, side, reader_options(options)),
+          system(network, kj::mv(bootstrap)),
+          peer(side == capnp::rpc::twoparty::Side::CLIENT ? capnp::rpc::twoparty::Side::SERVER
+                                                          : capnp::rpc::twoparty::Side::CLIENT)
+    {
+        if (options.calls_max > 0)
+            system.setFlowLimit(options.calls_max / sizeof(capnp::word));
+        if (side == capnp::rpc::twoparty::Side::CLIENT)
+            front();  // before that nothing is read, and nobody hears when the peer goes
+    }
+
+    /// The peer's bootstrap capability, one reference for all: so calls on it stay in order.
+    capnp::Capability::Client& front()
+    {
+        KJ_IF_MAYBE (known, asked)
+            return *known;
+        capnp::MallocMessageBuilder message(8);
+        auto vat = message.initRoot<capnp::rpc::twoparty::VatId>();
+        vat.setSide(peer);
+        return asked.emplace(system.bootstrap(vat));
+    }
+
+    kj::Own<capnp::MessageStream> stream;
+    capnp::TwoPartyVatNetwork network;
+    capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
+    capnp::rpc::twoparty::Side peer;
+    kj::Maybe<capnp::Capability::Client> asked;
+};
+
+connection::connection(std::unique_ptr<parts> made) noexcept : parts_(std::move(made)) {}
+connection::connection(connection&&) noexcept = default;
+connection& connection::operator=(connection&&) noexcept = default;
+connection::~connection() = default;
+
+connection connection::client(kj::Own<capnp::MessageStream> stream, const connection_options& options)
+{
+    return connection(
+        std::make_unique<parts>(kj::mv(stream), capnp::rpc::twoparty::Side::CLIENT, nullptr, options));
+}
+
+connection connection::client(kj::Own<capnp::MessageStream> stream, capnp::Capability::Client bootstrap,
+    const connection_options& options)
+{
+    return connection(std::make_unique<parts>(
+        kj::mv(stream), capnp::rpc::twoparty::Side::CLIENT, kj::mv(bootstrap), options));
+}
+
+connection connection::server(kj::Own<capnp::MessageStream> stream, capnp::Capability::Client bootstrap,
+    const connection_options& options)
+{
+    return connection(std::make_unique<parts>(
+        kj::mv(stream), capnp::rpc::twoparty::Side::SERVER, kj::mv(bootstrap), options));
+}
+
+capnp::Capability::Client connection::bootstrap()
+{
+    return parts_->front();
+}
+
+kj::Promise<void> connection::disconnected()
+{
+    return parts_->network.onDisconnect();
+}
+
+}  // namespace costar::rpc

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/rpc/event_loop.hpp>
+
+#include "strand_loop.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <kj/debug.h>
+
+#include <new>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+namespace costar::machine {
+
+namespace {
+
+constinit thread_local kj_loop* present_loop = nullptr;
+
+}  // namespace
+
+void pump_end::leave() noexcept
+{
+    if (place_ == nullptr)
+        return;
+    *place_ = next_;
+    if (next_ != nullptr)
+        next_->place_ = place_;
+    place_ = nullptr;
+}
+
+void promise_wait::leave() noexcept
+{
+    if (place_ == nullptr)
+        return;
+    *place_ = next_;
+    if (next_ != nullptr)
+        next_->place_ = place_;
+    place_ = nullptr;
+    next_ = nullptr;
+}
+
+kj_loop::kj_loop(asio::any_io_executor executor)
+    : executor_(std::move(executor)), loop_(static_cast<kj::EventPort&>(*this))
+{}
+
+kj_loop::~kj_loop() noexcept(false) = default;
+
+kj_loop& kj_loop::here()
+{
+    if (strand_context* strand = strand_context::current())
+        return strand_loop::of(*strand);
+    if (present_loop == nullptr)
+        throw std::logic_error(
+            "no event loop for Cap'n Proto here: use it in an actor or a task of a strand, "
+            "or make a costar::rpc::event_loop in the thread that runs your io_context");
+    return *present_loop;
+}
+
+void kj_loop::enter()
+{
+    if (present_loop == this) {
+        ++depth_;
+        return;
+    }
+    if (present_loop != nullptr)
+        present_loop->present_.reset();
+    present_.emplace(loop_);
+    outer_ = std::exchange(present_loop, this);
+}
+
+void kj_loop::leave() noexcept
+{
+    if (depth_ > 0) {
+        --depth_;
+        return;
+    }
+    present_.reset();
+    present_loop = std::exchange(outer_, nullptr);
+    if (present_loop != nullptr)
+        present_loop->present_.emplace(present_loop->loop_);
+}
+
+void kj_loop::pump()
+{
+    if (is_pumping_)
+        return;
+    struct pumping {
+        kj_loop& self;
+        explicit pumping(kj_loop& loop) noexcept : self(loop) { self.is_pumping_ = true; }
+        ~pumping()
+        {
+            self.flush();
+            // KJ tells of the first event only, and takes back what it has told in `run` alone: one that was
+            // dropped again since would keep the next one silent.
+            self.loop_.run(0);
+            self.is_pumping_ = false;
+            if (self.loop_.isRunnable() || self.ended_ != nullptr || self.flushes_ != nullptr ||
+                self.is_woken_)
+                self.pump_later();
+        }
+    } guard(*this);
+    for (int row = 0; row < rows_of_a_pump && run_row(); ++row)
+        ;
+}
+
+/// True when there is more to do.
+bool kj_loop::run_row()
+{
+    if (is_woken_)
+        present_->poll();  // what came through a `kj::Executor`; leaves KJ's idea of the port stale, which
+                           // `run` mends
+    loop_.run(events_in_a_row);
+    finish_waits();
+    return loop_.isRunnable() || ended_ != nullptr || is_woken_;
+}
+
+/// Calls the handlers whose promises have come: each may begin further waits, and throw.
+void kj_loop::finish_waits()
+{
+    while (promise_wait* wait = ended_) {
+        wait->leave();
+        if (ended_ == nullptr)
+            ended_last_ = &ended_;
+        wait->finish();
+    }
+}
+
+void kj_loop::flush() noexcept
+{
+    // Those that ask again in their flush come with the next pump.
+    pump_end* all = std::exchange(flushes_, nullptr);
+    if (all != nullptr)
+        all->place_ = &all;
+    while (pump_end* subject = all) {
+        subject->leave();
+        subject->flush();
+    }
+}
+
+void kj_loop::pump_later() noexcept
+{
+    if (is_posted_ || is_pumping_)
+        return;
+    is_posted_ = true;
+    try {
+        post_pump();
+    } catch (const std::bad_alloc&) {
+        is_posted_ = false;  // whatever comes next asks again
+    }
+}
+
+void kj_loop::run_posted()
+{
+    is_posted_ = false;
+    pump();
+}
+
+void kj_loop::at_end_of_pump(pump_end& subject) noexcept
+{
+    if (subject.place_ != nullptr)
+        return;
+    subject.next_ = flushes_;
+    subject.place_ = &flushes_;
+    if (flushes_ != nullptr)
+        flushes_->place_ = &subject.next_;
+    flushes_ = &subject;
+    pump_later();
+}
+
+void kj_loop::push(promise_wait*& list, promise_wait& wait) noexcept
+{
+    wait.next_ = list;
+    wait.place_ = &list;
+    if (list != nullptr)
+        list->place_ = &wait.next_;
+    list = &wait;
+}
+
+void kj_loop::end(promise_wait& wait) noexcept
+{
+    wait.leave();
+    wait.place_ = ended_last_;
+    *ended_last_ = &wait;
+    ended_last_ = &wait.next_;
+    pump_later();
+}
+
+void kj_loop::abandon_waits() noexcept
+{
+    for (promise_wait** list : {&ended_, &waiting_})
+        while (*list != nullptr)
+            (*list)->abandon();
+    ended_last_ = &ended_;
+}
+
+/// Only `kj::Promise::wait` calls it.
+bool kj_loop::wait()
+{
+    KJ_FAIL_REQUIRE(
+        "a promise must not be waited for with wait(), which would block the thread of an Asio executor: "
+        "co_await it, or give it to costar::rpc::async_wait");
+}
+
+bool kj_loop::poll()
+{
+    return std::exchange(is_woken_, false);
+}
+
+void kj_loop::setRunnable(bool runnable)
+{
+    if (runnable)
+        pump_later();
+}
+
+void kj_loop::wake() const
+{
+    asio::post(executor_, [self = std::const_pointer_cast<kj_loop>(shared_from_this())] {
+        self->is_woken_ = true;
+        self->pump();
+    });
+}
+
+}  // namespace costar::machine
+
+namespace costar::rpc {
+
+class event_loop::thread_loop final : public machine::kj_loop {
+public:
+    explicit thread_loop(asio::any_io_executor executor) : kj_loop(std::move(executor)) {}
+
+    void end() noexcept
+    {
+        abandon_waits();
+        leave();
+        is_over_ = true;
+    }
+
+private:
+    void post_pump() override
+    {
+        asio::post(get_executor(), [self = std::static_pointer_cast<thread_loop>(shared_from_this())] {
+            if (!self->is_over_)
+                self->pump_here();
+        });
+    }
+
+    void pump_here()
+    {
+        if (std::this_thread::get_id() != thread_) {
+            forget_posted();
+            throw std::logic_error(
+                "a costar::rpc::event_loop belongs to the thread that made it, and another one runs "
+                "its executor: give it an io_context that this thread alone runs, or use actors");
+        }
+        run_posted();
+    }
+
+    std::thread::id thread_ = std::this_thread::get_id();
+    bool is_over_ = false;
+};
+
+event_loop::event_loop(asio::any_io_executor executor)
+    : loop_(std::make_shared<thread_loop>(std::move(executor)))
+{
+    if (machine::present_loop != nullptr)
+        throw std::logic_error("this thread has an event loop for Cap'n Proto already");
+    loop_->enter();
+}
+
+event_loop::~event_loop()
+{
+    loop_->end();
+}
+
+}  // namespace costar::rpc

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/rpc/await.hpp>
+
+#include <costar/core/result.hpp>
+#include <costar/core/when_any.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <memory>
+
+#include <support/catch.hpp>
+
+#include "hub.hpp"
+
+using namespace costar;
+using namespace support;
+using namespace std::chrono_literals;
+
+TEST_CASE("await: a promise gives its value", "[rpc][await]")
+{
+    lone_strand strand;
+    const auto body = []() -> task<int> {
+        co_await kj::Promise<void>(kj::READY_NOW);
+        const int five = co_await kj::Promise<int>(5);
+        auto text = co_await kj::evalLater([] { return kj::str("later"); });
+        auto pair = kj::newPromiseAndFulfiller<int>();
+        auto chained = pair.promise.then([](int value) { return value * 2; });
+        pair.fulfiller->fulfill(21);
+        co_return five + static_cast<int>(text.size()) + co_await kj::mv(chained);
+    };
+
+    CHECK(strand.run(body()) == 5 + 5 + 42);
+}
+
+TEST_CASE("await: a broken promise throws its kind and a text of one line", "[rpc][await]")
+{
+    lone_strand strand;
+    using type = kj::Exception::Type;
+    for (const auto& [kind, code] :
+        {std::pair(type::FAILED, rpc::errc::failed), std::pair(type::OVERLOADED, rpc::errc::overloaded),
+            std::pair(type::DISCONNECTED, rpc::errc::disconnected),
+            std::pair(type::UNIMPLEMENTED, rpc::errc::unimplemented)}) {
+        const auto body = [](type kind) -> task<> {
+            co_await kj::Promise<int>(kj::Exception(kind, "", 0, kj::str("first line\nsecond")));
+        };
+        try {
+            strand.run(body(kind));
+            FAIL("nothing was thrown");
+        } catch (const rpc::error& thrown) {
+            CHECK(thrown.kind() == code);
+            CHECK(thrown.code() == code);
+            CHECK(std::string(thrown.what()).find("first line second") != std::string::npos);
+        }
+    }
+}
+
+TEST_CASE("await: a task that gives up drops the promise", "[rpc][await]")
+{
+    lone_strand strand;
+    bool dropped = false;
+    const auto body = [](bool& dropped) -> task<> {
+        kj::Promise<int> never = kj::NEVER_DONE;
+        auto watched = never.attach(kj::defer([&dropped] { dropped = true; }));
+        co_await with_timeout(1ms, kj::mv(watched));
+    };
+
+    CHECK_THROWS_AS(strand.run(body(dropped)), costar::error);
+    CHECK(dropped);
+}
+
+TEST_CASE("await: in a cancelled scope nothing is begun", "[rpc][await]")
+{
+    lone_strand strand;
+    int begun = 0;
+    const auto body = [](int& begun) -> task<> {
+        static_cast<void>(co_await as_result(sleep_for(1h)));
+        co_await kj::evalLater([&begun] { ++begun; });
+    };
+    const auto ends = [](task<> body) -> task<> { co_await when_any(std::move(body), sleep_for(1ms)); };
+
+    strand.run(ends(body(begun)));
+    CHECK(begun == 0);
+}
+
+TEST_CASE("await: whichever comes first of a promise and a timer", "[rpc][await]")
+{
+    lone_strand strand;
+    const auto body = []() -> task<std::size_t> {
+        auto pair = kj::newPromiseAndFulfiller<int>();
+        auto later = [](kj::Own<kj::PromiseFulfiller<int>> fulfiller) -> task<> {
+            co_await sleep_for(1ms);
+            fulfiller->fulfill(3);
+            co_await sleep_for(1h);
+        };
+        auto both = co_await when_any(kj::mv(pair.promise), later(kj::mv(pair.fulfiller)));
+        co_return both.index();
+    };
+
+    CHECK(strand.run(body()) == 0);
+}
+
+TEST_CASE("await: what is left when the strand ends is destroyed, and its promises dropped", "[rpc][await]")
+{
+    auto dropped = std::make_shared<int>(0);
+    const auto waits = [](std::shared_ptr<int> dropped) -> task<> {
+        kj::Promise<void> never = kj::NEVER_DONE;
+        co_await never.attach(kj::defer([dropped] { ++*dropped; }));
+    };
+    {
+        lone_strand strand;
+        async_spawn((*strand).get_executor(), waits(dropped), [](std::exception_ptr) {});
+        strand.settle();
+        CHECK(*dropped == 0);
+        strand.end();
+    }
+    CHECK(*dropped == 1);
+}
+
+TEST_CASE("await: a coroutine of Asio waits for a promise on an executor without an engine", "[rpc][await]")
+{
+    asio::io_context io;
+    rpc::event_loop loop(io.get_executor());
+    const auto body = []() -> asio::awaitable<int> {
+        co_await rpc::async_wait(kj::Promise<void>(kj::READY_NOW), asio::use_awaitable);
+        co_return co_await rpc::async_wait(kj::evalLater([] { return 17; }), asio::use_awaitable);
+    };
+
+    auto ended = asio::co_spawn(io, body(), asio::use_future);
+    io.run();
+    CHECK(ended.get() == 17);
+}
+
+TEST_CASE("await: a coroutine of Asio takes what comes first, and the promise is dropped", "[rpc][await]")
+{
+    using namespace asio::experimental::awaitable_operators;
+    asio::io_context io;
+    rpc::event_loop loop(io.get_executor());
+    bool dropped = false;
+    const auto body = [](asio::io_context& io, bool& dropped) -> asio::awaitable<std::size_t> {
+        kj::Promise<int> never = kj::NEVER_DONE;
+        asio::steady_timer timer(io, 1ms);
+        auto first = co_await (
+            rpc::async_wait(never.attach(kj::defer([&dropped] { dropped = true; })), asio::use_awaitable) ||
+            timer.async_wait(asio::use_awaitable));
+        co_return first.index();
+    };
+
+    auto ended = asio::co_spawn(io, body(io, dropped), asio::use_future);
+    io.run();
+    CHECK(ended.get() == 1);
+    CHECK(dropped);
+}
+
+TEST_CASE("await: a handler may destroy what it waited for, and wait again", "[rpc][await]")
+{
+    asio::io_context io;
+    rpc::event_loop loop(io.get_executor());
+    auto pair = kj::newPromiseAndFulfiller<int>();
+    auto forked = std::make_unique<kj::ForkedPromise<int>>(pair.promise.fork());
+    std::vector<int> seen;
+    rpc::async_wait(forked->addBranch(), [&](std::exception_ptr, int value) {
+        seen.push_back(value);
+        forked.reset();
+        rpc::async_wait(kj::Promise<int>(8), [&](std::exception_ptr, int value) { seen.push_back(value); });
+    });
+    pair.fulfiller->fulfill(7);
+    io.run();
+
+    CHECK(seen == std::vector{7, 8});
+}
+
+TEST_CASE("await: a handler that throws leaves the others to the next run", "[rpc][await]")
+{
+    asio::io_context io;
+    rpc::event_loop loop(io.get_executor());
+    int second = 0;
+    rpc::async_wait(kj::Promise<int>(1), [](std::exception_ptr, int) { throw std::runtime_error("thrown"); });
+    rpc::async_wait(kj::Promise<int>(2), [&](std::exception_ptr, int value) { second = value; });
+
+    CHECK_THROWS_AS(io.run(), std::runtime_error);
+    io.run();
+    CHECK(second == 2);
+}

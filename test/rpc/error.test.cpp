@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/rpc/error.hpp>
+
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include <support/catch.hpp>
+
+using namespace costar;
+
+TEST_CASE("rpc error: kinds are conditions that others know", "[rpc][error]")
+{
+    CHECK(make_error_code(rpc::errc::overloaded) == std::errc::resource_unavailable_try_again);
+    CHECK(make_error_code(rpc::errc::disconnected) == std::errc::not_connected);
+    CHECK(make_error_code(rpc::errc::unimplemented) == std::errc::function_not_supported);
+    CHECK(std::string(make_error_code(rpc::errc::failed).category().name()) == "costar.rpc");
+    CHECK_FALSE(is_cancellation(make_error_code(rpc::errc::disconnected)));
+}
+
+TEST_CASE("rpc error: a peer's text is one line of bounded length", "[rpc][error]")
+{
+    const std::string long_text = "line\n\ttab" + std::string(1, '\0') + std::string(5000, 'x');
+    const std::string what = rpc::error(rpc::errc::failed, long_text).what();
+    CHECK(what.size() < rpc::error::text_max + 100);
+    CHECK(what.find('\n') == std::string::npos);
+    CHECK(what.find('\t') == std::string::npos);
+    CHECK(what.find('\0') == std::string::npos);
+
+    std::string umlauts;
+    for (int i = 0; i < 1000; ++i)
+        umlauts += "\xc3\xa4";
+    const std::string cut = rpc::error(rpc::errc::failed, "x" + umlauts).what();
+    CHECK(cut.find("\xc3\xa4 ") == std::string::npos);
+    CHECK(static_cast<unsigned char>(cut[cut.find(": the call failed") - 1]) == 0xa4);
+}
+
+TEST_CASE("rpc error: failures of every sort have a kind on the wire", "[rpc][error]")
+{
+    using type = kj::Exception::Type;
+    const auto kind = [](const auto& thrown) {
+        return rpc::to_kj(std::make_exception_ptr(thrown)).getType();
+    };
+    CHECK(kind(std::bad_alloc()) == type::OVERLOADED);
+    CHECK(kind(std::runtime_error("x")) == type::FAILED);
+    CHECK(kind(5) == type::FAILED);
+    CHECK(kind(error(errc::timed_out)) == type::OVERLOADED);
+    CHECK(kind(error(errc::not_understood)) == type::UNIMPLEMENTED);
+    CHECK(kind(error(errc::cancelled)) == type::DISCONNECTED);
+    CHECK(kind(kj::Exception(type::UNIMPLEMENTED, "", 0, kj::str("x"))) == type::UNIMPLEMENTED);
+    CHECK(
+        std::string(rpc::to_kj(std::make_exception_ptr(std::runtime_error("why"))).getDescription().cStr()) ==
+        "why");
+}
