@@ -218,6 +218,8 @@ void kj_loop::setRunnable(bool runnable)
 void kj_loop::wake() const
 {
     asio::post(executor_, [self = std::const_pointer_cast<kj_loop>(shared_from_this())] {
+        if (!self->present_)  // the rpc::event_loop that it was has ended
+            return;
         self->is_woken_ = true;
         self->pump();
     });
