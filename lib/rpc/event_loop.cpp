@@ -131,10 +131,10 @@ void kj_loop::finish_waits()
 void kj_loop::flush() noexcept
 {
     // Those that ask again in their flush come with the next pump.
-    pump_end* all = std::exchange(flushes_, nullptr);
-    if (all != nullptr)
-        all->place_ = &all;
-    while (pump_end* subject = all) {
+    flushing_ = std::exchange(flushes_, nullptr);
+    if (flushing_ != nullptr)
+        flushing_->place_ = &flushing_;
+    while (pump_end* subject = flushing_) {
         subject->leave();
         subject->flush();
     }

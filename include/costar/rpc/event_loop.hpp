@@ -137,8 +137,9 @@ private:
     promise_wait* ended_ = nullptr;
     promise_wait** ended_last_ = &ended_;
     pump_end* flushes_ = nullptr;
-    kj_loop* outer_ = nullptr;  // that was present before
-    int depth_ = 0;             // how often it was entered on top of itself
+    pump_end* flushing_ = nullptr;  // those whose turn it is in this pump
+    kj_loop* outer_ = nullptr;      // that was present before
+    int depth_ = 0;                 // how often it was entered on top of itself
     kj::EventLoop loop_;
     std::optional<kj::WaitScope> present_;
 };
