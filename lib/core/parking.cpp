@@ -141,8 +141,9 @@ void parking::wait_for_inbox(root_scope& root, std::size_t sibling, inbox& flood
 {
     const std::uint64_t pushed = flooded.pushed();
     const std::uint64_t until = pushed > inbox_rest ? pushed - inbox_rest : 0;
-    if (queues_[for_inbox(sibling)].empty())
-        floods_.push_back({sibling, &flooded});
+    if (std::none_of(
+            floods_.begin(), floods_.end(), [&](const flood& known) { return known.sibling == sibling; }))
+        floods_.push_back({sibling, &flooded});  // there is room for all siblings
     flooded.ask_to_be_told(until);
     park(root, for_inbox(sibling), until);
     arm_pause();
