@@ -31,17 +31,6 @@ void pump_end::leave() noexcept
     place_ = nullptr;
 }
 
-void promise_wait::leave() noexcept
-{
-    if (place_ == nullptr)
-        return;
-    *place_ = next_;
-    if (next_ != nullptr)
-        next_->place_ = place_;
-    place_ = nullptr;
-    next_ = nullptr;
-}
-
 kj_loop::kj_loop(asio::any_io_executor executor)
     : executor_(std::move(executor)), loop_(static_cast<kj::EventPort&>(*this))
 {}
@@ -121,7 +110,7 @@ bool kj_loop::run_row()
 void kj_loop::finish_waits()
 {
     while (promise_wait* wait = ended_) {
-        wait->leave();
+        ended_ = wait->next_;
         if (ended_ == nullptr)
             ended_last_ = &ended_;
         wait->finish();
@@ -170,19 +159,8 @@ void kj_loop::at_end_of_pump(pump_end& subject) noexcept
     pump_later();
 }
 
-void kj_loop::push(promise_wait*& list, promise_wait& wait) noexcept
-{
-    wait.next_ = list;
-    wait.place_ = &list;
-    if (list != nullptr)
-        list->place_ = &wait.next_;
-    list = &wait;
-}
-
 void kj_loop::end(promise_wait& wait) noexcept
 {
-    wait.leave();
-    wait.place_ = ended_last_;
     *ended_last_ = &wait;
     ended_last_ = &wait.next_;
     pump_later();
@@ -190,10 +168,9 @@ void kj_loop::end(promise_wait& wait) noexcept
 
 void kj_loop::abandon_waits() noexcept
 {
-    for (promise_wait** list : {&ended_, &waiting_})
-        while (*list != nullptr)
-            (*list)->abandon();
+    ended_ = nullptr;
     ended_last_ = &ended_;
+    waits_.destroy_all();
 }
 
 /// Only `kj::Promise::wait` calls it.

@@ -187,3 +187,21 @@ TEST_CASE("await: a handler that throws leaves the others to the next run", "[rp
     io.run();
     CHECK(second == 2);
 }
+
+TEST_CASE("await: a signal that comes after the event loop has ended does no harm", "[rpc][await]")
+{
+    asio::io_context io;
+    asio::cancellation_signal signal;
+    bool called = false;
+    {
+        rpc::event_loop loop(io.get_executor());
+        rpc::async_wait(kj::Promise<void>(kj::NEVER_DONE),
+            asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr) { called = true; }));
+        io.poll();
+    }
+    signal.emit(asio::cancellation_type::all);
+    io.restart();
+    io.poll();
+
+    CHECK_FALSE(called);
+}

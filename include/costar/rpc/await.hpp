@@ -30,12 +30,12 @@ namespace costar::machine {
 template <class T>
 struct promised {
     using kept = std::optional<T>;
-    using handed = typename handed_over<T>::type;
-    using signature = void(std::exception_ptr, handed);
+    using signature = void(std::exception_ptr, typename handed_over<T>::type);
 };
 
 template <>
 struct promised<void> {
+    struct kept {};
     using signature = void(std::exception_ptr);
 };
 
@@ -63,10 +63,7 @@ public:
 
     void finish() override
     {
-        waiting_ = nullptr;
-        auto slot = asio::get_associated_cancellation_slot(handler_);
-        if (slot.is_connected())
-            slot.clear();
+        let_go();
         Handler handler(std::move(handler_));
         auto executor = std::move(executor_);
         std::exception_ptr failure = std::move(failure_);
@@ -86,12 +83,6 @@ public:
         }
     }
 
-    void abandon() noexcept override
-    {
-        waiting_ = nullptr;
-        destroy();
-    }
-
 private:
     using allocator = typename std::allocator_traits<
         asio::associated_allocator_t<Handler, pool_allocator<void>>>::template rebind_alloc<handler_wait>;
@@ -100,13 +91,29 @@ private:
         std::declval<associated>(), asio::execution::outstanding_work.tracked))>;
 
     handler_wait(kj_loop& loop, Handler handler, const allocator& memory)
-        : loop_(loop),
+        : promise_wait([](stray& self) noexcept { static_cast<handler_wait&>(self).abandon(); }),
+          loop_(loop),
           memory_(memory),
           handler_(std::move(handler)),
           executor_(asio::prefer(asio::get_associated_executor(handler_, loop.get_executor()),
               asio::execution::outstanding_work.tracked))
     {}
     ~handler_wait() = default;
+
+    void abandon() noexcept
+    {
+        let_go();
+        destroy();
+    }
+
+    /// From now on neither the promise nor a signal finds it.
+    void let_go() noexcept
+    {
+        waiting_ = nullptr;
+        auto slot = asio::get_associated_cancellation_slot(handler_);
+        if (slot.is_connected())
+            slot.clear();
+    }
 
     void listen(kj::Promise<T> promise)
     {
@@ -165,19 +172,13 @@ private:
         std::allocator_traits<allocator>::deallocate(memory, this, 1);
     }
 
-    struct nothing {};
-    template <class U>
-    struct kept_of {
-        using type = std::optional<U>;
-    };
-
     kj_loop& loop_;
     [[no_unique_address]] allocator memory_;
     Handler handler_;
     tracking executor_;
     bool has_arrived_ = false;
     std::exception_ptr failure_;
-    typename std::conditional_t<std::is_void_v<T>, std::type_identity<nothing>, kept_of<T>>::type value_;
+    [[no_unique_address]] typename promised<T>::kept value_;
     kj::Promise<void> waiting_ = nullptr;
 };
 

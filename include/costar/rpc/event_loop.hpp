@@ -3,6 +3,7 @@
 #pragma once
 
 #include <costar/core/strand.hpp>
+#include <costar/ground/stray.hpp>
 #include <costar/rpc/kj.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -35,28 +36,22 @@ private:
     pump_end** place_ = nullptr;
 };
 
-/// A wait for a promise, from its beginning to the call of its handler; see `rpc::async_wait`.
-class promise_wait {
+/// A wait for a promise, from its beginning to the call of its handler; see `rpc::async_wait`. It belongs to
+/// its loop, and ends with it without a call.
+class promise_wait : public stray {
 public:
-    promise_wait() noexcept = default;
-    promise_wait(const promise_wait&) = delete;
-    promise_wait& operator=(const promise_wait&) = delete;
+    using stray::stray;
 
     /// Calls the handler with what came, and destroys itself. Outside of every callback of KJ.
     virtual void finish() = 0;
 
-    /// Destroys itself and the handler, which is not called.
-    virtual void abandon() noexcept = 0;
-
 protected:
-    ~promise_wait() { leave(); }
-    void leave() noexcept;
+    ~promise_wait() = default;
 
 private:
     friend class kj_loop;
 
-    promise_wait* next_ = nullptr;
-    promise_wait** place_ = nullptr;
+    promise_wait* next_ = nullptr;  // of those that have come
 };
 
 /// KJ's event loop, driven by an Asio executor: promises of KJ and Cap'n Proto proceed in *pumps*, handlers
@@ -97,7 +92,7 @@ public:
     void at_end_of_pump(pump_end& subject) noexcept;
 
     /// Knows of a wait from now on, so that it ends with the loop.
-    void begin(promise_wait& wait) noexcept { push(waiting_, wait); }
+    void begin(promise_wait& wait) noexcept { waits_.keep(wait); }
 
     /// Lets a pump call the handler of a wait, outside of the callback of KJ that this is.
     void end(promise_wait& wait) noexcept;
@@ -127,13 +122,12 @@ private:
     bool run_row();
     void finish_waits();
     void flush() noexcept;
-    static void push(promise_wait*& list, promise_wait& wait) noexcept;
 
     asio::any_io_executor executor_;
     bool is_pumping_ = false;
     bool is_posted_ = false;
     bool is_woken_ = false;
-    promise_wait* waiting_ = nullptr;
+    stray_list waits_;
     promise_wait* ended_ = nullptr;
     promise_wait** ended_last_ = &ended_;
     pump_end* flushes_ = nullptr;
