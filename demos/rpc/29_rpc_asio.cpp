@@ -3,6 +3,7 @@
 // Cap'n Proto RPC in a plain Asio program: no engine, no actor, no thread. Server and client are coroutines
 // of Asio on one io_context; a method is a coroutine too, and a caller that gives up cancels it.
 
+#include <costar/rpc/call.hpp>
 #include <costar/rpc/connection.hpp>
 #include <costar/rpc/event_loop.hpp>
 #include <costar/rpc/promise.hpp>
@@ -45,15 +46,15 @@ private:
         return rpc::promise_of(deposit_slowly(call));
     }
 
-    asio::awaitable<void> deposit_slowly(DepositContext call)
+    asio::awaitable<void> deposit_slowly(rpc::call<DepositContext> call)
     {
         asio::steady_timer paper_work(io_, 1ms);
         co_await paper_work.async_wait(use_awaitable);
-        std::int64_t& balance = accounts_[call.getParams().getAccount().cStr()];
-        if (balance + call.getParams().getCents() < 0)
+        std::int64_t& balance = accounts_[call->getParams().getAccount().cStr()];
+        if (balance + call->getParams().getCents() < 0)
             throw std::runtime_error("not enough money");
-        balance += call.getParams().getCents();
-        call.getResults().setBalance(balance);
+        balance += call->getParams().getCents();
+        call->getResults().setBalance(balance);
     }
 
     asio::io_context& io_;
@@ -68,13 +69,13 @@ asio::awaitable<void> serve(asio::io_context& io, tcp::acceptor& acceptor)
     fmt::print("server: the client has gone\n");
 }
 
-asio::awaitable<std::int64_t> deposit(demo::Bank::Client bank, std::int64_t cents)
+asio::awaitable<std::int64_t> deposit(rpc::nothrow<demo::Bank::Client> bank, std::int64_t cents)
 {
-    auto request = bank.depositRequest();
+    auto request = bank->depositRequest();
     request.setAccount("alice");
     request.setCents(cents);
-    auto answer = co_await rpc::async_wait(request.send(), use_awaitable);
-    co_return answer->getBalance();
+    auto answer = co_await rpc::async_wait(rpc::send(request), use_awaitable);
+    co_return answer.getBalance();
 }
 
 asio::awaitable<void> use_it(asio::io_context& io, tcp::endpoint where)

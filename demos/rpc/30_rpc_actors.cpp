@@ -65,16 +65,16 @@ public:
 private:
     kj::Promise<void> deposit(DepositContext call) override { return answer(call, deposit_there(call)); }
 
-    task<> deposit_there(DepositContext call)
+    task<> deposit_there(rpc::call<DepositContext> call)
     {
-        const std::string name = call.getParams().getAccount().cStr();
+        const std::string name = call->getParams().getAccount().cStr();
         const auto balance =
-            co_await engine_.ask(of(name), ::deposit{call.getParams().getCents()}, 1s, use_task);
-        call.getResults().setBalance(balance);
+            co_await engine_.ask(of(name), ::deposit{call->getParams().getCents()}, 1s, use_task);
+        call->getResults().setBalance(balance);
         for (std::size_t i = 0; i < watchers_.size(); ++i) {  // more may come while these are told
             auto news = watchers_[i].changedRequest();
             news.setBalance(balance);
-            co_await news.send();
+            co_await rpc::send(news);
         }
     }
 
@@ -118,12 +118,12 @@ class printer final : public demo::Bank::Watcher::Server {
     }
 };
 
-task<std::int64_t> ask_for_deposit(demo::Bank::Client bank, std::int64_t cents)
+task<std::int64_t> ask_for_deposit(rpc::nothrow<demo::Bank::Client> bank, std::int64_t cents)
 {
-    auto request = bank.depositRequest();
+    auto request = bank->depositRequest();
     request.setAccount("alice");
     request.setCents(cents);
-    auto answer = co_await costar::with_timeout(1s, request.send());
+    auto answer = co_await costar::with_timeout(1s, rpc::send(request));
     co_return answer.getBalance();
 }
 
@@ -137,7 +137,7 @@ task<> client(context& self, tcp::endpoint where)
 
     auto watch = bank.watchRequest();
     watch.setTo(kj::heap<printer>());
-    co_await watch.send();
+    co_await rpc::send(watch);
     fmt::print("client: alice has {}\n", co_await ask_for_deposit(bank, 50));
     try {
         co_await ask_for_deposit(bank, -1000);

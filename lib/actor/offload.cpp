@@ -177,7 +177,7 @@ bool offload_work::begin(promise_base& caller) noexcept
         work_.emplace(home_->get_executor().require(asio::execution::outstanding_work.tracked));
         pool_.begin(*this);
     } catch (...) {
-        failure_ = std::current_exception();
+        failure_ = caught_exception();
         return home_->must_yield(*this, caller);
     }
     within.attach(*this);
@@ -189,7 +189,7 @@ void offload_work::call() noexcept
     try {
         call_(*this);
     } catch (...) {
-        failure_ = std::current_exception();
+        failure_ = caught_exception();
     }
 }
 
@@ -198,7 +198,7 @@ void offload_work::give_up() noexcept
     try {
         failure_ = std::make_exception_ptr(error(errc::cancelled));
     } catch (const std::bad_alloc&) {
-        failure_ = std::current_exception();
+        failure_ = caught_exception();
     }
 }
 

@@ -269,7 +269,7 @@ void schedule_book::fire(timer_node* timer) noexcept
     try {
         self.tick(due);
     } catch (...) {
-        station::of(self.owner_).task_done(self.owner_, std::current_exception());
+        station::of(self.owner_).task_done(self.owner_, caught_exception());
     }
 }
 

@@ -5,6 +5,8 @@
 #include <boost/asio/experimental/channel_error.hpp>
 #include <boost/system/errc.hpp>
 
+#include <atomic>
+#include <exception>
 #include <string_view>
 #include <system_error>
 
@@ -103,3 +105,24 @@ bool is_cancellation(const error_code& code) noexcept
 }
 
 }  // namespace costar
+
+namespace costar::machine {
+
+namespace {
+
+std::atomic<exception_carrier> carries{nullptr};
+
+}  // namespace
+
+std::exception_ptr caught_exception() noexcept
+{
+    const exception_carrier carrier = carries.load(std::memory_order_relaxed);
+    return carrier == nullptr ? std::current_exception() : carrier(std::current_exception());
+}
+
+void carry_exceptions_by(exception_carrier carrier) noexcept
+{
+    carries.store(carrier, std::memory_order_relaxed);
+}
+
+}  // namespace costar::machine

@@ -113,7 +113,7 @@ bool station::begin_body(cell& self, task<> body) noexcept
             for (const auto& each : self.extras()->chain)
                 each->started(face_of(self));
         } catch (...) {
-            could_not_begin(self, std::current_exception());
+            could_not_begin(self, caught_exception());
             return false;
         }
     }
@@ -212,7 +212,7 @@ void station::restart(cell& self) noexcept
         if (begin_body(self, self.cold->again->begin(self)))
             home_.make_ready(self);
     } catch (...) {
-        could_not_begin(self, std::current_exception());
+        could_not_begin(self, caught_exception());
     }
 }
 

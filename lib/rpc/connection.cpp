@@ -87,7 +87,7 @@ capnp::Capability::Client connection::bootstrap()
     return parts_->front();
 }
 
-kj::Promise<void> connection::disconnected()
+pending<kj::Promise<void>> connection::disconnected()
 {
     return parts_->network.onDisconnect();
 }

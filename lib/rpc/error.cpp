@@ -127,6 +127,21 @@ kj::Exception made(kj::Exception::Type type, std::string_view text)
     return kj::Exception(type, "", 0, kj::str(kj::arrayPtr(text.data(), text.size())));
 }
 
+/// What KJ throws by itself notes its thread, and ends the program when it is destroyed on another one. A
+/// copy does not.
+std::exception_ptr carried(std::exception_ptr caught) noexcept
+{
+    try {
+        std::rethrow_exception(caught);
+    } catch (const kj::Exception& thrown) {
+        return std::make_exception_ptr(kj::Exception(thrown));
+    } catch (...) {
+        return caught;
+    }
+}
+
+[[maybe_unused]] const bool is_set = (machine::carry_exceptions_by(carried), true);
+
 }  // namespace
 
 const boost::system::error_category& error_category() noexcept

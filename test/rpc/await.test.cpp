@@ -22,13 +22,30 @@ using namespace costar;
 using namespace support;
 using namespace std::chrono_literals;
 
+namespace {
+
+/// A promise that never comes, and notes when it is dropped.
+rpc::pending<kj::Promise<int>> watched(bool& dropped)
+{
+    return kj::Promise<int>(kj::NEVER_DONE).attach(kj::defer([&dropped] { dropped = true; }));
+}
+
+rpc::pending<kj::Promise<int>> broken(kj::Exception::Type kind)
+{
+    return kj::Promise<int>(kj::Exception(kind, "", 0, kj::str("first line\nsecond")));
+}
+
+}  // namespace
+
 TEST_CASE("await: a promise gives its value", "[rpc][await]")
 {
     lone_strand strand;
     const auto body = []() -> task<int> {
-        co_await kj::Promise<void>(kj::READY_NOW);
-        const int five = co_await kj::Promise<int>(5);
-        auto text = co_await kj::evalLater([] { return kj::str("later"); });
+        kj::Promise<void> ready = kj::READY_NOW;
+        co_await kj::mv(ready);
+        kj::Promise<int> has_five(5);
+        const int five = co_await kj::mv(has_five);
+        auto text = co_await later([] { return kj::str("later"); });
         auto pair = kj::newPromiseAndFulfiller<int>();
         auto chained = pair.promise.then([](int value) { return value * 2; });
         pair.fulfiller->fulfill(21);
@@ -46,9 +63,7 @@ TEST_CASE("await: a broken promise throws its kind and a text of one line", "[rp
         {std::pair(type::FAILED, rpc::errc::failed), std::pair(type::OVERLOADED, rpc::errc::overloaded),
             std::pair(type::DISCONNECTED, rpc::errc::disconnected),
             std::pair(type::UNIMPLEMENTED, rpc::errc::unimplemented)}) {
-        const auto body = [](type kind) -> task<> {
-            co_await kj::Promise<int>(kj::Exception(kind, "", 0, kj::str("first line\nsecond")));
-        };
+        const auto body = [](type kind) -> task<> { co_await broken(kind); };
         try {
             strand.run(body(kind));
             FAIL("nothing was thrown");
@@ -64,11 +79,7 @@ TEST_CASE("await: a task that gives up drops the promise", "[rpc][await]")
 {
     lone_strand strand;
     bool dropped = false;
-    const auto body = [](bool& dropped) -> task<> {
-        kj::Promise<int> never = kj::NEVER_DONE;
-        auto watched = never.attach(kj::defer([&dropped] { dropped = true; }));
-        co_await with_timeout(1ms, kj::mv(watched));
-    };
+    const auto body = [](bool& dropped) -> task<> { co_await with_timeout(1ms, watched(dropped)); };
 
     CHECK_THROWS_AS(strand.run(body(dropped)), costar::error);
     CHECK(dropped);
@@ -80,7 +91,7 @@ TEST_CASE("await: in a cancelled scope nothing is begun", "[rpc][await]")
     int begun = 0;
     const auto body = [](int& begun) -> task<> {
         static_cast<void>(co_await as_result(sleep_for(1h)));
-        co_await kj::evalLater([&begun] { ++begun; });
+        co_await later([&begun] { ++begun; });
     };
     const auto ends = [](task<> body) -> task<> { co_await when_any(std::move(body), sleep_for(1ms)); };
 
@@ -93,12 +104,13 @@ TEST_CASE("await: whichever comes first of a promise and a timer", "[rpc][await]
     lone_strand strand;
     const auto body = []() -> task<std::size_t> {
         auto pair = kj::newPromiseAndFulfiller<int>();
-        auto later = [](kj::Own<kj::PromiseFulfiller<int>> fulfiller) -> task<> {
+        const auto fulfills = [](kj::PromiseFulfiller<int>& fulfiller) -> task<> {
             co_await sleep_for(1ms);
-            fulfiller->fulfill(3);
+            fulfiller.fulfill(3);
             co_await sleep_for(1h);
         };
-        auto both = co_await when_any(kj::mv(pair.promise), later(kj::mv(pair.fulfiller)));
+        rpc::pending three(kj::mv(pair.promise));
+        auto both = co_await when_any(std::move(three), fulfills(*pair.fulfiller));
         co_return both.index();
     };
 
@@ -107,19 +119,16 @@ TEST_CASE("await: whichever comes first of a promise and a timer", "[rpc][await]
 
 TEST_CASE("await: what is left when the strand ends is destroyed, and its promises dropped", "[rpc][await]")
 {
-    auto dropped = std::make_shared<int>(0);
-    const auto waits = [](std::shared_ptr<int> dropped) -> task<> {
-        kj::Promise<void> never = kj::NEVER_DONE;
-        co_await never.attach(kj::defer([dropped] { ++*dropped; }));
-    };
+    bool dropped = false;
+    const auto waits = [](bool& dropped) -> task<> { co_await watched(dropped); };
     {
         lone_strand strand;
         async_spawn((*strand).get_executor(), waits(dropped), [](std::exception_ptr) {});
         strand.settle();
-        CHECK(*dropped == 0);
+        CHECK_FALSE(dropped);
         strand.end();
     }
-    CHECK(*dropped == 1);
+    CHECK(dropped);
 }
 
 TEST_CASE("await: a coroutine of Asio waits for a promise on an executor without an engine", "[rpc][await]")
@@ -127,8 +136,8 @@ TEST_CASE("await: a coroutine of Asio waits for a promise on an executor without
     asio::io_context io;
     rpc::event_loop loop(io.get_executor());
     const auto body = []() -> asio::awaitable<int> {
-        co_await rpc::async_wait(kj::Promise<void>(kj::READY_NOW), asio::use_awaitable);
-        co_return co_await rpc::async_wait(kj::evalLater([] { return 17; }), asio::use_awaitable);
+        co_await rpc::async_wait(later([] {}), asio::use_awaitable);
+        co_return co_await rpc::async_wait(later([] { return 17; }), asio::use_awaitable);
     };
 
     auto ended = asio::co_spawn(io, body(), asio::use_future);
@@ -143,11 +152,9 @@ TEST_CASE("await: a coroutine of Asio takes what comes first, and the promise is
     rpc::event_loop loop(io.get_executor());
     bool dropped = false;
     const auto body = [](asio::io_context& io, bool& dropped) -> asio::awaitable<std::size_t> {
-        kj::Promise<int> never = kj::NEVER_DONE;
         asio::steady_timer timer(io, 1ms);
         auto first = co_await (
-            rpc::async_wait(never.attach(kj::defer([&dropped] { dropped = true; })), asio::use_awaitable) ||
-            timer.async_wait(asio::use_awaitable));
+            rpc::async_wait(watched(dropped), asio::use_awaitable) || timer.async_wait(asio::use_awaitable));
         co_return first.index();
     };
 

@@ -26,6 +26,22 @@ using namespace costar;
 using namespace support;
 using namespace std::chrono_literals;
 
+namespace {
+
+template <class Request>
+void set_back(Request& request)
+{
+    request.setBack(kj::heap<capitals>());
+}
+
+template <class Socket>
+rpc::connection serves_hub(Socket socket)
+{
+    return rpc::connection::server(std::move(socket), kj::heap<hub_server>());
+}
+
+}  // namespace
+
 TEST_CASE("connection: calls are awaited", "[rpc][connection]")
 {
     lone_strand strand;
@@ -39,7 +55,7 @@ TEST_CASE("connection: calls are awaited", "[rpc][connection]")
 
         auto request = hub.bytesRequest();
         request.setCount(300'000);
-        auto answer = co_await request.send();
+        auto answer = co_await rpc::send(request);
         CHECK(answer.getData().size() == 300'000);
         CHECK(answer.getData()[1000] == static_cast<kj::byte>(7000));
     };
@@ -56,9 +72,10 @@ TEST_CASE("connection: streamed calls arrive in order, and `done` tells how many
         for (std::uint64_t i = 0; i < 2000; ++i) {
             auto request = hub.pushRequest();
             request.setValue(i);
-            co_await request.send();
+            co_await rpc::send(request);
         }
-        auto answer = co_await hub.doneRequest().send();
+        auto done = hub.doneRequest();
+        auto answer = co_await rpc::send(done);
         CHECK(answer.getCount() == 2000);
         CHECK(answer.getSum() == 1999 * 1000);
     };
@@ -80,7 +97,7 @@ TEST_CASE("connection: the four kinds of failure arrive", "[rpc][connection]")
             request.setText("for this reason");
             bool has_thrown = false;
             try {
-                co_await request.send();
+                co_await rpc::send(request);
             } catch (const rpc::error& thrown) {
                 has_thrown = true;
                 CHECK(thrown.kind() == expected);
@@ -99,10 +116,11 @@ TEST_CASE("connection: a server calls back through a capability that it was give
     lone_strand strand;
     const auto body = [](asio::io_context& io) -> task<std::string> {
         hub_pair ends(io);
-        auto request = ends.hub().ringRequest();
-        request.setBack(kj::heap<capitals>());
+        auto hub = ends.hub();
+        auto request = hub.ringRequest();
+        set_back(request);
         request.setText("loud");
-        auto answer = co_await request.send();
+        auto answer = co_await rpc::send(request);
         co_return std::string(answer.getHeard().cStr());
     };
 
@@ -177,7 +195,7 @@ TEST_CASE("connection: a peer that talks nonsense is left, and hears why", "[rpc
         asio::local::stream_protocol::socket near(io);
         asio::local::stream_protocol::socket far(io);
         asio::local::connect_pair(near, far);
-        auto served = rpc::connection::server(std::move(far), kj::heap<hub_server>());
+        auto served = serves_hub(std::move(far));
         co_await asio::async_write(near, asio::buffer(std::string("GET / HTTP/1.1\r\n\r\n")), use_task);
         co_await served.disconnected();
         std::string heard(4096, ' ');
@@ -198,11 +216,12 @@ TEST_CASE("connection: any bytes leave the server standing", "[rpc][connection]"
         asio::local::stream_protocol::socket near(io);
         asio::local::stream_protocol::socket far(io);
         asio::local::connect_pair(near, far);
-        auto served = rpc::connection::server(std::move(far), kj::heap<hub_server>());
+        auto served = serves_hub(std::move(far));
         co_await asio::async_write(near, asio::buffer(noise), use_task);
         near.shutdown(asio::socket_base::shutdown_send);
         co_await served.disconnected();
-        CHECK(co_await echo_of(good.hub(), "unharmed") == "unharmed");
+        auto hub = good.hub();
+        CHECK(co_await echo_of(hub, "unharmed") == "unharmed");
     };
     std::string call;
     {
@@ -232,7 +251,7 @@ TEST_CASE("connection: programs with KJ's own loop are peers", "[rpc][connection
         asio::ip::tcp::acceptor acceptor(pool, {asio::ip::address_v4::loopback(), 0});
         const auto serve = [](asio::ip::tcp::acceptor& acceptor) -> task<> {
             auto socket = co_await acceptor.async_accept(use_task);
-            auto served = rpc::connection::server(std::move(socket), kj::heap<hub_server>());
+            auto served = serves_hub(std::move(socket));
             co_await served.disconnected();
         };
         auto served = async_spawn(strands[0].get_executor(), serve(acceptor), asio::use_future);
@@ -289,8 +308,8 @@ TEST_CASE("connection: programs with KJ's own loop are peers", "[rpc][connection
             auto link = rpc::connection::client(std::move(socket));
             auto hub = link.bootstrap<hub::Hub>();
             CHECK(co_await echo_of(hub, "to KJ") == "to KJ");
-            auto missing = co_await as_result(
-                [](hub::Hub::Client hub) -> task<> { co_await hub.doneRequest().send(); }(hub));
+            auto done = hub.doneRequest();
+            auto missing = co_await as_result(rpc::send(done));
             CHECK(missing.error() == rpc::errc::unimplemented);
         };
         strand.run(body(strand.io(), port.get_future().get()));
@@ -328,7 +347,7 @@ TEST_CASE("connection: what is in use when the strand ends does no harm", "[rpc]
         CHECK(co_await echo_of(hub, "x") == "x");
         auto request = hub.slowRequest();
         request.setMilliseconds(3'600'000);
-        co_await request.send();
+        co_await rpc::send(request);
     };
     async_spawn((*strand).get_executor(), body(strand.io()), [](std::exception_ptr) {});
     for (int i = 0; i < 20; ++i)
@@ -342,11 +361,11 @@ TEST_CASE("connection: in a plain Asio program", "[rpc][connection]")
     asio::io_context io;
     rpc::event_loop loop(io.get_executor());
     hub_pair ends(io);
-    const auto body = [](hub::Hub::Client hub) -> asio::awaitable<std::string> {
-        auto request = hub.echoRequest();
+    const auto body = [](rpc::nothrow<hub::Hub::Client> hub) -> asio::awaitable<std::string> {
+        auto request = hub->echoRequest();
         request.setText("plain");
-        auto answer = co_await rpc::async_wait(request.send(), asio::use_awaitable);
-        co_return std::string(answer->getText().cStr());
+        auto answer = co_await rpc::async_wait(rpc::send(request), asio::use_awaitable);
+        co_return std::string(answer.getText().cStr());
     };
     auto text = asio::co_spawn(io, body(ends.hub()), asio::use_future);
     while (text.wait_for(0s) != std::future_status::ready)

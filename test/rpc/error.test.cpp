@@ -2,11 +2,20 @@
 
 #include <costar/rpc/error.hpp>
 
+#include <costar/core/spawn.hpp>
+#include <costar/core/timer.hpp>
+
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_future.hpp>
+
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <support/catch.hpp>
+
+#include "../core/running_scheduler.hpp"
 
 using namespace costar;
 
@@ -34,6 +43,26 @@ TEST_CASE("rpc error: a peer's text is one line of bounded length", "[rpc][error
     const std::string cut = rpc::error(rpc::errc::failed, "x" + umlauts).what();
     CHECK(cut.find("\xc3\xa4 ") == std::string::npos);
     CHECK(static_cast<unsigned char>(cut[cut.find(": the call failed") - 1]) == 0xa4);
+}
+
+TEST_CASE("rpc error: what KJ throws in a task may end on another thread", "[rpc][error]")
+{
+    asio::thread_pool pool(1);
+    support::running strands(std::vector<asio::any_io_executor>{pool.get_executor()});
+    const auto fails = []() -> task<> {
+        co_await yield();
+        kj::throwFatalException(kj::Exception(kj::Exception::Type::OVERLOADED, "", 0, kj::str("too much")));
+    };
+    std::string said;
+    {
+        auto ended = async_spawn(strands[0].get_executor(), fails(), asio::use_future);
+        try {
+            ended.get();
+        } catch (const kj::Exception& thrown) {
+            said = thrown.getDescription().cStr();
+        }
+    }
+    CHECK(said == "too much");
 }
 
 TEST_CASE("rpc error: failures of every sort have a kind on the wire", "[rpc][error]")

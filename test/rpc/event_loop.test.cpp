@@ -88,7 +88,7 @@ TEST_CASE(
     const auto body = []() -> task<int> {
         int sum = 0;
         for (int i = 0; i < 200; ++i) {
-            sum += co_await kj::evalLater([i] { return i; });
+            sum += co_await later([i] { return i; });
             co_await sleep_for(1us);
         }
         co_return sum;
@@ -106,7 +106,7 @@ TEST_CASE("event_loop: strands of one thread have loops of their own, beside tha
     running strands(std::vector<asio::any_io_executor>{io.get_executor(), io.get_executor()});
     const auto body = [](int from) -> task<int> {
         for (int i = 0; i < 10; ++i)
-            from += co_await kj::evalLater([i] { return i; });
+            from += co_await later([i] { return i; });
         co_return from;
     };
     auto first = async_spawn(strands[0].get_executor(), body(100), asio::use_future);

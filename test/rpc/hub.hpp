@@ -83,21 +83,21 @@ public:
     std::uint32_t cancelled = 0;
 
 private:
-    static task<> fails(FailContext call)
+    static task<> fails(rpc::call<FailContext> call)
     {
         co_await costar::yield();
-        const std::string text = call.getParams().getText().cStr();
-        const auto kind = call.getParams().getKind();
+        const std::string text = call->getParams().getText().cStr();
+        const auto kind = call->getParams().getKind();
         if (kind == 0)
             throw std::runtime_error(text);
         throw rpc::error(static_cast<rpc::errc>(kind), text);
     }
 
-    task<> takes_time(SlowContext call)
+    task<> takes_time(rpc::call<SlowContext> call)
     {
         ++begun;
         try {
-            co_await costar::sleep_for(std::chrono::milliseconds(call.getParams().getMilliseconds()));
+            co_await costar::sleep_for(std::chrono::milliseconds(call->getParams().getMilliseconds()));
         } catch (const costar::error&) {
             ++cancelled;
             throw;
@@ -105,17 +105,25 @@ private:
         ++answered;
     }
 
-    static task<> rings(RingContext call)
+    static task<> rings(rpc::call<RingContext> call)
     {
-        auto request = call.getParams().getBack().callRequest();
-        request.setText(call.getParams().getText());
-        auto heard = co_await request.send();
-        call.getResults().setHeard(heard.getText());
+        auto back = call->getParams().getBack();
+        auto request = back.callRequest();
+        request.setText(call->getParams().getText());
+        auto heard = co_await rpc::send(request);
+        call->getResults().setHeard(heard.getText());
     }
 
     std::uint64_t count_ = 0;
     std::uint64_t sum_ = 0;
 };
+
+/// A promise that comes in a later turn of the loop, with what the function gives.
+template <class Function>
+auto later(Function function)
+{
+    return rpc::pending(kj::evalLater(std::move(function)));
+}
 
 /// Turns what it hears into capitals.
 class capitals final : public hub::Callback::Server {
@@ -190,11 +198,11 @@ public:
     std::optional<rpc::connection> calls;
 };
 
-inline task<std::string> echo_of(hub::Hub::Client hub, std::string text)
+inline task<std::string> echo_of(rpc::nothrow<hub::Hub::Client> hub, std::string text)
 {
-    auto request = hub.echoRequest();
+    auto request = hub->echoRequest();
     request.setText(text.c_str());
-    auto answer = co_await request.send();
+    auto answer = co_await rpc::send(request);
     co_return std::string(answer.getText().cStr());
 }
 

@@ -49,7 +49,8 @@ TEST_CASE("promise: a task becomes a promise, and back", "[rpc][promise]")
 {
     lone_strand strand;
     const auto body = []() -> task<int> {
-        auto pointer = co_await rpc::promise_of(gives_pointer());
+        auto promised = rpc::promise_of(gives_pointer());
+        auto pointer = co_await kj::mv(promised);
         auto doubled = rpc::promise_of(counts_to(5)).then([](int value) { return 2 * value; });
         co_return *pointer + co_await kj::mv(doubled);
     };
@@ -65,7 +66,8 @@ TEST_CASE("promise: what a task throws keeps its kind", "[rpc][promise]")
         throw costar::error(code, "said so");
     };
     const auto body = [](task<int> failing) -> task<> {
-        static_cast<void>(co_await rpc::promise_of(std::move(failing)));
+        auto promised = rpc::promise_of(std::move(failing));
+        static_cast<void>(co_await kj::mv(promised));
     };
     const auto kind = [&](costar::error_code code) {
         try {
@@ -106,7 +108,10 @@ TEST_CASE("promise: a strand may end while its tasks are promised", "[rpc][promi
 {
     std::string how;
     lone_strand strand;
-    const auto body = [](std::string& how) -> task<> { co_await rpc::promise_of(waits_and_notes(&how)); };
+    const auto body = [](std::string& how) -> task<> {
+        auto promised = rpc::promise_of(waits_and_notes(&how));
+        co_await kj::mv(promised);
+    };
     async_spawn((*strand).get_executor(), body(how), [](std::exception_ptr) {});
     strand.settle();
     strand.end();

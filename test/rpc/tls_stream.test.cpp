@@ -97,7 +97,9 @@ TEST_CASE("tls_stream: a peer that goes without a good-bye has closed, between m
         co_await ends.shake(io);
         auto stream = rpc::make_stream(std::move(ends.far));
         ends.near.lowest_layer().shutdown(asio::socket_base::shutdown_send);
-        CHECK((co_await stream->tryReadMessage()) == nullptr);
+        auto came = stream->tryReadMessage();
+        auto message = co_await kj::mv(came);
+        CHECK(message == nullptr);
     };
 
     strand.run(body(strand.io()));

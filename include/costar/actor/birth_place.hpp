@@ -208,7 +208,7 @@ private:
                 equip(*target, born, options, from_above, launch);
                 target->begin(born, parent, launch.begin(context_of(born)), Launcher::kind);
             } catch (...) {
-                target->begin_failed(born, parent, Launcher::kind, std::current_exception());
+                target->begin_failed(born, parent, Launcher::kind, caught_exception());
             }
         }
 

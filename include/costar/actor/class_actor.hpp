@@ -159,7 +159,7 @@ private:
                 }
             }
         } catch (...) {
-            failure = std::current_exception();
+            failure = caught_exception();
         }
         if (station::of(self).is_begun_anew(self, failure)) {
             if constexpr (has(restarting))
@@ -197,7 +197,7 @@ private:
     /// Called in a handler of exceptions: throws again what the actor does not survive.
     static void survive(context& self, message& received)
     {
-        if (!station::of(self).resumes(self, std::current_exception()))
+        if (!station::of(self).resumes(self, caught_exception()))
             throw;
         received.fail();
     }

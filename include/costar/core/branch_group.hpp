@@ -85,7 +85,13 @@ task<T> as_task(task<T> awaitable)
 template <class Awaitable>
 task<machine::awaited_t<Awaitable>> as_task(Awaitable awaitable)
 {
-    co_return co_await std::move(awaitable);
+    using value = machine::awaited_t<Awaitable>;
+    if constexpr (std::is_object_v<value>) {
+        value came = co_await std::move(awaitable);  // in a variable: GCC 14 fails on some temporaries here
+        co_return came;
+    } else {
+        co_return co_await std::move(awaitable);
+    }
 }
 
 }  // namespace costar

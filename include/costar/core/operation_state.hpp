@@ -128,7 +128,7 @@ public:
         try {
             values_.emplace(traits::store(failure_, std::forward<Args>(args)...));
         } catch (...) {
-            failure_ = std::current_exception();
+            failure_ = caught_exception();
         }
         arrive();
     }

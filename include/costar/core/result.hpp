@@ -49,10 +49,13 @@ task<result<machine::awaited_t<Awaitable>>> as_result(Awaitable awaitable)
             co_await std::move(awaitable);
             co_return result<value>();
         } else {
-            co_return result<value>(co_await std::move(awaitable));
+            value came = co_await std::move(awaitable);  // in variables, as in `as_task`
+            result<value> given(std::forward<value>(came));
+            co_return given;
         }
     } catch (const boost::system::system_error& thrown) {
-        co_return result<value>(thrown.code());
+        result<value> failed(thrown.code());
+        co_return failed;
     }
 }
 

@@ -99,7 +99,7 @@ private:
                 else
                     return body_.promise().take();
             } catch (...) {
-                failure = std::current_exception();
+                failure = caught_exception();
             }
         }
         return {};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <costar/core/cancellation.hpp>
+#include <costar/core/error.hpp>
 #include <costar/ground/pool.hpp>
 
 #include <concepts>
@@ -87,7 +88,7 @@ public:
     };
     final_awaiter final_suspend() const noexcept { return {}; }
 
-    void unhandled_exception() noexcept { failure_ = std::current_exception(); }
+    void unhandled_exception() noexcept { failure_ = caught_exception(); }
 
     /// Awaits a task or any awaiter, and keeps where, for dumps of waiting coroutines.
     template <class Awaitable>

@@ -6,6 +6,7 @@
 #include <costar/core/use_task.hpp>
 #include <costar/rpc/error.hpp>
 #include <costar/rpc/event_loop.hpp>
+#include <costar/rpc/nothrow.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -18,26 +19,77 @@
 #include <capnp/capability.h>
 #include <kj/async.h>
 
+#include <concepts>
+#include <coroutine>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
+namespace costar::rpc {
+
+/// What a call gives: its results, read as from a `capnp::Response`, which it is. Made without a call it has
+/// the defaults of the schema. Its destructor does not throw; see `rpc::nothrow`.
+template <class Results>
+class answer : public capnp::Response<Results> {
+public:
+    answer() : capnp::Response<Results>(typename Results::Reader(), kj::Own<capnp::ResponseHook>()) {}
+    answer(capnp::Response<Results>&& came) : capnp::Response<Results>(kj::mv(came)) {}
+    answer(answer&&) = default;
+    answer& operator=(answer&&) = default;
+    ~answer() noexcept {}
+};
+
+/// A promise of KJ or Cap'n Proto, whose destructor does not throw; see `rpc::nothrow`. It is awaited and
+/// chained as the promise that it is.
+template <class Promise>
+class [[nodiscard]] pending : public Promise {
+public:
+    pending(Promise&& promise) : Promise(kj::mv(promise)) {}
+    pending(pending&&) = default;
+    pending& operator=(pending&&) = default;
+    ~pending() noexcept {}
+};
+
+/// Sends a call, streamed or not: `co_await rpc::send(request)` gives its results. The same as
+/// `request.send()`, for all compilers; see `rpc::nothrow`.
+template <class Request>
+auto send(Request&& request)
+{
+    return pending<decltype(request.send())>(request.send());
+}
+
+}  // namespace costar::rpc
+
 namespace costar::machine {
 
 /// How the value of a promise reaches a handler, and what keeps it until then.
 template <class T>
 struct promised {
+    using value = T;
     using kept = std::optional<T>;
     using signature = void(std::exception_ptr, typename handed_over<T>::type);
 };
 
 template <>
 struct promised<void> {
+    using value = void;
     struct kept {};
     using signature = void(std::exception_ptr);
 };
+
+template <class Results>
+struct promised<capnp::Response<Results>> : promised<rpc::answer<Results>> {};
+
+/// The value of a promise, of whatever kind.
+template <class T>
+T value_of_promise(const kj::Promise<T>&);
+template <class Promise>
+using promise_value = decltype(value_of_promise(std::declval<const Promise&>()));
+
+template <class Promise>
+concept kj_promise = std::derived_from<Promise, kj::Promise<promise_value<Promise>>>;
 
 /// Waits for a promise on behalf of a completion handler.
 ///
@@ -158,8 +210,9 @@ private:
 
     auto take()
     {
-        using handed = typename handed_over<T>::type;
-        if constexpr (std::is_default_constructible_v<T>)
+        using value = typename promised<T>::value;
+        using handed = typename handed_over<value>::type;
+        if constexpr (std::is_default_constructible_v<value>)
             return value_ ? handed(std::move(*value_)) : handed();
         else
             return handed(std::move(value_));
@@ -188,32 +241,29 @@ namespace costar::rpc {
 
 /// Waits for a promise of KJ or Cap'n Proto as an Asio operation, for any completion token.
 ///
-/// Completes with `void(std::exception_ptr)` or `void(std::exception_ptr, T)`; a `T` without a default
-/// constructor comes as `std::optional<T>`, as a `capnp::Response` does. What fails is an `rpc::error`. The
-/// handler is called on its associated executor, else on that of the event loop, never inside a callback of
-/// KJ. In a task this is what `co_await promise` does, which gives the `T` itself.
+///     auto answer = co_await rpc::async_wait(rpc::send(request), asio::use_awaitable);
+///
+/// Completes with `void(std::exception_ptr)` or `void(std::exception_ptr, T)`; a `capnp::Response` comes as
+/// an `rpc::answer`, any other `T` without a default constructor as `std::optional<T>`. What fails is an
+/// `rpc::error`. The handler is called on its associated executor, else on that of the event loop, never
+/// inside a callback of KJ. In a task this is what `co_await promise` does, which gives the `T` itself. The
+/// promise for pipelining ends here; copy the capabilities that you go on with before.
 ///
 /// Thread safety: where the event loop is present: in a turn of a strand, or on the thread of an
 /// `rpc::event_loop`; the cancellation signal too. Cancellation: any type drops the promise, which cancels
 /// the call on the peer's side as far as that allows it, and the handler gets `errc::cancelled`. Lifetime: a
 /// wait that is left when the event loop ends destroys its handler without calling it. Errors: throws
 /// `std::logic_error` where there is no event loop. Cost: one block beside those of KJ.
-template <class T, class Token>
-auto async_wait(kj::Promise<T> promise, Token&& token)
+template <class Promise, class Token>
+    requires machine::kj_promise<Promise>
+auto async_wait(Promise&& promise, Token&& token)
 {
-    return asio::async_initiate<Token, typename machine::promised<T>::signature>(
-        [](auto handler, kj::Promise<T> promise) {
-            machine::handler_wait<T, decltype(handler)>::start(kj::mv(promise), std::move(handler));
+    using value = machine::promise_value<Promise>;
+    return asio::async_initiate<Token, typename machine::promised<value>::signature>(
+        [](auto handler, pending<kj::Promise<value>> promise) {
+            machine::handler_wait<value, decltype(handler)>::start(kj::mv(promise), std::move(handler));
         },
-        token, kj::mv(promise));
-}
-
-/// As above, for a call: the `capnp::Response` with its results. The promise for pipelining ends here; copy
-/// the capabilities that you go on with before.
-template <class Results, class Token>
-auto async_wait(capnp::RemotePromise<Results> call, Token&& token)
-{
-    return async_wait(kj::Promise<capnp::Response<Results>>(kj::mv(call)), std::forward<Token>(token));
+        token, pending<kj::Promise<value>>(kj::mv(promise)));
 }
 
 }  // namespace costar::rpc
@@ -221,49 +271,49 @@ auto async_wait(capnp::RemotePromise<Results> call, Token&& token)
 namespace costar::machine {
 
 /// A promise of KJ awaited in a task gives its value.
-template <class T>
-struct await_as<kj::Promise<T>> {
+template <class Promise>
+    requires kj_promise<Promise>
+struct await_as<Promise> {
+    using value = typename promised<promise_value<Promise>>::value;
+    using operation = decltype(rpc::async_wait(std::declval<Promise>(), use_task));
+
     class awaiting {
     public:
-        explicit awaiting(kj::Promise<T> promise) : operation_(rpc::async_wait(kj::mv(promise), use_task)) {}
+        explicit awaiting(operation begins) : operation_(std::move(begins)) {}
 
         class awaiter {
         public:
-            template <class Operation>
-            explicit awaiter(Operation operation) : inner_(std::move(operation).operator co_await())
-            {}
+            explicit awaiter(operation begins) : inner_(std::move(begins).operator co_await()) {}
             bool await_ready() const noexcept { return false; }
-            template <class Promise>
-            bool await_suspend(std::coroutine_handle<Promise> caller)
+            template <class Caller>
+            bool await_suspend(std::coroutine_handle<Caller> caller)
             {
                 return inner_.await_suspend(caller);
             }
-            T await_resume()
+            value await_resume()
             {
-                if constexpr (std::is_void_v<T>)
+                if constexpr (std::is_void_v<value>)
                     inner_.await_resume();
-                else if constexpr (std::is_default_constructible_v<T>)
+                else if constexpr (std::is_default_constructible_v<value>)
                     return inner_.await_resume();
                 else
                     return std::move(*inner_.await_resume());
             }
 
         private:
-            using operation = decltype(rpc::async_wait(std::declval<kj::Promise<T>>(), use_task));
             decltype(std::declval<operation>().operator co_await()) inner_;
         };
 
         awaiter operator co_await() && { return awaiter(std::move(operation_)); }
 
     private:
-        decltype(rpc::async_wait(std::declval<kj::Promise<T>>(), use_task)) operation_;
+        operation operation_;
     };
 
-    static awaiting convert(kj::Promise<T> promise) { return awaiting(kj::mv(promise)); }
+    static awaiting convert(Promise&& promise)
+    {
+        return awaiting(rpc::async_wait(kj::mv(promise), use_task));
+    }
 };
-
-/// A call awaited in a task gives its results.
-template <class Results>
-struct await_as<capnp::RemotePromise<Results>> : await_as<kj::Promise<capnp::Response<Results>>> {};
 
 }  // namespace costar::machine

@@ -91,7 +91,7 @@ public:
     capnp::Capability::Client bootstrap();
 
     /// Comes when the connection has ended, whichever side has done it.
-    kj::Promise<void> disconnected();
+    pending<kj::Promise<void>> disconnected();
 
 private:
     struct parts;

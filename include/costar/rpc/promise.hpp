@@ -25,11 +25,17 @@
 
 namespace costar::machine {
 
+/// What must live until the coroutine of a method has ended, whatever becomes of its promise.
+struct method_keep {
+    kj::Maybe<capnp::Capability::Client> server;
+    kj::Maybe<kj::Own<capnp::CallContextHook>> call;
+};
+
 /// Where a coroutine and the promise for its value meet; held by both.
 template <class T>
 struct promise_link {
     kj::PromiseFulfiller<T>* fulfiller = nullptr;  // null when nobody waits any more
-    kj::Maybe<capnp::Capability::Client> kept;     // until the coroutine has ended
+    method_keep kept;                              // until the coroutine has ended
     asio::cancellation_signal signal;
 };
 
@@ -85,8 +91,7 @@ template <class T>
 class promise_adapter {
 public:
     template <class Start>
-    promise_adapter(
-        kj::PromiseFulfiller<T>& fulfiller, Start start, kj::Maybe<capnp::Capability::Client> kept = nullptr)
+    promise_adapter(kj::PromiseFulfiller<T>& fulfiller, Start start, method_keep kept = {})
         : link_(std::make_shared<promise_link<T>>())
     {
         link_->fulfiller = &fulfiller;
@@ -106,6 +111,22 @@ private:
     std::shared_ptr<promise_link<T>> link_;
 };
 
+/// As `rpc::promise_of`, holding what it is given until the task has ended.
+template <class T>
+kj::Promise<T> promise_of(task<T> body, method_keep kept)
+{
+    strand_context* here = strand_context::current();
+    if (here == nullptr)
+        throw std::logic_error(
+            "rpc::promise_of(task) is called in a turn of a strand; elsewhere give it an executor "
+            "and an asio::awaitable");
+    static_cast<void>(kj_loop::here());
+    return kj::newAdaptedPromise<T, promise_adapter<T>>(
+        [where = here->get_executor(), body = std::move(body)](
+            auto handler) mutable { async_spawn(where, std::move(body), std::move(handler)); },
+        kj::mv(kept));
+}
+
 }  // namespace costar::machine
 
 namespace costar::rpc {
@@ -115,28 +136,20 @@ namespace costar::rpc {
 ///
 ///     kj::Promise<void> add(AddContext call) override { return rpc::promise_of(sum(call)); }
 ///
+///     task<> sum(rpc::call<AddContext> call) ...
+///
 /// What the task throws breaks the promise, by `rpc::to_kj`. Dropping the promise, as a caller does that
 /// gives up, cancels the scope of the task: what it awaits ends. The task may go on for a while, longer
-/// than the promise and the connection, so it owns what it uses: a `CallContext` is taken by value, and
-/// `kept`, such as `thisCap()` of the server whose member it is, is held until it has ended. `rpc::service`
-/// does both.
+/// than the promise and the connection, so it owns what it uses: it takes the call as an `rpc::call`, and
+/// holds `thisCap()` where it is a member of the server. `rpc::service` does both.
 ///
 /// With Cap'n Proto 0.9 a caller is heard only after `rpc::allow_cancellation(call)`.
 /// Thread safety: in a turn of a strand. Errors: throws `std::logic_error` elsewhere, and for an empty task.
 /// Lifetime: a strand that ends breaks the promises of its tasks, as `disconnected`.
 template <class T>
-kj::Promise<T> promise_of(task<T> body, kj::Maybe<capnp::Capability::Client> kept = nullptr)
+kj::Promise<T> promise_of(task<T> body)
 {
-    machine::strand_context* here = machine::strand_context::current();
-    if (here == nullptr)
-        throw std::logic_error(
-            "rpc::promise_of(task) is called in a turn of a strand; elsewhere give it an executor "
-            "and an asio::awaitable");
-    static_cast<void>(machine::kj_loop::here());
-    return kj::newAdaptedPromise<T, machine::promise_adapter<T>>(
-        [where = here->get_executor(), body = std::move(body)](
-            auto handler) mutable { async_spawn(where, std::move(body), std::move(handler)); },
-        kj::mv(kept));
+    return machine::promise_of(std::move(body), {});
 }
 
 /// As above, for a coroutine of Asio, which runs on the executor of the event loop that is present.
@@ -148,16 +161,6 @@ kj::Promise<T> promise_of(asio::awaitable<T, Executor> body)
         [where, body = std::move(body)](auto handler) mutable {
             asio::co_spawn(where, std::move(body), asio::bind_executor(where, std::move(handler)));
         });
-}
-
-/// Lets the caller of a method cancel it, with Cap'n Proto 0.9. From 1.0 on the schema says so instead, by
-/// the annotation `$Cxx.allowCancellation`, and this does nothing.
-template <class Context>
-void allow_cancellation([[maybe_unused]] Context& call)
-{
-#if CAPNP_VERSION < 1000000
-    call.allowCancellation();
-#endif
 }
 
 }  // namespace costar::rpc

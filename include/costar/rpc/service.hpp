@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <costar/rpc/call.hpp>
 #include <costar/rpc/promise.hpp>
 
 #include <capnp/capability.h>
@@ -16,25 +17,26 @@ namespace costar::rpc {
 ///     class adder final : public rpc::service<Adder> {
 ///         kj::Promise<void> add(AddContext call) override { return answer(call, sum(call)); }
 ///
-///         task<> sum(AddContext call)
+///         task<> sum(rpc::call<AddContext> call)
 ///         {
 ///             co_await sleep_for(1ms);
-///             call.getResults().setSum(call.getParams().getLeft() + call.getParams().getRight());
+///             call->getResults().setSum(call->getParams().getLeft() + call->getParams().getRight());
 ///         }
 ///     };
 ///
-/// Thread safety, errors: as `rpc::promise_of`. Lifetime: the server lives until its last task has ended,
+/// Thread safety, errors: as `rpc::promise_of`. Lifetime: server and call live until the task has ended,
 /// whatever becomes of the connection. Cancellation: a caller that gives up, or goes, cancels the scope of
 /// the task.
 template <class Interface>
 class service : public Interface::Server {
 protected:
-    /// What a method returns that a task carries out, on this strand. The task takes the call by value.
-    template <class Call, class T>
-    kj::Promise<T> answer(Call& call, task<T> body)
+    /// What a method returns that a task carries out, on this strand. The task takes the call as `rpc::call`.
+    template <class Context, class T>
+    kj::Promise<T> answer(Context& called, task<T> body)
     {
-        allow_cancellation(call);
-        return promise_of(std::move(body), this->thisCap());
+        allow_cancellation(called);
+        return machine::promise_of(
+            std::move(body), {.server = this->thisCap(), .call = machine::hook_of(called).addRef()});
     }
 };
 
