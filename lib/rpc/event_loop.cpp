@@ -4,7 +4,10 @@
 
 #include "strand_loop.hpp"
 
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/query.hpp>
 
 #include <kj/debug.h>
 
@@ -12,6 +15,7 @@
 #include <stdexcept>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace costar::machine {
 
@@ -41,7 +45,7 @@ kj_loop& kj_loop::here()
 {
     if (strand_context* strand = strand_context::current())
         return strand_loop::of(*strand);
-    if (present_loop == nullptr)
+    if (present_loop == nullptr || present_loop->is_over_)
         throw std::logic_error(
             "no event loop for Cap'n Proto here: use it in an actor or a task of a strand, "
             "or make a costar::rpc::event_loop in the thread that runs your io_context");
@@ -72,9 +76,32 @@ void kj_loop::leave() noexcept
         present_loop->present_.emplace(present_loop->loop_);
 }
 
+kj_loop* kj_loop::lingering() noexcept
+{
+    return present_loop != nullptr && present_loop->is_over_ ? present_loop : nullptr;
+}
+
+void kj_loop::withdraw() noexcept
+{
+    if (present_loop == this) {
+        depth_ = 0;
+        leave();
+    }
+}
+
+void kj_loop::drain() noexcept
+{
+    try {
+        for (int row = 0; row < rows_of_a_pump && loop_.isRunnable(); ++row)
+            loop_.run(events_in_a_row);
+    } catch (...) {
+        // Whoever would have been told of it is gone.
+    }
+}
+
 void kj_loop::pump()
 {
-    if (is_pumping_)
+    if (is_pumping_ || is_over_)
         return;
     struct pumping {
         kj_loop& self;
@@ -210,18 +237,29 @@ class event_loop::thread_loop final : public machine::kj_loop {
 public:
     explicit thread_loop(asio::any_io_executor executor) : kj_loop(std::move(executor)) {}
 
-    void end() noexcept
+    class keeper;
+
+    /// Carries nothing any more. False when something of it may be left, in handlers and coroutines that only
+    /// their context destroys: then it stays the present one. `holders` are those who hold it in any case.
+    bool end(long holders) noexcept
     {
+        const bool had_waits = has_waits();
+        set_over();
         abandon_waits();
-        leave();
-        is_over_ = true;
+        return !had_waits && weak_from_this().use_count() == holders;
+    }
+
+    void end_for_good() noexcept
+    {
+        drain();
+        withdraw();
     }
 
 private:
     void post_pump() override
     {
         asio::post(get_executor(), [self = std::static_pointer_cast<thread_loop>(shared_from_this())] {
-            if (!self->is_over_)
+            if (!self->is_over())
                 self->pump_here();
         });
     }
@@ -238,20 +276,53 @@ private:
     }
 
     std::thread::id thread_ = std::this_thread::get_id();
-    bool is_over_ = false;
+};
+
+/// Holds the loops of an execution context until all its handlers have been destroyed: a service is shut down
+/// with the others, and destroyed behind them.
+class event_loop::thread_loop::keeper final : public asio::execution_context::service {
+public:
+    static inline asio::execution_context::id id;
+
+    explicit keeper(asio::execution_context& context) : service(context) {}
+    ~keeper()
+    {
+        for (auto& each : kept_)
+            each->end_for_good();
+    }
+
+    void keep(std::shared_ptr<thread_loop> made) { kept_.push_back(std::move(made)); }
+    void forget(const std::shared_ptr<thread_loop>& ended) noexcept { std::erase(kept_, ended); }
+
+private:
+    void shutdown() override
+    {
+        for (auto& each : kept_)
+            each->enter();
+    }
+
+    std::vector<std::shared_ptr<thread_loop>> kept_;
 };
 
 event_loop::event_loop(asio::any_io_executor executor)
     : loop_(std::make_shared<thread_loop>(std::move(executor)))
 {
+    if (machine::kj_loop* const left = machine::kj_loop::lingering())
+        left->withdraw();
     if (machine::present_loop != nullptr)
         throw std::logic_error("this thread has an event loop for Cap'n Proto already");
+    auto& context = asio::query(loop_->get_executor(), asio::execution::context);
+    asio::use_service<thread_loop::keeper>(context).keep(loop_);
     loop_->enter();
 }
 
 event_loop::~event_loop()
 {
-    loop_->end();
+    if (!loop_->end(2))  // its own, and the keeper
+        return;
+    loop_->end_for_good();
+    asio::use_service<thread_loop::keeper>(asio::query(loop_->get_executor(), asio::execution::context))
+        .forget(loop_);
 }
 
 }  // namespace costar::rpc

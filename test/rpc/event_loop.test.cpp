@@ -4,8 +4,13 @@
 
 #include <costar/rpc/await.hpp>
 
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <thread>
 
@@ -152,4 +157,66 @@ TEST_CASE("event_loop: what other threads give to KJ's executor is run", "[rpc][
     io.run();
     other.join();
     CHECK(value == 6);
+}
+
+namespace {
+
+/// Begins a call that is never answered, or only a timer beside a promise, and stops the context.
+asio::awaitable<void> stops_in_the_middle(
+    asio::io_context& io, rpc::nothrow<hub::Hub::Client> hub, bool waits_for_call)
+{
+    auto request = hub->slowRequest();
+    request.setMilliseconds(3'600'000);
+    auto call = request.send();
+    asio::post(io, [&io] { io.stop(); });
+    asio::steady_timer timer(io, 1h);
+    if (waits_for_call)
+        co_await rpc::async_wait(kj::mv(call), asio::use_awaitable);
+    else
+        co_await timer.async_wait(asio::use_awaitable);
+}
+
+}  // namespace
+
+TEST_CASE("event_loop: what a stopped context leaves behind is destroyed with it", "[rpc][event_loop]")
+{
+    for (const bool waits_for_call : {true, false}) {
+        asio::io_context io;
+        rpc::event_loop loop(io.get_executor());
+        auto ends = std::make_shared<hub_pair>(io);
+        const auto holds = [](asio::io_context& io, std::shared_ptr<hub_pair> ends,
+                               bool waits_for_call) -> asio::awaitable<void> {
+            auto hub = ends->hub();
+            co_await stops_in_the_middle(io, hub, waits_for_call);
+        };
+        asio::co_spawn(io, holds(io, std::move(ends), waits_for_call), asio::detached);
+        io.run();
+        CHECK(io.stopped());
+    }
+    asio::io_context io;
+    rpc::event_loop loop(io.get_executor());
+    int value = 0;
+    rpc::async_wait(kj::Promise<int>(4), [&](std::exception_ptr, int got) { value = got; });
+    io.run();
+    CHECK(value == 4);
+}
+
+TEST_CASE("event_loop: one that is over carries nothing, and another one may follow", "[rpc][event_loop]")
+{
+    asio::io_context io;
+    bool called = false;
+    {
+        rpc::event_loop loop(io.get_executor());
+        rpc::async_wait(kj::Promise<void>(kj::NEVER_DONE), [&](std::exception_ptr) { called = true; });
+    }
+    CHECK_THROWS_AS(
+        rpc::async_wait(kj::Promise<void>(kj::READY_NOW), [](std::exception_ptr) {}), std::logic_error);
+    io.run();
+    CHECK_FALSE(called);
+
+    rpc::event_loop second(io.get_executor());
+    io.restart();
+    rpc::async_wait(kj::Promise<void>(kj::READY_NOW), [&](std::exception_ptr) { called = true; });
+    io.run();
+    CHECK(called);
 }

@@ -55,7 +55,7 @@ auto next_of(capnp::MessageStream& stream)
     return rpc::pending(stream.tryReadMessage());
 }
 
-// To be awaited outside of CHECK, which awaits twice with GCC: it hands what it is given to a builtin, too.
+// To be awaited outside of CHECK, which evaluates what it is given twice with GCC: a builtin is given it too.
 task<std::string> reads(capnp::MessageStream& stream)
 {
     auto came = stream.readMessage();

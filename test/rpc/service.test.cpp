@@ -106,7 +106,8 @@ TEST_CASE("service: a caller that gives up cancels what the server awaits", "[rp
         auto hub = ends.hub();
         auto request = hub.slowRequest();
         request.setMilliseconds(3'600'000);
-        CHECK((co_await as_result(with_timeout(5ms, rpc::send(request)))).error() == costar::errc::timed_out);
+        auto ended = co_await as_result(with_timeout(5ms, rpc::send(request)));
+        CHECK(ended.error() == costar::errc::timed_out);
         while (ends.server->cancelled == 0)
             co_await echo_of(hub, "on");
         CHECK(ends.server->begun == 1);

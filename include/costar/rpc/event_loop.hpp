@@ -100,6 +100,12 @@ public:
     /// Destroys the waits that are left: their handlers are not called.
     void abandon_waits() noexcept;
 
+    /// The present one of this thread if it is over and only stays for what is left to destroy.
+    static kj_loop* lingering() noexcept;
+
+    /// Is not the present one of this thread any more, however often it was entered.
+    void withdraw() noexcept;
+
 protected:
     explicit kj_loop(asio::any_io_executor executor);
     ~kj_loop() noexcept(false);
@@ -108,6 +114,14 @@ protected:
     virtual void post_pump() = 0;
     void run_posted();
     void forget_posted() noexcept { is_posted_ = false; }
+
+    /// It carries nothing any more.
+    void set_over() noexcept { is_over_ = true; }
+    bool is_over() const noexcept { return is_over_; }
+    bool has_waits() const noexcept { return !waits_.empty(); }
+
+    /// Runs what those arm that are destroyed, so that the loop may end.
+    void drain() noexcept;
 
     // A pump takes so many events in a row, and so many rows, before others get their turn.
     static constexpr kj::uint events_in_a_row = 256;
@@ -127,6 +141,7 @@ private:
     bool is_pumping_ = false;
     bool is_posted_ = false;
     bool is_woken_ = false;
+    bool is_over_ = false;
     stray_list waits_;
     promise_wait* ended_ = nullptr;
     promise_wait** ended_last_ = &ended_;
@@ -147,11 +162,13 @@ namespace costar::rpc {
 /// From its construction to its end it is the event loop of the thread: `rpc::async_wait`, `rpc::connection`
 /// and all of Cap'n Proto work there. An actor needs none, each strand makes its own at the first use.
 ///
-/// Thread safety: made, used and destroyed by one thread, the only one that runs the executor's context. An
-/// executor that several threads run cannot carry it: run actors on it, whose strands can, or give it a
-/// context of its own. Lifetime: it ends after all promises, capabilities and connections that were made with
-/// it; waits that are left end then, and their handlers are destroyed without being called. Errors: throws
-/// `std::logic_error` when the thread has an event loop already.
+/// Thread safety: made, used and destroyed by one thread, the only one that runs the executor's context and
+/// that ends it. An executor that several threads run cannot carry it: run actors on it, whose strands can,
+/// or give it a context of its own. Lifetime: waits that are left when it ends are over, and their handlers
+/// destroyed without being called. Promises, capabilities and connections that coroutines and handlers hold
+/// may stay until the context is destroyed, as they do where `io_context::stop()` or an exception has ended
+/// it; nothing comes of them any more. All others end before it. Errors: throws `std::logic_error` when the
+/// thread has an event loop already.
 class event_loop {
 public:
     explicit event_loop(asio::any_io_executor executor);
