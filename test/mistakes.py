@@ -158,6 +158,14 @@ MISTAKES = {
         "nodiscard"),
 }
 
+# As above, of Cap'n Proto RPC, where it is built.
+RPC = '#include <costar/rpc/await.hpp>\nusing namespace costar;\n'
+RPC_MISTAKES = {
+    "a promise that is awaited by its name": (
+        "task<> go() { kj::Promise<int> promise(1); co_await promise; }",
+        "write co_await kj::mv(promise)"),
+}
+
 # What is passed to the compiler beside the flags of pkg-config, or instead of one, and the sentence about it.
 SETTINGS = {
     "-fno-rtti": "costar needs run-time type information",
@@ -193,6 +201,9 @@ def main(build, *compiler):
         old = [shutil.which(name) for name in ("g++-12", "g++-11") if shutil.which(name)][:1]
         jobs = {name: (compiler, code, ["-include", common], sentence)
                 for name, (code, sentence) in MISTAKES.items()}
+        if any(pathlib.Path(build).rglob("costar-rpc.pc")):
+            jobs |= {name: (compiler, RPC + code, ["-include", "costar/rpc/kj.hpp"], sentence)
+                     for name, (code, sentence) in RPC_MISTAKES.items()}
         jobs |= {option: (compiler, COMMON, [option], sentence) for option, sentence in SETTINGS.items()}
         jobs |= {name: ([name], COMMON, [], "costar needs GCC 13 or newer") for name in old}
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

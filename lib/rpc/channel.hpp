@@ -16,6 +16,7 @@
 #include <kj/async.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <utility>
@@ -84,10 +85,11 @@ public:
     /// The next message, null when there is none yet; throws what is wrong with it.
     kj::Own<capnp::MessageReader> next(const capnp::ReaderOptions& options)
     {
-        return is_reading_ ? kj::Own<capnp::MessageReader>() : framer_.next(options);
+        return is_reading_ || holds_back() ? kj::Own<capnp::MessageReader>() : framer_.next(options);
     }
 
-    bool has_ended() const noexcept { return has_ended_; }
+    /// Is there nothing behind the messages that have come? Not known while input is held back.
+    bool is_over() const noexcept { return (has_ended_ || read_failure_) && !is_holding_back_; }
     bool ended_inside() const noexcept { return !framer_.is_between_messages(); }
     const error_code& read_failure() const noexcept { return read_failure_; }
 
@@ -112,6 +114,13 @@ public:
     {
         const auto* first = static_cast<const char*>(bytes);
         gathered_.insert(gathered_.end(), first, first + size);
+    }
+
+    /// From now on nobody waits for output; `unsent_max` bytes of it hold back input instead, if it is not 0.
+    void never_wait(std::size_t unsent_max) noexcept
+    {
+        options_.high_water = SIZE_MAX;
+        unsent_max_ = unsent_max;
     }
 
     /// To be called behind what was appended: done at once below the high water mark, else when all is out.
@@ -166,9 +175,26 @@ private:
         return asio::bind_executor(loop_->get_executor(), std::move(handler));
     }
 
+    /// Does so much output wait that no more input is taken?
+    bool holds_back() noexcept
+    {
+        if (unsent_max_ > 0 && waiting_bytes() > unsent_max_)
+            is_holding_back_ = true;
+        return is_holding_back_;
+    }
+
+    void hold_back_no_more()
+    {
+        if (!is_holding_back_ || waiting_bytes() > unsent_max_ / 2)
+            return;
+        is_holding_back_ = false;
+        if (reader* waiting = std::exchange(reader_, nullptr))
+            waiting->has_input();
+    }
+
     void read()
     {
-        if (is_reading_ || has_ended_ || read_failure_ || is_closed_)
+        if (is_reading_ || has_ended_ || read_failure_ || is_closed_ || holds_back())
             return;
         is_reading_ = true;
         stream_.async_read_some(framer_.prepare(),
@@ -205,6 +231,7 @@ private:
         }
         if (!is_writing_ && (write_failure_ || !has_output()))
             all_is_out();
+        hold_back_no_more();
     }
 
     /// Is there something to send? Then it lies in `sending_`.
@@ -297,6 +324,8 @@ private:
     std::vector<char> gathered_;
     std::vector<char> sending_;
     std::size_t sent_ = 0;
+    std::size_t unsent_max_ = 0;
+    bool is_holding_back_ = false;
     bool is_writing_ = false;
     bool is_output_over_ = false;
     bool has_said_so_ = false;

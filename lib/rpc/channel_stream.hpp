@@ -3,6 +3,7 @@
 #pragma once
 
 #include "channel.hpp"
+#include "gathering_stream.hpp"
 
 #include <capnp/serialize-async.h>
 #include <kj/async.h>
@@ -17,7 +18,7 @@ namespace costar::machine {
 
 /// Messages over a channel.
 template <class Stream>
-class channel_stream final : public capnp::MessageStream {
+class channel_stream final : public gathering_stream {
     using input = kj::Maybe<capnp::MessageReaderAndFds>;
 
 public:
@@ -36,7 +37,7 @@ public:
         return kj::evalNow([&]() -> kj::Promise<input> {
             if (auto message = channel_->next(options); message.get() != nullptr)
                 return input(capnp::MessageReaderAndFds{kj::mv(message), nullptr});
-            if (is_over(*channel_))
+            if (channel_->is_over())
                 return end_of(*channel_);
             return kj::newAdaptedPromise<input, pending_read>(channel_, options);
         });
@@ -59,6 +60,8 @@ public:
 
     kj::Maybe<int> getSendBufferSize() override { return channel_->options().window; }
 
+    void never_wait(std::size_t unsent_max) noexcept override { channel_->never_wait(unsent_max); }
+
     kj::Promise<void> end() override
     {
         channel_->end_output();
@@ -66,11 +69,6 @@ public:
     }
 
 private:
-    static bool is_over(const channel<Stream>& bytes) noexcept
-    {
-        return bytes.has_ended() || bytes.read_failure();
-    }
-
     /// What comes behind the last message.
     static input end_of(const channel<Stream>& bytes)
     {
@@ -100,7 +98,7 @@ private:
             fulfiller_.rejectIfThrows([this] {
                 if (auto message = channel_->next(options_); message.get() != nullptr)
                     fulfiller_.fulfill(input(capnp::MessageReaderAndFds{kj::mv(message), nullptr}));
-                else if (is_over(*channel_))
+                else if (channel_->is_over())
                     fulfiller_.fulfill(end_of(*channel_));
                 else
                     channel_->wait(*this);

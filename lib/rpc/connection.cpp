@@ -2,6 +2,8 @@
 
 #include <costar/rpc/connection.hpp>
 
+#include "gathering_stream.hpp"
+
 #include <capnp/rpc-twoparty.h>
 #include <capnp/rpc.h>
 
@@ -21,6 +23,14 @@ capnp::ReaderOptions reader_options(const connection_options& options)
     return limits;
 }
 
+/// A peer that reads nothing may fill the memory of the side that answers. Were both sides to wait for each
+/// other, neither would go on: so by itself only the one that has accepted does.
+std::size_t unsent_max_of(const connection_options& options, capnp::rpc::twoparty::Side side)
+{
+    const std::size_t usual = side == capnp::rpc::twoparty::Side::SERVER ? std::size_t{8} * 1024 * 1024 : 0;
+    return options.unsent_max.value_or(usual);
+}
+
 }  // namespace
 
 /// In the order in which each needs those before it.
@@ -33,11 +43,17 @@ struct connection::parts {
           peer(side == capnp::rpc::twoparty::Side::CLIENT ? capnp::rpc::twoparty::Side::SERVER
                                                           : capnp::rpc::twoparty::Side::CLIENT)
     {
+        if (auto* own = dynamic_cast<machine::gathering_stream*>(stream.get()))
+            own->never_wait(unsent_max_of(options, side));
         if (options.calls_max > 0)
             system.setFlowLimit(options.calls_max / sizeof(capnp::word));
         if (side == capnp::rpc::twoparty::Side::CLIENT)
             front();  // before that nothing is read, and nobody hears when the peer goes
     }
+
+    /// Each message that was sent in this turn hangs on the one before it, and they would be destroyed inside
+    /// of each other: so they are let go first.
+    ~parts() { machine::kj_loop::drain_present(); }
 
     /// The peer's bootstrap capability, one reference for all: so calls on it stay in order.
     capnp::Capability::Client& front()
@@ -82,14 +98,21 @@ connection connection::server(kj::Own<capnp::MessageStream> stream, capnp::Capab
         kj::mv(stream), capnp::rpc::twoparty::Side::SERVER, kj::mv(bootstrap), options));
 }
 
+connection::parts& connection::whole() const
+{
+    if (parts_ == nullptr)
+        throw std::logic_error("an rpc::connection is used that was moved from");
+    return *parts_;
+}
+
 capnp::Capability::Client connection::bootstrap()
 {
-    return parts_->front();
+    return whole().front();
 }
 
 pending<kj::Promise<void>> connection::disconnected()
 {
-    return parts_->network.onDisconnect();
+    return whole().network.onDisconnect();
 }
 
 }  // namespace costar::rpc

@@ -91,12 +91,19 @@ void kj_loop::withdraw() noexcept
 
 void kj_loop::drain() noexcept
 {
+    constexpr int rows_max = 1 << 16;  // events that beget events for ever are left
     try {
-        for (int row = 0; row < rows_of_a_pump && loop_.isRunnable(); ++row)
+        for (int row = 0; row < rows_max && loop_.isRunnable(); ++row)
             loop_.run(events_in_a_row);
     } catch (...) {
         // Whoever would have been told of it is gone.
     }
+}
+
+void kj_loop::drain_present() noexcept
+{
+    if (present_loop != nullptr)
+        present_loop->drain();
 }
 
 void kj_loop::pump()

@@ -4,6 +4,7 @@
 
 #include <costar/core/result.hpp>
 #include <costar/core/when.hpp>
+#include <costar/post/strand_bound.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -11,7 +12,11 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+
 #include <capnp/ez-rpc.h>
+#include <capnp/rpc.capnp.h>
 #include <capnp/serialize.h>
 
 #include <future>
@@ -38,6 +43,52 @@ template <class Socket>
 rpc::connection serves_hub(Socket socket)
 {
     return rpc::connection::server(std::move(socket), kj::heap<hub_server>());
+}
+
+class counting_hub final : public hub::Hub::Server {
+public:
+    explicit counting_hub(int& count) : count_(&count) {}
+
+private:
+    kj::Promise<void> echo(EchoContext call) override
+    {
+        ++*count_;
+        call.getResults().setText(call.getParams().getText());
+        return kj::READY_NOW;
+    }
+
+    int* count_;
+};
+
+rpc::connection serves_counting(asio::local::stream_protocol::socket socket, int& count)
+{
+    return rpc::connection::server(std::move(socket), kj::heap<counting_hub>(count), {.unsent_max = 100'000});
+}
+
+std::string bytes_of(capnp::MessageBuilder& message)
+{
+    auto words = capnp::messageToFlatArray(message);
+    return {reinterpret_cast<const char*>(words.begin()), words.size() * sizeof(capnp::word)};
+}
+
+/// What a peer sends that asks for the bootstrap capability and has it echo a text so many times.
+std::string calls_of_echo(std::uint32_t count, const std::string& text)
+{
+    std::string all;
+    capnp::MallocMessageBuilder first;
+    first.initRoot<capnp::rpc::Message>().initBootstrap().setQuestionId(0);
+    all += bytes_of(first);
+    for (std::uint32_t i = 1; i <= count; ++i) {
+        capnp::MallocMessageBuilder message;
+        auto call = message.initRoot<capnp::rpc::Message>().initCall();
+        call.setQuestionId(i);
+        call.initTarget().initPromisedAnswer().setQuestionId(0);
+        call.setInterfaceId(capnp::typeId<hub::Hub>());
+        call.setMethodId(0);
+        call.initParams().getContent().initAs<hub::Hub::EchoParams>().setText(text.c_str());
+        all += bytes_of(message);
+    }
+    return all;
 }
 
 }  // namespace
@@ -318,6 +369,59 @@ TEST_CASE("connection: programs with KJ's own loop are peers", "[rpc][connection
     }
 }
 
+TEST_CASE("connection: a peer that reads no answers is read no more, until it does", "[rpc][connection]")
+{
+    constexpr std::uint32_t calls = 3000;
+    const std::string text(2000, 'x');
+    lone_strand strand;
+    int answered = 0;
+    int at_rest = 0;
+    const auto body = [](asio::io_context& io, const std::string& text, int& answered,
+                          int& at_rest) -> task<> {
+        const auto reads = [](asio::local::stream_protocol::socket& peer, const int& answered,
+                               int& at_rest) -> task<> {
+            co_await sleep_for(50ms);
+            at_rest = answered;
+            std::string heard(100'000, ' ');
+            while (answered < static_cast<int>(calls))
+                co_await peer.async_read_some(asio::buffer(heard), use_task);
+        };
+        asio::local::stream_protocol::socket peer(io);
+        asio::local::stream_protocol::socket far(io);
+        asio::local::connect_pair(peer, far);
+        auto served = serves_counting(std::move(far), answered);
+        const std::string all = calls_of_echo(calls, text);
+        auto sent = asio::async_write(peer, asio::buffer(all), use_task);
+        co_await when_all(std::move(sent), reads(peer, answered, at_rest));
+    };
+    strand.run(body(strand.io(), text, answered, at_rest));
+
+    CHECK(at_rest < 1000);
+    CHECK(answered == static_cast<int>(calls));
+}
+
+TEST_CASE("connection: may end with a hundred thousand calls under way", "[rpc][connection]")
+{
+    lone_strand strand;
+    const auto body = [](asio::io_context& io) -> task<> {
+        hub_pair ends(io);
+        auto hub = ends.hub();
+        {
+            std::vector<kj::Promise<void>> calls;
+            for (int i = 0; i < 100'000; ++i) {
+                auto request = hub.slowRequest();
+                request.setMilliseconds(3'600'000);
+                calls.push_back(request.send().ignoreResult());
+            }
+            co_await sleep_for(1ms);
+        }
+        ends.calls.reset();
+        co_await sleep_for(1ms);
+    };
+    strand.run(body(strand.io()));
+    SUCCEED();
+}
+
 TEST_CASE("connection: ten thousand calls wait at once", "[rpc][connection]")
 {
     lone_strand strand;
@@ -354,6 +458,30 @@ TEST_CASE("connection: what is in use when the strand ends does no harm", "[rpc]
         strand.settle();
     strand.end();
     SUCCEED();
+}
+
+TEST_CASE("connection: what belongs to a strand says so", "[rpc][connection]")
+{
+    CHECK(is_strand_bound<hub::Hub::Client>);
+    CHECK(is_strand_bound<rpc::nothrow<hub::Hub::Client>>);
+    CHECK(is_strand_bound<kj::Promise<int>>);
+    CHECK(is_strand_bound<capnp::RemotePromise<hub::Hub::EchoResults>>);
+    CHECK(is_strand_bound<rpc::connection>);
+    CHECK(is_strand_bound<std::vector<rpc::nothrow<hub::Hub::Client>>>);
+    CHECK_FALSE(is_strand_bound<std::string>);
+}
+
+TEST_CASE("connection: one that was moved from says so", "[rpc][connection]")
+{
+    lone_strand strand;
+    const auto body = [](asio::io_context& io) -> task<> {
+        hub_pair ends(io);
+        const auto taken = std::move(*ends.calls);
+        CHECK_THROWS_AS(ends.calls->bootstrap(), std::logic_error);
+        CHECK_THROWS_AS(ends.calls->disconnected(), std::logic_error);
+        co_return;
+    };
+    strand.run(body(strand.io()));
 }
 
 TEST_CASE("connection: in a plain Asio program", "[rpc][connection]")

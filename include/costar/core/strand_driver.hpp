@@ -72,6 +72,11 @@ protected:
     ~turn_companion() = default;  // it is destroyed as what it is
 };
 
+/// Is this a type of another library whose values belong to the strand on which they were made? For rooms
+/// that bring such a library.
+template <class T>
+inline constexpr bool is_bound_elsewhere = false;
+
 /// What the floor above does with what a strand hands it.
 class parcel_receiver {
 public:

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <costar/core/strand_driver.hpp>
 #include <costar/post/copyable.hpp>
 
 #include <cstddef>
@@ -66,7 +67,7 @@ constexpr bool looks_strand_bound()
 {
     if constexpr ((std::is_same_v<T, Outer> || ...) || !std::is_class_v<T> || std::is_trivially_copyable_v<T>)
         return false;
-    else if constexpr (belongs_to_strand<T>)
+    else if constexpr (belongs_to_strand<T> || is_bound_elsewhere<T>)
         return true;
     else if constexpr (knows_strand<T>)
         return false;
@@ -84,8 +85,8 @@ constexpr bool looks_strand_bound()
 
 namespace costar {
 
-/// Whether a value may not leave its strand: a received `message`, a `future`, the `sink` of a stream, and
-/// what holds one.
+/// Whether a value may not leave its strand: a received `message`, a `future`, the `sink` of a stream, what
+/// room `rpc` has to do with, and what holds one.
 ///
 /// Those are recognized in standard containers, pairs and tuples, and in the first 16 members of plain
 /// structs. Neither pointers nor the captures of a lambda are looked into, nor a class with private members;

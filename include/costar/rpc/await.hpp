@@ -34,6 +34,8 @@ namespace costar::rpc {
 template <class Results>
 class answer : public capnp::Response<Results> {
 public:
+    static constexpr bool belongs_to_strand = true;
+
     answer() : capnp::Response<Results>(typename Results::Reader(), kj::Own<capnp::ResponseHook>()) {}
     answer(capnp::Response<Results>&& came) : capnp::Response<Results>(kj::mv(came)) {}
     answer(answer&&) = default;
@@ -81,15 +83,6 @@ struct promised<void> {
 
 template <class Results>
 struct promised<capnp::Response<Results>> : promised<rpc::answer<Results>> {};
-
-/// The value of a promise, of whatever kind.
-template <class T>
-T value_of_promise(const kj::Promise<T>&);
-template <class Promise>
-using promise_value = decltype(value_of_promise(std::declval<const Promise&>()));
-
-template <class Promise>
-concept kj_promise = std::derived_from<Promise, kj::Promise<promise_value<Promise>>>;
 
 /// Waits for a promise on behalf of a completion handler.
 ///
@@ -239,15 +232,18 @@ private:
 
 namespace costar::rpc {
 
-/// Waits for a promise of KJ or Cap'n Proto as an Asio operation, for any completion token.
+/// Waits for a promise of KJ or Cap'n Proto as an Asio operation, for any completion token. The promise is
+/// used up; KJ does not look whether it was before.
 ///
 ///     auto answer = co_await rpc::async_wait(rpc::send(request), asio::use_awaitable);
 ///
 /// Completes with `void(std::exception_ptr)` or `void(std::exception_ptr, T)`; a `capnp::Response` comes as
 /// an `rpc::answer`, any other `T` without a default constructor as `std::optional<T>`. What fails is an
 /// `rpc::error`. The handler is called on its associated executor, else on that of the event loop, never
-/// inside a callback of KJ. In a task this is what `co_await promise` does, which gives the `T` itself. The
-/// promise for pipelining ends here; copy the capabilities that you go on with before.
+/// inside a callback of KJ. An answer, and whatever else of Cap'n Proto comes, belongs to the event loop: so
+/// a handler whose executor is run by other threads, and `use_future`, are for values alone. In a task this
+/// is what `co_await promise` does, which gives the `T` itself. The promise for pipelining ends here; copy
+/// the capabilities that you go on with before.
 ///
 /// Thread safety: where the event loop is present: in a turn of a strand, or on the thread of an
 /// `rpc::event_loop`; the cancellation signal too. Cancellation: any type drops the promise, which cancels
@@ -313,6 +309,14 @@ struct await_as<Promise> {
     static awaiting convert(Promise&& promise)
     {
         return awaiting(rpc::async_wait(kj::mv(promise), use_task));
+    }
+
+    template <class Named>
+    static awaiting convert(Named& promise)
+    {
+        static_assert(!std::same_as<Named, Promise>,
+            "a promise of KJ is used up when it is awaited: write co_await kj::mv(promise)");
+        return convert(kj::mv(promise));
     }
 };
 

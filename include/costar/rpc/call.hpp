@@ -41,6 +41,8 @@ namespace costar::rpc {
 template <class Context>
 class call {
 public:
+    static constexpr bool belongs_to_strand = true;
+
     call(Context& called) : held_(machine::hook_of(called).addRef()), context_(*held_) {}
     call(Context&& called) : call(called) {}
     call(call&& other) noexcept : held_(kj::mv(other.held_)), context_(*held_) {}

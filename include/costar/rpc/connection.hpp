@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace costar::rpc {
@@ -27,6 +28,11 @@ struct connection_options {
     /// Bytes of calls that this side has taken and not answered, above which it reads nothing more, answers
     /// included. A guard of memory, to be set high; 0 for none.
     std::size_t calls_max = 0;
+
+    /// Bytes of output that wait for a peer which does not read, above which this side reads nothing more
+    /// until half of them are out. 8 MiB for the side that has accepted unless said otherwise, and none (0)
+    /// for the one that has connected: if both did so, two floods of calls could wait for each other.
+    std::optional<std::size_t> unsent_max{};
 
     stream_options stream{};
 };
@@ -47,11 +53,13 @@ concept connected_socket =
 ///
 /// Thread safety: where the event loop is present: on the strand that made it, or the thread of an
 /// `rpc::event_loop`. Lifetime: when it ends, calls that are under way fail as `disconnected`, on both sides,
-/// and capabilities that came through it are broken. It must not be destroyed inside a callback of KJ: a
-/// coroutine may. Cost: a call and its answer about 8 us of processor time on both sides together; many
-/// messages are better sent as a list, or streamed.
+/// and capabilities that came through it are broken. One that was moved from throws `std::logic_error`. It
+/// must not be destroyed inside a callback of KJ: a coroutine may. Cost: a call and its answer about 8 us of
+/// processor time on both sides together; many messages are better sent as a list, or streamed.
 class connection {
 public:
+    static constexpr bool belongs_to_strand = true;
+
     /// The side that has connected, by a socket of TCP or of the local machine.
     template <class Socket>
         requires connected_socket<Socket>
@@ -97,6 +105,7 @@ private:
     struct parts;
 
     explicit connection(std::unique_ptr<parts> made) noexcept;
+    parts& whole() const;
 
     std::unique_ptr<parts> parts_;
 };

@@ -3,17 +3,37 @@
 #pragma once
 
 #include <costar/core/strand.hpp>
+#include <costar/core/strand_driver.hpp>
 #include <costar/ground/stray.hpp>
 #include <costar/rpc/kj.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <capnp/capability.h>
 #include <kj/async.h>
 
+#include <concepts>
 #include <memory>
 #include <optional>
+#include <type_traits>
+#include <utility>
 
 namespace costar::machine {
+
+/// What a promise of this type gives; used for its type alone.
+template <class T>
+T value_of_promise(const kj::Promise<T>&);
+template <class Promise>
+using promise_value = decltype(value_of_promise(std::declval<const Promise&>()));
+
+template <class Promise>
+concept kj_promise = requires { typename promise_value<Promise>; } &&
+    std::derived_from<Promise, kj::Promise<promise_value<Promise>>>;
+
+/// Promises and capabilities are used where the loop is present on which they were made.
+template <class T>
+    requires std::is_base_of_v<capnp::Capability::Client, T> || kj_promise<T>
+inline constexpr bool is_bound_elsewhere<T> = true;
 
 /// What a KJ loop does at the end of each pump: streams that have gathered output send it then.
 class pump_end {
@@ -102,6 +122,10 @@ public:
 
     /// The present one of this thread if it is over and only stays for what is left to destroy.
     static kj_loop* lingering() noexcept;
+
+    /// Runs what is ready on the present one, without its handlers; for what must not be left to be
+    /// destroyed.
+    static void drain_present() noexcept;
 
     /// Is not the present one of this thread any more, however often it was entered.
     void withdraw() noexcept;

@@ -28,6 +28,8 @@ namespace costar::rpc {
 template <class T>
 class nothrow {
 public:
+    static constexpr bool belongs_to_strand = true;
+
     nothrow(T&& value) : value_(kj::mv(value)) {}
     nothrow(T& value)
         requires std::is_constructible_v<T, T&>

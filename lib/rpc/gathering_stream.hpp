@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <capnp/serialize-async.h>
+
+#include <cstddef>
+
+namespace costar::machine {
+
+/// A message stream that copies what is written and sends it later.
+class gathering_stream : public capnp::MessageStream {
+public:
+    /// Writes are done at once from now on, however much waits to be sent: Cap'n Proto chains them, and
+    /// nobody waits at the end of the chain. `unsent_max` bytes hold back input instead, if it is not 0.
+    virtual void never_wait(std::size_t unsent_max) noexcept = 0;
+};
+
+}  // namespace costar::machine
