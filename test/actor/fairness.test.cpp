@@ -97,7 +97,7 @@ task<> sleeps(context&, tally* all)
         co_await costar::sleep_for(1ns);
 }
 
-task<> asks(context& self, tally* all)
+task<> keeps_asking(context& self, tally* all)
 {
     const pid other = self.spawn(answers);
     for (; !all->is_over; ++all->steps)
@@ -116,7 +116,7 @@ task<> reads_and_writes(context& self, tally* all)
     }
 }
 
-task<> offloads(context& self, tally* all)
+task<> keeps_offloading(context& self, tally* all)
 {
     for (; !all->is_over; ++all->steps)
         co_await self.offload([] {});
@@ -166,9 +166,9 @@ const std::vector<kind>& kinds()
         {"yields", actor(yields)},
         {"ready futures", actor(awaits_what_is_there)},
         {"timers", actor(sleeps)},
-        {"requests", actor(asks)},
+        {"requests", actor(keeps_asking)},
         {"sockets", actor(reads_and_writes)},
-        {"offload", actor(offloads)},
+        {"offload", actor(keeps_offloading)},
         {"posts from inside", [](auto& io, engine& on, tally* all) { posts(io, on, all, false); }},
         {"posts from outside", [](auto& io, engine& on, tally* all) { posts(io, on, all, true); }},
         {"messages from outside",

@@ -29,7 +29,7 @@ struct progress {
     int ended = 0;
 };
 
-struct list {
+struct numbers_wanted {
     using reply = stream<int>;
 };
 
@@ -64,16 +64,16 @@ task<> puts_impatiently(context&, sink<int> out, int count, progress* all)
 
 using producer = task<> (*)(context&, sink<int>, int, progress*);
 
-task<> lists(context& self, producer body, int count, progress* all)
+task<> gives_numbers(context& self, producer body, int count, progress* all)
 {
     while (auto received = co_await self.receive())
-        received.match([&](list&) { return make_stream<int>(self, body, count, all); });
+        received.match([&](numbers_wanted&) { return make_stream<int>(self, body, count, all); });
 }
 
 /// Reads a value for each number it is sent.
 task<> reads_when_told(context& self, pid to, std::uint32_t window, pid* source, std::vector<int>* seen)
 {
-    auto values = co_await self.ask(to, list{});
+    auto values = co_await self.ask(to, numbers_wanted{});
     *source = values.producer();
     if (window != 16)
         values.window(window);
@@ -83,7 +83,7 @@ task<> reads_when_told(context& self, pid to, std::uint32_t window, pid* source,
 
 task<> reads_slowly(context& self, pid to, std::vector<int>* seen)
 {
-    auto values = co_await self.ask(to, list{});
+    auto values = co_await self.ask(to, numbers_wanted{});
     while (auto value = co_await values.next(self)) {
         seen->push_back(*value);
         co_await sleep_for(2ms);
@@ -124,7 +124,8 @@ task<> leaves_tasks(context& self, sink<int> out, bool crashes, progress* all, s
 task<> lists_with_tasks(context& self, bool crashes, progress* all, std::vector<error_code>* ends)
 {
     while (auto received = co_await self.receive())
-        received.match([&](list&) { return make_stream<int>(self, leaves_tasks, crashes, all, ends); });
+        received.match(
+            [&](numbers_wanted&) { return make_stream<int>(self, leaves_tasks, crashes, all, ends); });
 }
 
 /// Has two tasks put at the same time.
@@ -151,7 +152,7 @@ task<> reads_all(context& self, pid to, std::chrono::milliseconds pause, std::ve
     std::optional<error_code>* failed)
 {
     try {
-        auto values = co_await self.ask(to, list{});
+        auto values = co_await self.ask(to, numbers_wanted{});
         while (auto value = co_await values.next(self)) {
             seen->push_back(*value);
             if (pause > 0ms)
@@ -173,7 +174,7 @@ TEST_CASE(
     std::vector<int> seen;
     pid source;
     const std::uint32_t window = GENERATE(1U, 4U, 16U);
-    const pid to = sim.engine().spawn(on(0), lists, producer(puts), 1000, &all);
+    const pid to = sim.engine().spawn(on(0), gives_numbers, producer(puts), 1000, &all);
     const pid reader = sim.engine().spawn(on(GENERATE(0U, 1U)), reads_when_told, to, window, &source, &seen);
     sim.run_until_idle();
     CHECK(all.begun == 0);
@@ -198,7 +199,7 @@ TEST_CASE("sink: a put that is cancelled has put nothing", "[actor][sink]")
     simulation sim(GENERATE(1U, 2U, 3U, 4U, 5U));
     progress all;
     std::vector<int> seen;
-    const pid to = sim.engine().spawn(on(0), lists, producer(puts_impatiently), 40, &all);
+    const pid to = sim.engine().spawn(on(0), gives_numbers, producer(puts_impatiently), 40, &all);
 
     sim.engine().spawn(on(1), reads_slowly, to, &seen);
     sim.advance(1s);
@@ -256,7 +257,7 @@ TEST_CASE("sink: a second put is refused while one waits", "[actor][sink]")
     progress all;
     std::vector<int> seen;
     std::optional<error_code> failed;
-    const pid to = sim.engine().spawn(on(0), lists, producer(puts_twice), 1000, &all);
+    const pid to = sim.engine().spawn(on(0), gives_numbers, producer(puts_twice), 1000, &all);
 
     sim.engine().spawn(on(1), reads_all, to, 10ms, &seen, &failed);
     sim.advance(1min);

@@ -25,7 +25,7 @@ using costar::task;
 using support::manual_strands;
 using namespace std::chrono_literals;
 
-task<std::string> answer(std::string text)
+task<std::string> says(std::string text)
 {
     co_await costar::sleep_for(1ms);
     co_return text;
@@ -70,7 +70,7 @@ TEST_CASE(
     asio::io_context io;
     bool called = false;
 
-    async_spawn(strands[0].get_executor(), answer("there"),
+    async_spawn(strands[0].get_executor(), says("there"),
         asio::bind_executor(io, [&](std::exception_ptr, std::string) {
             called = true;
             CHECK(io.get_executor().running_in_this_thread());
@@ -88,7 +88,7 @@ TEST_CASE(
 {
     manual_strands strands;
     asio::io_context io;
-    async_spawn(strands[0].get_executor(), answer("work"),
+    async_spawn(strands[0].get_executor(), says("work"),
         asio::bind_executor(io, [](std::exception_ptr, std::string) {}));
 
     CHECK(io.poll() == 0);
@@ -116,13 +116,13 @@ TEST_CASE(
 
     SECTION("on the strand")
     {
-        async_spawn(strands[0].get_executor(), answer("memory"), asio::bind_allocator(allocator, handler));
+        async_spawn(strands[0].get_executor(), says("memory"), asio::bind_allocator(allocator, handler));
         CHECK(live == 1);
         strands.advance(1ms);
     }
     SECTION("on another executor")
     {
-        async_spawn(strands[0].get_executor(), answer("memory"),
+        async_spawn(strands[0].get_executor(), says("memory"),
             asio::bind_allocator(allocator, asio::bind_executor(io, handler)));
         strands.advance(1ms);
         CHECK(live == 1);

@@ -14,7 +14,7 @@ namespace {
 using costar::machine::parcel;
 using costar::machine::ring;
 
-parcel numbered(std::uint64_t number)
+parcel marked(std::uint64_t number)
 {
     parcel made{};
     made.to = number;
@@ -28,7 +28,7 @@ TEST_CASE("ring: a parcel is visible after publish and not before", "[ground][ri
 {
     ring between(8);
 
-    REQUIRE(between.push(numbered(7)));
+    REQUIRE(between.push(marked(7)));
 
     CHECK(between.snapshot() == 0);
     CHECK(between.front() == nullptr);
@@ -46,7 +46,7 @@ TEST_CASE(
     CHECK_FALSE(between.publish());
 
     for (std::uint64_t i = 0; i < 64; ++i) {
-        REQUIRE(between.push(numbered(i)));
+        REQUIRE(between.push(marked(i)));
     }
 
     CHECK(between.snapshot() == 64);
@@ -58,19 +58,19 @@ TEST_CASE("ring: a full ring refuses until room was released", "[ground][ring]")
 {
     ring between(4);
     for (std::uint64_t i = 0; i < 4; ++i) {
-        REQUIRE(between.push(numbered(i)));
+        REQUIRE(between.push(marked(i)));
     }
-    CHECK_FALSE(between.push(numbered(4)));
+    CHECK_FALSE(between.push(marked(4)));
     CHECK(between.reserve() == nullptr);
     between.publish();
 
     REQUIRE(between.snapshot() == 4);
     between.pop();
-    CHECK_FALSE(between.push(numbered(4)));
+    CHECK_FALSE(between.push(marked(4)));
     between.release();
 
-    CHECK(between.push(numbered(4)));
-    CHECK_FALSE(between.push(numbered(5)));
+    CHECK(between.push(marked(4)));
+    CHECK_FALSE(between.push(marked(5)));
 }
 
 TEST_CASE("ring: a slot is filled in place", "[ground][ring]")
@@ -79,7 +79,7 @@ TEST_CASE("ring: a slot is filled in place", "[ground][ring]")
     for (std::uint64_t i = 0; i < 100; ++i) {
         parcel* slot = between.reserve();
         REQUIRE(slot != nullptr);
-        *slot = numbered(i);
+        *slot = marked(i);
         between.commit();
         between.publish();
 
@@ -98,11 +98,11 @@ TEST_CASE("ring: capacity is a power of two, one slot at least", "[ground][ring]
     CHECK(ring(1024).capacity() == 1024);
 
     ring single(1);
-    CHECK(single.push(numbered(1)));
-    CHECK_FALSE(single.push(numbered(2)));
+    CHECK(single.push(marked(1)));
+    CHECK_FALSE(single.push(marked(2)));
     REQUIRE(single.snapshot() == 1);
     single.pop();
-    CHECK(single.push(numbered(2)));
+    CHECK(single.push(marked(2)));
 }
 
 TEST_CASE("ring: the hint follows what is published and released", "[ground][ring]")
@@ -110,7 +110,7 @@ TEST_CASE("ring: the hint follows what is published and released", "[ground][rin
     ring between(8);
     CHECK(between.empty_hint());
 
-    between.push(numbered(1));
+    between.push(marked(1));
     CHECK(between.empty_hint());
     between.publish();
     CHECK_FALSE(between.empty_hint());
@@ -144,7 +144,7 @@ TEST_CASE("ring: behaves as a bounded queue with late publication", "[ground][ri
             case 1:
                 for (int i = 0; i < times; ++i) {
                     const bool fits = pushed - released < capacity;
-                    RC_ASSERT(between.push(numbered(pushed)) == fits);
+                    RC_ASSERT(between.push(marked(pushed)) == fits);
                     pushed += fits ? 1 : 0;
                     published = fits && pushed % stride == 0 ? pushed : published;
                 }

@@ -118,7 +118,7 @@ std::shared_ptr<hooks> notes_handled(std::vector<std::string>& told)
 }
 
 /// Handles words and who is to be greeted by letting go of them, and fails with the first `failures`.
-task<> lets_go(context& self, int* failures)
+task<> drops_twice(context& self, int* failures)
 {
     while (auto message = co_await self.receive()) {
         if (message.match([](twice& m) { return 2 * m.value; }))
@@ -742,7 +742,7 @@ TEST_CASE("middleware: may pass on what its actor has let go of", "[kernel][midd
     simulation sim(GENERATE(1U, 2U, 3U));
     event_record events(sim.engine());
     other = sim.engine().spawn(on(strand), takes_texts, &texts);
-    const pid actor = sim.engine().spawn(options, lets_go, &failures);
+    const pid actor = sim.engine().spawn(options, drops_twice, &failures);
 
     sim.send(actor, words{long_text});
     sim.run_until_idle();

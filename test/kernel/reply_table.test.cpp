@@ -14,8 +14,8 @@ using namespace costar::machine;
 namespace {
 
 /// Waits for nothing in particular.
-struct waiting : reply_waiter {
-    waiting() : reply_waiter([](reply_waiter&, const message_type*, void*, errc) noexcept {}) {}
+struct idle_waiter : reply_waiter {
+    idle_waiter() : reply_waiter([](reply_waiter&, const message_type*, void*, errc) noexcept {}) {}
 };
 
 }  // namespace
@@ -23,8 +23,8 @@ struct waiting : reply_waiter {
 TEST_CASE("reply_table: a token finds who waits, once", "[kernel][reply_table]")
 {
     reply_table table(3);
-    waiting one;
-    waiting other;
+    idle_waiter one;
+    idle_waiter other;
     const std::uint64_t first = table.expect(one);
     const std::uint64_t second = table.expect(other);
 
@@ -38,7 +38,7 @@ TEST_CASE("reply_table: a token finds who waits, once", "[kernel][reply_table]")
 TEST_CASE("reply_table: a place that is used again has another token", "[kernel][reply_table]")
 {
     reply_table table(0);
-    waiting one;
+    idle_waiter one;
     std::set<std::uint64_t> seen;
     for (int i = 0; i < 1000; ++i) {
         const std::uint64_t token = table.expect(one);
@@ -53,7 +53,7 @@ TEST_CASE("reply_table: a token says which strand gave it, and is no actor's key
 {
     reply_table here(3);
     reply_table there(4095);
-    waiting one;
+    idle_waiter one;
     const std::uint64_t token = here.expect(one);
 
     CHECK(token != 0);

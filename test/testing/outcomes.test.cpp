@@ -56,8 +56,8 @@ using namespace std::chrono_literals;
 struct tick {};
 
 /// One strand, the context of its sockets, and the clock; a seed chooses what happens next.
-struct world {
-    explicit world(std::uint64_t seed)
+struct small_world {
+    explicit small_world(std::uint64_t seed)
         : random(seed),
           engine(
               costar::machine::scheduler::manual{}, {.strands = 1, .clock = &clock, .dead_letter_lines = 0})
@@ -96,12 +96,12 @@ struct world {
 
 /// Numbers are messages.
 struct receives {
-    explicit receives(world& in) : in(in) {}
+    explicit receives(small_world& in) : in(in) {}
     auto begin(context& self) { return self.receive<number>(); }
     int value(costar::message message) { return message.get<number>().value; }
     void feed(int next) { in.engine.send(reader, number{next}); }
 
-    world& in;
+    small_world& in;
     pid reader;
 };
 
@@ -113,7 +113,7 @@ struct receives_in_time : receives {
 
 /// Bytes from a socket.
 struct reads {
-    explicit reads(world& in) : here(in.io), there(in.io) { asio::local::connect_pair(here, there); }
+    explicit reads(small_world& in) : here(in.io), there(in.io) { asio::local::connect_pair(here, there); }
     auto begin(context&) { return here.async_read_some(asio::buffer(byte), use_task); }
     int value(std::size_t) { return byte[0]; }
     void feed(int next)
@@ -180,7 +180,7 @@ struct writes : reads {
 
 /// Connections, each with its number.
 struct accepts {
-    explicit accepts(world& in) : in(in), acceptor(in.io)
+    explicit accepts(small_world& in) : in(in), acceptor(in.io)
     {
         acceptor.open();
         acceptor.bind(stream_protocol::endpoint());  // a name that the system chooses
@@ -201,7 +201,7 @@ struct accepts {
         asio::write(client, asio::buffer(&sent, 1));
     }
 
-    world& in;
+    small_world& in;
     stream_protocol::acceptor acceptor;
     std::deque<stream_protocol::socket> clients;
     pid reader;
@@ -209,7 +209,7 @@ struct accepts {
 
 /// Values of one of Asio's channels.
 struct channel {
-    explicit channel(world& in) : values(in.io, 64) {}
+    explicit channel(small_world& in) : values(in.io, 64) {}
     auto begin(context&) { return values.async_receive(use_task); }
     int value(int got) { return got; }
     void feed(int next)
@@ -247,7 +247,7 @@ task<> answers(context& self)
 
 /// Waits for one future after the other.
 struct futures {
-    explicit futures(world& in) : in(in), answering(in.engine.spawn(answers)) {}
+    explicit futures(small_world& in) : in(in), answering(in.engine.spawn(answers)) {}
     ~futures()
     {
         in.home().enter([this] { asked = {}; });  // a future is dropped on its strand
@@ -268,7 +268,7 @@ struct futures {
     }
     void feed(int next) { in.engine.send(answering, number{next}); }
 
-    world& in;
+    small_world& in;
     pid answering;
     costar::future<int> asked;
     pid reader;
@@ -281,7 +281,7 @@ task<> produces(context&, costar::sink<int> out)
 }
 
 struct streams {
-    explicit streams(world& in) : in(in) {}
+    explicit streams(small_world& in) : in(in) {}
     ~streams()
     {
         in.home().enter([this] { values = {}; });  // as a future
@@ -297,14 +297,14 @@ struct streams {
     int value(std::optional<int> got) { return got.value(); }
     void feed(int) {}
 
-    world& in;
+    small_world& in;
     costar::stream<int> values;
     pid reader;
 };
 
 /// Calls of a function that must not be called in vain.
 struct offloads {
-    explicit offloads(world&) {}
+    explicit offloads(small_world&) {}
     auto begin(context& self)
     {
         return self.offload([this] { return called++; });
@@ -317,7 +317,7 @@ struct offloads {
 };
 
 struct timers {
-    explicit timers(world& in) : in(in) {}
+    explicit timers(small_world& in) : in(in) {}
     auto begin(context&) { return sleep_for(in.limit()); }
     template <class Nothing>
     int value(Nothing)
@@ -326,7 +326,7 @@ struct timers {
     }
     void feed(int) {}
 
-    world& in;
+    small_world& in;
     int ended = 0;
     pid reader;
 };
@@ -337,10 +337,10 @@ constexpr std::size_t enough = 6;
 using seen_numbers = std::vector<int>;
 
 template <class Source>
-task<> in_time(context& self, world* in, Source* from, seen_numbers* seen)
+task<> in_time(context& self, small_world* in, Source* from, seen_numbers* seen)
 {
     while (seen->size() < enough) {
-        const auto read = [](context& self, world* in, Source* from) -> task<int> {
+        const auto read = [](context& self, small_world* in, Source* from) -> task<int> {
             if constexpr (std::is_void_v<costar::machine::awaited_t<decltype(from->begin(self))>>) {
                 co_await with_timeout(in->limit(), from->begin(self));
                 co_return from->value(0);
@@ -356,7 +356,7 @@ task<> in_time(context& self, world* in, Source* from, seen_numbers* seen)
 }
 
 template <class Source>
-task<> before_a_pause(context& self, world* in, Source* from, seen_numbers* seen)
+task<> before_a_pause(context& self, small_world* in, Source* from, seen_numbers* seen)
 {
     while (seen->size() < enough) {
         auto first = co_await when_any(from->begin(self), sleep_for(in->limit()));
@@ -366,7 +366,7 @@ task<> before_a_pause(context& self, world* in, Source* from, seen_numbers* seen
 }
 
 template <class Source>
-task<> behind_a_pause(context& self, world* in, Source* from, seen_numbers* seen)
+task<> behind_a_pause(context& self, small_world* in, Source* from, seen_numbers* seen)
 {
     while (seen->size() < enough) {
         auto first = co_await when_any(sleep_for(in->limit()), from->begin(self));
@@ -376,7 +376,7 @@ task<> behind_a_pause(context& self, world* in, Source* from, seen_numbers* seen
 }
 
 template <class Source>
-task<> before_a_message(context& self, world*, Source* from, seen_numbers* seen)
+task<> before_a_message(context& self, small_world*, Source* from, seen_numbers* seen)
 {
     while (seen->size() < enough) {
         auto first = co_await when_any(from->begin(self), self.receive());
@@ -388,7 +388,7 @@ task<> before_a_message(context& self, world*, Source* from, seen_numbers* seen)
 }
 
 template <class Source>
-task<> behind_a_message(context& self, world*, Source* from, seen_numbers* seen)
+task<> behind_a_message(context& self, small_world*, Source* from, seen_numbers* seen)
 {
     while (seen->size() < enough) {
         auto first = co_await when_any(self.receive(), from->begin(self));
@@ -416,14 +416,14 @@ task<> reads_on(context& self, Source* from, seen_numbers* seen)
 }
 
 template <class Source>
-task<> in_a_branch(context& self, world* in, Source* from, seen_numbers* seen)
+task<> in_a_branch(context& self, small_world* in, Source* from, seen_numbers* seen)
 {
     while (seen->size() < enough)
         co_await when_any(reads_on(self, from, seen), sleep_for(in->limit()));
 }
 
 template <class Source>
-task<> shielded(context& self, world* in, Source* from, seen_numbers* seen)
+task<> shielded(context& self, small_world* in, Source* from, seen_numbers* seen)
 {
     const auto reads_one = [](context& self, Source* from, seen_numbers* seen) -> task<> {
         if constexpr (std::is_void_v<costar::machine::awaited_t<decltype(from->begin(self))>>) {
@@ -438,9 +438,9 @@ task<> shielded(context& self, world* in, Source* from, seen_numbers* seen)
 }
 
 template <class Source>
-task<> beside_a_failure(context& self, world* in, Source* from, seen_numbers* seen)
+task<> beside_a_failure(context& self, small_world* in, Source* from, seen_numbers* seen)
 {
-    const auto fails = [](world* in) -> task<> {
+    const auto fails = [](small_world* in) -> task<> {
         co_await sleep_for(in->limit());
         throw std::runtime_error("failed");
     };
@@ -471,7 +471,7 @@ template <class Source, class Body>
 seen_numbers run(std::uint64_t seed, Body body)
 {
     seen_numbers seen;
-    world in(seed);
+    small_world in(seed);
     {
         Source from(in);
         const pid reader = in.engine.spawn(body, &in, &from, &seen);
@@ -505,7 +505,7 @@ template <class Source>
 seen_numbers run_with_stops(std::uint64_t seed)
 {
     seen_numbers seen;
-    world in(seed);
+    small_world in(seed);
     {
         Source from(in);
         const auto body = [](context& self, Source* from, seen_numbers* seen) -> task<> {
@@ -546,7 +546,7 @@ task<> reads_both(context& self, reads* one, reads* other, seen_numbers* of_one,
 }
 
 /// Asks in time, until enough answers have come.
-task<> asks_in_time(context& self, world* in, pid answering, seen_numbers* seen)
+task<> asks_in_time(context& self, small_world* in, pid answering, seen_numbers* seen)
 {
     while (seen->size() < enough) {
         const auto limit = in->limit();
@@ -608,7 +608,7 @@ TEST_CASE("outcomes: of two reads that complete together both are there", "[test
 {
     for (std::uint64_t seed = 1; seed <= 10 * seeds; ++seed) {
         INFO("seed " << seed);
-        world in(seed);
+        small_world in(seed);
         reads one(in);
         reads other(in);
         seen_numbers of_one;
@@ -635,7 +635,7 @@ TEST_CASE("outcomes: an answer is had, or it was late", "[testing][outcomes]")
 {
     for (std::uint64_t seed = 1; seed <= 10 * seeds; ++seed) {
         INFO("seed " << seed);
-        world in(seed);
+        small_world in(seed);
         seen_numbers seen;
         bool ended = false;
         const pid answering = in.engine.spawn(answers);
