@@ -118,12 +118,18 @@ void run_queue::hold_or_make_ready(run_node& node) noexcept
         return;
     running_ = &within;
     slice_ = slice;
+    const std::uint32_t borne = root.borne_;
     node.waiter->handle().resume();
-    units_left_ -= slice + 1 - slice_;
+    const int spent = slice + 1 - slice_;
+    units_left_ -= spent;
     if (ended_ != nullptr) [[unlikely]]
         reap();
-    if (running_ != nullptr && root.borne_ != 0 && !root.is_runnable_for_any()) [[unlikely]]
+    if (running_ == nullptr || root.borne_ == 0) [[likely]]
+        return;
+    if (!root.is_runnable_for_any())
         stop_counting(root);
+    else if (root.borne_ == borne)
+        units_past_borne_ += spent;
 }
 
 void run_queue::run_watched(run_node& node)

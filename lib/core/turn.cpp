@@ -159,13 +159,21 @@ void strand_context::tell_done()
                 other->wake();
 }
 
-/// How many parcels may be taken before this is asked again: each adds one at most to the backlog.
-std::size_t strand_context::room_for_parcels(std::size_t taken) const noexcept
+/// How many parcels may be taken before this is asked again: each adds one at most to the backlog. What fills
+/// it may lie behind messages that are not counted; then these make a little room too.
+std::size_t strand_context::room_for_parcels(std::size_t taken) noexcept
 {
     const std::size_t share = parcels_per_round - taken;
-    if (backlog_ >= backlog_max_)
-        return !ready_.empty() ? 0 : std::min<std::size_t>(share, 1);
-    return std::min(share, static_cast<std::size_t>(backlog_max_ - backlog_));
+    if (backlog_ < backlog_max_) {
+        units_past_borne_ = 0;
+        return std::min(share, static_cast<std::size_t>(backlog_max_ - backlog_));
+    }
+    if (ready_.empty())
+        return std::min<std::size_t>(share, 1);
+    if (share == 0 || units_past_borne_ < units_for_a_parcel)
+        return 0;
+    units_past_borne_ -= units_for_a_parcel;
+    return 1;
 }
 
 /// Takes from a ring or chute up to where it was looked at, its share of a round, while the backlog is short

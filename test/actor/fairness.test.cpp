@@ -12,6 +12,7 @@
 #include <support/actors.hpp>
 #include <support/catch.hpp>
 
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/connect_pair.hpp>
@@ -24,6 +25,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -227,4 +229,61 @@ TEST_CASE(
         CAPTURE(kinds()[flood].name, other.name);
         CHECK(longest <= 20'000);
     }
+}
+
+namespace {
+
+struct local_note {};
+struct far_note {};
+
+task<> sends_many(context& self, pid to, int count, bool* is_over)
+{
+    for (int i = 0; i < count; ++i)
+        self.send(to, local_note{});
+    *is_over = true;
+    co_return;
+}
+
+task<> counts_notes(context& self, int* handled)
+{
+    while (auto received = co_await self.receive())
+        ++*handled;
+}
+
+task<> answers_questions(context& self)
+{
+    while (auto received = co_await self.receive())
+        received.match([](question) { return 7; });
+}
+
+}  // namespace
+
+TEST_CASE(
+    "fairness: borne messages behind a long mailbox of the strand's own keep nobody waiting for all of it",
+    "[actor][fairness]")
+{
+    asio::io_context io(1);
+    engine on(io.get_executor(), {.turn = {.backlog = 16}, .dead_letter_lines = 0});
+    int handled = 0;
+    bool is_filled = false;
+    int answer = 0;
+    const pid busy = on.spawn(counts_notes, &handled);
+    const pid idle = on.spawn(answers_questions);
+    on.spawn(sends_many, busy, 20'000, &is_filled);
+    while (!is_filled)
+        io.run_one();
+    std::thread other([&] {
+        for (int i = 0; i < 100; ++i)
+            on.send(busy, far_note{});
+        on.ask(idle, question{},
+            asio::bind_executor(io, [&](costar::error_code, int value) { answer = value; }));
+    });
+    other.join();
+    while (answer == 0 && io.run_one() > 0)
+        ;
+
+    CHECK(answer == 7);
+    CHECK(handled < 10'000);
+    on.async_shutdown(1s, [](const auto&...) {});
+    io.run();
 }

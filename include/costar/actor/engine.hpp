@@ -63,7 +63,7 @@ public:
     /// Sends a message and goes on. What cannot be delivered becomes a dead letter.
     ///
     /// Order: messages of one thread to one receiver arrive as sent. A foreign thread that runs ahead of an
-    /// owned strand is held back for a moment; an actor of another engine waits between two of its messages.
+    /// owned strand is held back a moment, in `ask` too; an actor of another engine waits between messages.
     template <class Destination, class Message>
         requires accepts<Destination, std::remove_cvref_t<Message>>
     void send(const Destination& to, Message&& message);

@@ -241,9 +241,10 @@ protected:
     int units_per_round_ = units_first;  // messages, as many as take about half a turn
     int units_left_ = 0;                 // in this round
     std::int64_t backlog_ = 0;
-    std::uint32_t work_waiting_ = 0;    // births and handlers posted from inside
-    std::uint32_t births_waiting_ = 0;  // of these
-    std::uint64_t work_done_ = 0;       // that have begun, in all
+    std::int64_t units_past_borne_ = 0;  // of roots that handled none of the borne messages they hold
+    std::uint32_t work_waiting_ = 0;     // births and handlers posted from inside
+    std::uint32_t births_waiting_ = 0;   // of these
+    std::uint64_t work_done_ = 0;        // that have begun, in all
     parcel_receiver* receiver_ = nullptr;
     random_source* chooser_ = nullptr;
 

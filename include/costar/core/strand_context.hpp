@@ -213,7 +213,7 @@ private:
     void take_parcels();
     void take_from_rings();
     void take_from_chutes();
-    std::size_t room_for_parcels(std::size_t taken) const noexcept;
+    std::size_t room_for_parcels(std::size_t taken) noexcept;
     template <class Queue>
     std::size_t take_from(Queue& queue, bool& is_more_left);
     void tend_queues();
@@ -262,6 +262,7 @@ private:
     static constexpr int posted_per_round = 256;            // handlers and control work from the inbox
     static constexpr std::uint64_t inbox_is_long = 16384;   // who adds to it is held back
     static constexpr std::size_t parcels_per_round = 1024;  // of each ring and chute
+    static constexpr int units_for_a_parcel = 16;           // past borne messages, with a full backlog
     static constexpr std::size_t timers_per_round = 1024;
 
     arena_owner arena_;
