@@ -4,15 +4,27 @@
 
 namespace costar::machine {
 
-cell_table::place cell_table::occupy(std::uint32_t slot)
+/// Others may have reserved the slots between.
+[[gnu::noinline]] void cell_table::grow_to(std::uint32_t slot)
 {
-    while (slot >= slots_) {  // others may have reserved the slots between
+    while (slot >= slots_) {
         chunks_.push_back(std::make_unique<chunk>());
         slots_ += chunk::cells;
     }
+}
+
+[[gnu::always_inline]] inline cell_table::place cell_table::take(std::uint32_t slot)
+{
+    if (slot >= slots_) [[unlikely]]
+        grow_to(slot);
     chunk& part = *chunks_[slot / chunk::cells];
     const std::uint32_t generation = ++part.generations[slot % chunk::cells];
     return {part.memory + (slot % chunk::cells) * sizeof(cell), slot, generation};
+}
+
+cell_table::place cell_table::occupy(std::uint32_t slot)
+{
+    return take(slot);
 }
 
 cell_table::place cell_table::occupy_free()
@@ -20,14 +32,14 @@ cell_table::place cell_table::occupy_free()
     if (!free_slots_.empty()) {
         const std::uint32_t slot = free_slots_.back();
         free_slots_.pop_back();
-        return occupy(slot);
+        return take(slot);
     }
     if (fresh_slot_ == fresh_end_) {
         constexpr std::uint32_t block = 64;
         fresh_slot_ = next_slot_.fetch_add(block, std::memory_order_relaxed);
         fresh_end_ = fresh_slot_ + block;
     }
-    const place found = occupy(fresh_slot_);
+    const place found = take(fresh_slot_);
     ++fresh_slot_;
     return found;
 }

@@ -160,7 +160,10 @@ void station::body_ended(cell& self) noexcept
     if (extras_part* more = self.has_extras ? self.extras() : nullptr; more != nullptr && !self.begin_again)
         drop_failed(self, *more, self.stop_requested ? errc::actor_stopped : errc::actor_failed);
     const bool task_receives = self.receive_cancelled;
-    close_family(self);
+    if (self.cold == nullptr && self.first_child == cell::nobody) [[likely]]
+        self.cancel();  // it has no family, and nothing that could have a task
+    else
+        close_family(self);
     if (task_receives) [[unlikely]] {
         self.set_receptive(true);
         home_.make_ready(self);

@@ -106,6 +106,9 @@ private:
         alignas(128) std::byte memory[cells * sizeof(cell)];
     };
 
+    place take(std::uint32_t slot);
+    void grow_to(std::uint32_t slot);
+
     const std::uint32_t node_;
     const std::uint16_t strand_;
     std::vector<std::unique_ptr<chunk>> chunks_;
