@@ -246,14 +246,12 @@ public:
 
     class keeper;
 
-    /// Carries nothing any more. False when something of it may be left, in handlers and coroutines that only
-    /// their context destroys: then it stays the present one. `holders` are those who hold it in any case.
-    bool end(long holders) noexcept
+    /// Carries nothing any more. It stays the present one for what handlers and coroutines hold that only
+    /// their context destroys: `asio::awaitable` has its frame destroyed by a post.
+    void end() noexcept
     {
-        const bool had_waits = has_waits();
         set_over();
         abandon_waits();
-        return !had_waits && weak_from_this().use_count() == holders;
     }
 
     void end_for_good() noexcept
@@ -294,12 +292,21 @@ public:
     explicit keeper(asio::execution_context& context) : service(context) {}
     ~keeper()
     {
-        for (auto& each : kept_)
-            each->end_for_good();
+        for (; !kept_.empty(); kept_.pop_back())  // the one that was entered last is the present one
+            kept_.back()->end_for_good();
     }
 
-    void keep(std::shared_ptr<thread_loop> made) { kept_.push_back(std::move(made)); }
-    void forget(const std::shared_ptr<thread_loop>& ended) noexcept { std::erase(kept_, ended); }
+    void keep(std::shared_ptr<thread_loop> made)
+    {
+        std::erase_if(kept_, [](const std::shared_ptr<thread_loop>& each) {
+            if (!each->is_over() || each.use_count() > 1)
+                return false;
+            each->enter();
+            each->end_for_good();
+            return true;
+        });
+        kept_.push_back(std::move(made));
+    }
 
 private:
     void shutdown() override
@@ -325,11 +332,7 @@ event_loop::event_loop(asio::any_io_executor executor)
 
 event_loop::~event_loop()
 {
-    if (!loop_->end(2))  // its own, and the keeper
-        return;
-    loop_->end_for_good();
-    asio::use_service<thread_loop::keeper>(asio::query(loop_->get_executor(), asio::execution::context))
-        .forget(loop_);
+    loop_->end();
 }
 
 }  // namespace costar::rpc

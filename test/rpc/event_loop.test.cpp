@@ -201,6 +201,42 @@ TEST_CASE("event_loop: what a stopped context leaves behind is destroyed with it
     CHECK(value == 4);
 }
 
+TEST_CASE("event_loop: a call that a coroutine still answers when its loop has ended ends with the context",
+    "[rpc][event_loop]")
+{
+    /// Answers a call with a coroutine that waits for a timer.
+    class waiting final : public hub::Hub::Server {
+    public:
+        explicit waiting(asio::io_context& io) : io_(&io) {}
+
+    private:
+        kj::Promise<void> slow(SlowContext call) override { return rpc::promise_of(waits(*io_, call)); }
+
+        static asio::awaitable<void> waits(asio::io_context& io, rpc::call<SlowContext> call)
+        {
+            asio::steady_timer timer(io, 1h);
+            co_await timer.async_wait(asio::use_awaitable);
+            call->getResults();
+        }
+
+        asio::io_context* io_;
+    };
+    asio::io_context io;
+    bool ended = false;
+    {
+        rpc::event_loop loop(io.get_executor());
+        asio::local::stream_protocol::socket near(io);
+        asio::local::stream_protocol::socket far(io);
+        asio::local::connect_pair(near, far);
+        auto served = rpc::connection::server(std::move(far), kj::heap<waiting>(io));
+        auto calls = rpc::connection::client(std::move(near));
+        auto hub = calls.bootstrap<hub::Hub>();
+        rpc::async_wait(hub.slowRequest().send(), [&](std::exception_ptr, auto) { ended = true; });
+        io.run_for(5ms);
+    }
+    CHECK_FALSE(ended);
+}
+
 TEST_CASE("event_loop: one that is over carries nothing, and another one may follow", "[rpc][event_loop]")
 {
     asio::io_context io;

@@ -58,8 +58,6 @@ public:
         first_ = &lone;
     }
 
-    bool empty() const noexcept { return first_ == nullptr; }
-
     /// Destroys all, the newest first, and those that are kept meanwhile.
     void destroy_all() noexcept
     {

@@ -142,7 +142,6 @@ protected:
     /// It carries nothing any more.
     void set_over() noexcept { is_over_ = true; }
     bool is_over() const noexcept { return is_over_; }
-    bool has_waits() const noexcept { return !waits_.empty(); }
 
     /// Runs what those arm that are destroyed, so that the loop may end.
     void drain() noexcept;
@@ -191,8 +190,9 @@ namespace costar::rpc {
 /// or give it a context of its own. Lifetime: waits that are left when it ends are over, and their handlers
 /// destroyed without being called. Promises, capabilities and connections that coroutines and handlers hold
 /// may stay until the context is destroyed, as they do where `io_context::stop()` or an exception has ended
-/// it; nothing comes of them any more. All others end before it. Errors: throws `std::logic_error` when the
-/// thread has an event loop already.
+/// it; nothing comes of them any more. All others end before it. Another event loop may follow; KJ's own not
+/// before the context is destroyed. Errors: throws `std::logic_error` when the thread has an event loop
+/// already.
 class event_loop {
 public:
     explicit event_loop(asio::any_io_executor executor);
