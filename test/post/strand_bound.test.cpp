@@ -207,7 +207,10 @@ task<> answers_with_future(context& self, pid shop)
 task<> asks_for_future(context& self, pid server, std::string* seen)
 {
     const auto answer = co_await as_result(self.ask(server, get_future{}));
-    *seen = answer ? std::to_string(co_await *answer) : answer.error().message();
+    if (answer)
+        *seen = std::to_string(co_await *answer);
+    else
+        *seen = answer.error().message();
 }
 
 task<> passes_on(context& self, pid to)
