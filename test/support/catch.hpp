@@ -17,10 +17,3 @@ using Catch::Approx;
 #else
 #include <catch2/catch.hpp>
 #endif
-
-// Catch2 hands what is checked to a builtin, too, which evaluates nothing; but GCC takes awaits out of there,
-// and a CHECK(co_await ...) awaits twice.
-#if defined(__GNUC__) && !defined(__clang__)
-#undef CATCH_INTERNAL_IGNORE_BUT_WARN
-#define CATCH_INTERNAL_IGNORE_BUT_WARN(...)
-#endif

@@ -173,7 +173,8 @@ TEST_CASE("budget: what is there at once can be awaited as often as the share al
                      with.values = costar::make_stream<int>(self, puts_ones, &ignored);
                      with.values.window(10'000);
                  }
-                 CHECK(co_await with.values.next(self));
+                 const auto next = co_await with.values.next(self);
+                 CHECK(next);
              }});
 
     INFO(each.name);
@@ -182,12 +183,21 @@ TEST_CASE("budget: what is there at once can be awaited as often as the share al
 
 TEST_CASE("budget: messages that wait are received as often as the share allows", "[testing][budget]")
 {
-    const what each = GENERATE(
-        what{"any", [](context& self, tools&) -> task<> { CHECK((co_await self.receive()).is<number>()); }},
+    const what each = GENERATE(what{"any",
+                                   [](context& self, tools&) -> task<> {
+                                       const auto received = co_await self.receive();
+                                       CHECK(received.is<number>());
+                                   }},
         what{"any in time",
-            [](context& self, tools&) -> task<> { CHECK((co_await self.receive(1h)).is<number>()); }},
-        what{
-            "one of a type", [](context& self, tools&) -> task<> { CHECK(co_await self.receive<number>()); }},
+            [](context& self, tools&) -> task<> {
+                const auto received = co_await self.receive(1h);
+                CHECK(received.is<number>());
+            }},
+        what{"one of a type",
+            [](context& self, tools&) -> task<> {
+                const auto received = co_await self.receive<number>();
+                CHECK(received);
+            }},
         what{"in a branch", [](context& self, tools&) -> task<> {
                  const auto first = co_await when_any(self.receive<number>(), sleep_for(1h));
                  CHECK(first.index() == 0);
@@ -200,8 +210,10 @@ TEST_CASE("budget: messages that wait are received as often as the share allows"
 TEST_CASE("budget: a batch counts as its messages do", "[testing][budget]")
 {
     const auto by_tens = [](context& self, tools*, wait, int* count) -> task<> {
-        for (*count = 0; *count < rounds; *count += 10)
-            CHECK((co_await self.receive_batch(10)).size() == 10);
+        for (*count = 0; *count < rounds; *count += 10) {
+            const auto batch = co_await self.receive_batch(10);
+            CHECK(batch.size() == 10);
+        }
         *count = -1;
     };
 
