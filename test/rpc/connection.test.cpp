@@ -60,7 +60,7 @@ private:
     int* count_;
 };
 
-rpc::connection serves_counting(asio::local::stream_protocol::socket socket, int& count)
+rpc::connection serves_counting(unix_socket socket, int& count)
 {
     return rpc::connection::server(std::move(socket), kj::heap<counting_hub>(count), {.unsent_max = 100'000});
 }
@@ -213,9 +213,7 @@ TEST_CASE("connection: a client that has called nothing hears that the peer has 
 {
     lone_strand strand;
     const auto body = [](asio::io_context& io) -> task<> {
-        asio::local::stream_protocol::socket near(io);
-        asio::local::stream_protocol::socket far(io);
-        asio::local::connect_pair(near, far);
+        auto [near, far] = connected_pair(io);
         auto link = rpc::connection::client(std::move(near));
         auto told = link.disconnected();
         far.close();
@@ -243,9 +241,7 @@ TEST_CASE("connection: a peer that talks nonsense is left, and hears why", "[rpc
 {
     lone_strand strand;
     const auto body = [](asio::io_context& io) -> task<std::string> {
-        asio::local::stream_protocol::socket near(io);
-        asio::local::stream_protocol::socket far(io);
-        asio::local::connect_pair(near, far);
+        auto [near, far] = connected_pair(io);
         auto served = serves_hub(std::move(far));
         co_await asio::async_write(near, asio::buffer(std::string("GET / HTTP/1.1\r\n\r\n")), use_task);
         co_await served.disconnected();
@@ -264,9 +260,7 @@ TEST_CASE("connection: any bytes leave the server standing", "[rpc][connection]"
     lone_strand strand;
     const auto body = [](asio::io_context& io, const std::string& noise) -> task<> {
         hub_pair good(io);
-        asio::local::stream_protocol::socket near(io);
-        asio::local::stream_protocol::socket far(io);
-        asio::local::connect_pair(near, far);
+        auto [near, far] = connected_pair(io);
         auto served = serves_hub(std::move(far));
         co_await asio::async_write(near, asio::buffer(noise), use_task);
         near.shutdown(asio::socket_base::shutdown_send);
@@ -378,17 +372,14 @@ TEST_CASE("connection: a peer that reads no answers is read no more, until it do
     int at_rest = 0;
     const auto body = [](asio::io_context& io, const std::string& text, int& answered,
                           int& at_rest) -> task<> {
-        const auto reads = [](asio::local::stream_protocol::socket& peer, const int& answered,
-                               int& at_rest) -> task<> {
+        const auto reads = [](unix_socket& peer, const int& answered, int& at_rest) -> task<> {
             co_await sleep_for(50ms);
             at_rest = answered;
             std::string heard(100'000, ' ');
             while (answered < static_cast<int>(calls))
                 co_await peer.async_read_some(asio::buffer(heard), use_task);
         };
-        asio::local::stream_protocol::socket peer(io);
-        asio::local::stream_protocol::socket far(io);
-        asio::local::connect_pair(peer, far);
+        auto [peer, far] = connected_pair(io);
         auto served = serves_counting(std::move(far), answered);
         const std::string all = calls_of_echo(calls, text);
         auto sent = asio::async_write(peer, asio::buffer(all), use_task);
@@ -407,12 +398,7 @@ TEST_CASE("connection: may end with a hundred thousand calls under way", "[rpc][
         hub_pair ends(io);
         auto hub = ends.hub();
         {
-            std::vector<kj::Promise<void>> calls;
-            for (int i = 0; i < 100'000; ++i) {
-                auto request = hub.slowRequest();
-                request.setMilliseconds(3'600'000);
-                calls.push_back(request.send().ignoreResult());
-            }
+            const auto calls = slow_calls(hub, 100'000, 3'600'000);
             co_await sleep_for(1ms);
         }
         ends.calls.reset();
@@ -428,12 +414,7 @@ TEST_CASE("connection: ten thousand calls wait at once", "[rpc][connection]")
     const auto body = [](asio::io_context& io) -> task<> {
         hub_pair ends(io);
         auto hub = ends.hub();
-        std::vector<kj::Promise<void>> calls;
-        for (int i = 0; i < 10'000; ++i) {
-            auto request = hub.slowRequest();
-            request.setMilliseconds(50);
-            calls.push_back(request.send().ignoreResult());
-        }
+        auto calls = slow_calls(hub, 10'000, 50);
         for (auto& each : calls)
             co_await kj::mv(each);
         CHECK(ends.server->answered == 10'000);

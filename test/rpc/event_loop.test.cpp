@@ -225,9 +225,7 @@ TEST_CASE("event_loop: a call that a coroutine still answers when its loop has e
     bool ended = false;
     {
         rpc::event_loop loop(io.get_executor());
-        asio::local::stream_protocol::socket near(io);
-        asio::local::stream_protocol::socket far(io);
-        asio::local::connect_pair(near, far);
+        auto [near, far] = connected_pair(io);
         auto served = rpc::connection::server(std::move(far), kj::heap<waiting>(io));
         auto calls = rpc::connection::client(std::move(near));
         auto hub = calls.bootstrap<hub::Hub>();

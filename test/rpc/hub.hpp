@@ -27,6 +27,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace support {
 
@@ -177,14 +178,22 @@ private:
     running strands_{std::vector<asio::any_io_executor>{io_.get_executor()}};
 };
 
+using unix_socket = asio::local::stream_protocol::socket;
+
+/// Two sockets that are connected with each other.
+inline std::pair<unix_socket, unix_socket> connected_pair(asio::io_context& io)
+{
+    std::pair<unix_socket, unix_socket> made(io, io);
+    asio::local::connect_pair(made.first, made.second);
+    return made;
+}
+
 /// Two ends of a connection on one strand: the server holds a hub.
 class hub_pair {
 public:
     explicit hub_pair(asio::io_context& io, const rpc::connection_options& options = {})
     {
-        asio::local::stream_protocol::socket near(io);
-        asio::local::stream_protocol::socket far(io);
-        asio::local::connect_pair(near, far);
+        auto [near, far] = connected_pair(io);
         auto made = kj::heap<hub_server>();
         server = made.get();
         served.emplace(rpc::connection::server(std::move(far), kj::mv(made), options));
@@ -197,6 +206,18 @@ public:
     std::optional<rpc::connection> served;
     std::optional<rpc::connection> calls;
 };
+
+/// So many calls that take their time.
+inline std::vector<kj::Promise<void>> slow_calls(hub::Hub::Client& hub, int count, std::uint32_t milliseconds)
+{
+    std::vector<kj::Promise<void>> calls;
+    for (int i = 0; i < count; ++i) {
+        auto request = hub.slowRequest();
+        request.setMilliseconds(milliseconds);
+        calls.push_back(request.send().ignoreResult());
+    }
+    return calls;
+}
 
 inline task<std::string> echo_of(rpc::nothrow<hub::Hub::Client> hub, std::string text)
 {

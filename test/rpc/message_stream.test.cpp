@@ -27,8 +27,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using unix_socket = asio::local::stream_protocol::socket;
-
 /// A stream under test, and the bare socket of its peer.
 struct stream_and_peer {
     explicit stream_and_peer(asio::io_context& io, const rpc::stream_options& options = {}) : peer(io)

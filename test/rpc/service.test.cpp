@@ -41,7 +41,7 @@ private:
     std::string* said_;
 };
 
-rpc::connection serves(asio::local::stream_protocol::socket socket, std::string& said)
+rpc::connection serves(unix_socket socket, std::string& said)
 {
     return rpc::connection::server(std::move(socket), kj::heap<lingering>(said));
 }
@@ -64,7 +64,7 @@ private:
     std::vector<std::uint32_t>* seen_;
 };
 
-rpc::connection serves(asio::local::stream_protocol::socket socket, std::vector<std::uint32_t>& seen)
+rpc::connection serves(unix_socket socket, std::vector<std::uint32_t>& seen)
 {
     return rpc::connection::server(std::move(socket), kj::heap<tardy>(seen));
 }
@@ -77,9 +77,7 @@ TEST_CASE("service: a call lives until its task has ended, whatever becomes of c
     lone_strand strand;
     std::vector<std::uint32_t> seen;
     const auto body = [](asio::io_context& io, std::vector<std::uint32_t>& seen, bool is_cut) -> task<> {
-        asio::local::stream_protocol::socket near(io);
-        asio::local::stream_protocol::socket far(io);
-        asio::local::connect_pair(near, far);
+        auto [near, far] = connected_pair(io);
         auto served = std::make_unique<rpc::connection>(serves(std::move(far), seen));
         auto calls = rpc::connection::client(std::move(near));
         auto hub = calls.bootstrap<hub::Hub>();
@@ -126,9 +124,7 @@ TEST_CASE("service: a server lives until its last task has ended", "[rpc][servic
 {
     lone_strand strand;
     const auto body = [](asio::io_context& io, std::string& said) -> task<> {
-        asio::local::stream_protocol::socket near(io);
-        asio::local::stream_protocol::socket far(io);
-        asio::local::connect_pair(near, far);
+        auto [near, far] = connected_pair(io);
         auto served = std::make_unique<rpc::connection>(serves(std::move(far), said));
         auto calls = rpc::connection::client(std::move(near));
         auto hub = calls.bootstrap<hub::Hub>();
