@@ -210,7 +210,11 @@ TEST_CASE("event_loop: a call that a coroutine still answers when its loop has e
         explicit waiting(asio::io_context& io) : io_(&io) {}
 
     private:
-        kj::Promise<void> slow(SlowContext call) override { return rpc::promise_of(waits(*io_, call)); }
+        kj::Promise<void> slow(SlowContext call) override
+        {
+            rpc::allow_cancellation(call);
+            return rpc::promise_of(waits(*io_, call));
+        }
 
         static asio::awaitable<void> waits(asio::io_context& io, rpc::call<SlowContext> call)
         {
@@ -233,6 +237,24 @@ TEST_CASE("event_loop: a call that a coroutine still answers when its loop has e
         io.run_for(5ms);
     }
     CHECK_FALSE(ended);
+
+    // The same where a coroutine holds the connection, and is left when the context is stopped.
+    const auto holds = [](auto served, auto calls, auto hub) -> asio::awaitable<void> {
+        auto request = (*hub)->slowRequest();
+        co_await rpc::async_wait(rpc::send(request), asio::use_awaitable);
+        static_cast<void>(served == nullptr || calls == nullptr);
+    };
+    asio::io_context stopped;
+    rpc::event_loop loop(stopped.get_executor());
+    {
+        auto [near, far] = connected_pair(stopped);
+        auto served = std::make_shared<rpc::connection>(
+            rpc::connection::server(std::move(far), kj::heap<waiting>(stopped)));
+        auto calls = std::make_shared<rpc::connection>(rpc::connection::client(std::move(near)));
+        auto hub = std::make_shared<rpc::nothrow<hub::Hub::Client>>(calls->bootstrap<hub::Hub>());
+        asio::co_spawn(stopped, holds(std::move(served), std::move(calls), std::move(hub)), asio::detached);
+    }
+    stopped.run_for(5ms);
 }
 
 TEST_CASE("event_loop: one that is over carries nothing, and another one may follow", "[rpc][event_loop]")

@@ -92,7 +92,7 @@ class promise_adapter {
 public:
     template <class Start>
     promise_adapter(kj::PromiseFulfiller<T>& fulfiller, Start start, method_keep kept = {})
-        : link_(std::make_shared<promise_link<T>>())
+        : where_(kj_loop::here().get_executor()), link_(std::make_shared<promise_link<T>>())
     {
         link_->fulfiller = &fulfiller;
         link_->kept = kj::mv(kept);
@@ -103,11 +103,12 @@ public:
         if (std::exchange(link_->fulfiller, nullptr) == nullptr)
             return;
         // Behind the callback of KJ that this may be: an operation that is cancelled may complete at once.
-        asio::post(kj_loop::here().get_executor(),
-            [link = link_] { link->signal.emit(asio::cancellation_type::terminal); });
+        // The loop itself may be over: the context that is being destroyed destroys this as well.
+        asio::post(where_, [link = link_] { link->signal.emit(asio::cancellation_type::terminal); });
     }
 
 private:
+    asio::any_io_executor where_;
     std::shared_ptr<promise_link<T>> link_;
 };
 
