@@ -25,13 +25,15 @@ bool strand_context::turn(bool is_clock_read)
     turn_guard guard(*this);
     std::uint64_t began = is_clock_read ? now_ : read_clock();
     const std::uint64_t end = began + turn_length_;
+    bool is_work_left = false;
     for (;;) {
         drain();
         fire_timers();
         run_jobs();
         run_ready();
         flush();
-        if (!has_ready() && !has_input() && !is_timer_due())
+        is_work_left = has_ready() || has_input() || is_timer_due();
+        if (!is_work_left)
             break;
         read_clock();
         measure_round(now_ - began, turn_length_);
@@ -43,7 +45,7 @@ bool strand_context::turn(bool is_clock_read)
     if (now_ - tended_at_ >= turn_length_)
         tend_queues();
     announce_timer();
-    return has_work();
+    return is_work_left;
 }
 
 bool strand_context::step()

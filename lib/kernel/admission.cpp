@@ -193,12 +193,14 @@ void post_office::admit_here(pid to, const admission& arrived, std::unique_ptr<h
         }
     }
     bool is_in = true;
-    if (receiver->has_extras)
+    if (receiver->has_extras) {
         is_in = let_in(*receiver, arrived);
-    else if (arrived.is_borne)
+    } else if (arrived.is_borne) {
+        arrived.sent->mark_borne();
         deliver_borne(*receiver, arrived.sent);
-    else
+    } else {
         deliver(*receiver, arrived.sent);
+    }
     if (is_in && arrived.token != 0)
         answer(arrived.token, std::monostate{});
 }

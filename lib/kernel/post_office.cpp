@@ -109,19 +109,47 @@ void post_office::bury(envelope* lost, pid to, errc reason) noexcept
     lost->discard();
 }
 
+/// Small messages whose memory lies ready take a way without any call.
 void post_office::receive(parcel& arrived)
 {
-    if (!reply_table::is_token(arrived.to)) {
-        const auto slot = static_cast<std::uint32_t>(arrived.to);
-        const auto generation = static_cast<std::uint32_t>(arrived.to >> 32);
-        envelope* sent = unpack(arrived);
-        if (cell* receiver = cells_.find(slot, generation)) [[likely]] {
-            deliver_borne(*receiver, sent);
-        } else
-            bury(sent, {shared_.node, static_cast<std::uint16_t>(home_.index()), slot, generation},
-                errc::no_such_actor);
+    if (reply_table::is_token(arrived.to)) {
+        receive_answer(arrived);
         return;
     }
+    void* memory = is_boxed(arrived) ? nullptr : home_.arena().allocate_if_ready(small_envelope_bytes);
+    if (memory == nullptr) {
+        receive_message(arrived);
+        return;
+    }
+    deliver_borne(arrived.to, unpack_at(memory, arrived, envelope::borne_mark));
+}
+
+/// As `receive`, of messages of any kind.
+void post_office::receive_message(parcel& arrived)
+{
+    envelope* sent = unpack(arrived);
+    sent->mark_borne();
+    deliver_borne(arrived.to, sent);
+}
+
+inline void post_office::deliver_borne(std::uint64_t key, envelope* sent) noexcept
+{
+    if (cell* receiver = cells_.find(static_cast<std::uint32_t>(key), static_cast<std::uint32_t>(key >> 32)))
+        [[likely]]
+        deliver_borne(*receiver, sent);
+    else
+        bury_borne(sent, key);
+}
+
+/// What another strand or thread has sent to an actor that is gone.
+void post_office::bury_borne(envelope* sent, std::uint64_t key) noexcept
+{
+    sent->unmark_borne();
+    bury(sent, {place_, key}, errc::no_such_actor);
+}
+
+void post_office::receive_answer(parcel& arrived)
+{
     reply_waiter* waiter = replies_.claim(arrived.to);
     if (waiter == nullptr) [[unlikely]] {
         receive_unclaimed(arrived);

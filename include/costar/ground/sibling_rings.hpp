@@ -45,7 +45,8 @@ public:
     bool send_filled(std::size_t to, Fill&& fill)
     {
         peer& target = peers_[to];
-        parcel* slot = target.spill.empty() ? target.out->reserve() : nullptr;
+        const bool has_spilled = !target.spill.empty();
+        parcel* slot = has_spilled ? nullptr : target.out->reserve();
         if (slot != nullptr) [[likely]] {
             fill(*slot);
             target.out->commit();
@@ -53,6 +54,7 @@ public:
         }
         fill(target.spill.reserve());
         target.spill.commit();
+        spilling_ += has_spilled ? 0 : 1;
         return false;
     }
 
@@ -71,6 +73,7 @@ public:
                 continue;
             if (!target.spill.empty()) {
                 move_spill(target);
+                spilling_ -= target.spill.empty() ? 1 : 0;
                 has_moved(i, target.spill.popped());
             }
             if (target.out->publish())
@@ -101,6 +104,8 @@ public:
     /// Something of what waits here may have found room.
     bool has_room() const noexcept
     {
+        if (spilling_ == 0) [[likely]]
+            return false;
         for (const peer& other : peers_)
             if (!other.spill.empty() && !other.out->full())
                 return true;
@@ -193,7 +198,8 @@ private:
 
     std::vector<peer> peers_;
     std::size_t slots_;
-    std::size_t first_ = 0;  // where the next taking begins
+    std::size_t first_ = 0;     // where the next taking begins
+    std::size_t spilling_ = 0;  // peers for whom something waits here
     bool has_arrived_ = false;
 };
 

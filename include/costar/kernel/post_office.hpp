@@ -85,14 +85,14 @@ public:
         has_arrived<MayAsk>(to, *sent);
     }
 
-    /// As `deliver`, of what has come from another strand or thread.
+    /// As `deliver`, of what has come from another strand or thread and is marked so.
     [[gnu::always_inline]] void deliver_borne(cell& to, envelope* sent) noexcept
     {
         if (to.has_extras) [[unlikely]] {
+            sent->unmark_borne();
             deliver_specially(to, sent, true);
             return;
         }
-        sent->mark_borne();
         home_.message_borne(to);  // first: a request that closes a circle is taken back on delivery
         deliver(to, sent);
     }
@@ -267,7 +267,11 @@ private:
     void overflow_with(cell& to, extras_part& more, const admission& arrived) noexcept;
     void admit_here(pid to, const admission& arrived, std::unique_ptr<headers> with) noexcept;
     void withdraw_here(pid to, std::uint64_t token) noexcept;
+    void receive_message(parcel& arrived);
+    void deliver_borne(std::uint64_t key, envelope* sent) noexcept;
+    void receive_answer(parcel& arrived);
     void receive_unclaimed(parcel& arrived);
+    void bury_borne(envelope* sent, std::uint64_t key) noexcept;
     void bury_stash(cell& self, extras_part& more, errc reason) noexcept;
     void end_message(cell& self, envelope& done, errc reason) noexcept;
     void look_for_survivor(pid who) noexcept;

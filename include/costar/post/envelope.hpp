@@ -168,8 +168,9 @@ struct alignas(16) envelope {
         arena::deallocate_class(this, type->block_class, sizeof(envelope) + type->bytes);
     }
 
-private:
     static constexpr std::uint64_t borne_mark = std::uint64_t{1} << 63;  // no `deadline_after` is that late
+
+private:
     static constexpr std::uintptr_t handled_mark = 1;
     static constexpr std::uintptr_t kept_mark = 2;
     static constexpr std::uintptr_t moved_mark = 4;

@@ -40,27 +40,41 @@ void pack_inline(parcel& slot, std::uint64_t to, const Message& message, pid sen
     ::new (body->value) Message(message);
 }
 
+/// Does the body lie in an envelope of its own?
+inline bool is_boxed(const parcel& arrived) noexcept
+{
+    return (reinterpret_cast<std::uintptr_t>(arrived.kind) & boxed_parcel) != 0;
+}
+
+/// What the envelope of a small message takes; every small message has a block of one size.
+inline constexpr std::size_t small_envelope_bytes = sizeof(envelope) + sizeof(inline_body::value);
+static_assert(sizeof(envelope) % 16 == 0 && sizeof(inline_body::value) == 16);
+
+/// Turns a parcel that is not boxed into an envelope in memory of that size, with a mark in its deadline. The
+/// mark is written with the deadline: where one byte of it is written later, who then reads all of it waits
+/// for both stores to leave the core.
+inline envelope* unpack_at(void* memory, const parcel& arrived, std::uint64_t mark = 0) noexcept
+{
+    const auto* body = std::launder(reinterpret_cast<const inline_body*>(arrived.body));
+    auto* made = static_cast<envelope*>(memory);
+    made->type = static_cast<const message_type*>(arrived.kind);
+    made->sender = body->sender;
+    made->reply = body->reply;
+    made->deadline = body->deadline | mark;
+    std::memcpy(made->body(), body->value, sizeof body->value);
+    return made;
+}
+
 /// Turns an arrived parcel into an envelope of the receiving strand.
 ///
 /// Errors: throws `std::bad_alloc`.
 inline envelope* unpack(const parcel& arrived)
 {
-    if ((reinterpret_cast<std::uintptr_t>(arrived.kind) & boxed_parcel) != 0) {
-        envelope* sent = nullptr;
-        std::memcpy(&sent, arrived.body, sizeof sent);
-        return sent;
-    }
-    const auto* type = static_cast<const message_type*>(arrived.kind);
-    const auto* body = std::launder(reinterpret_cast<const inline_body*>(arrived.body));
-    static_assert(sizeof(envelope) % 16 == 0 && sizeof body->value == 16,
-        "every small message has a block of one size");
-    envelope* made = envelope::allocate(sizeof body->value);
-    made->type = type;
-    made->sender = body->sender;
-    made->reply = body->reply;
-    made->deadline = body->deadline;
-    std::memcpy(made->body(), body->value, sizeof body->value);
-    return made;
+    if (!is_boxed(arrived))
+        return unpack_at(arena::current().allocate(small_envelope_bytes), arrived);
+    envelope* sent = nullptr;
+    std::memcpy(&sent, arrived.body, sizeof sent);
+    return sent;
 }
 
 }  // namespace costar::machine
