@@ -175,6 +175,14 @@ void kj_loop::pump_later() noexcept
     }
 }
 
+void kj_loop::begin_again(asio::any_io_executor executor) noexcept
+{
+    executor_ = std::move(executor);
+    is_over_ = false;
+    is_posted_ = false;  // a pump that was posted may have come, and found nothing to do
+    pump_later();
+}
+
 void kj_loop::run_posted()
 {
     is_posted_ = false;
@@ -246,6 +254,8 @@ public:
 
     class keeper;
 
+    bool may_begin_again() const noexcept { return is_over() && std::this_thread::get_id() == thread_; }
+
     /// Carries nothing any more. It stays the present one for what handlers and coroutines hold that only
     /// their context destroys: `asio::awaitable` has its frame destroyed by a post.
     void end() noexcept
@@ -285,6 +295,9 @@ private:
 
 /// Holds the loops of an execution context until all its handlers have been destroyed: a service is shut down
 /// with the others, and destroyed behind them.
+///
+/// A context that is run again under another event loop of the same thread has coroutines that hold what
+/// belongs to the one before: so that one begins again.
 class event_loop::thread_loop::keeper final : public asio::execution_context::service {
 public:
     static inline asio::execution_context::id id;
@@ -296,37 +309,36 @@ public:
             kept_.back()->end_for_good();
     }
 
-    void keep(std::shared_ptr<thread_loop> made)
+    std::shared_ptr<thread_loop> loop_on(asio::any_io_executor executor)
     {
-        std::erase_if(kept_, [](const std::shared_ptr<thread_loop>& each) {
-            if (!each->is_over() || each.use_count() > 1)
-                return false;
-            each->enter();
-            each->end_for_good();
-            return true;
-        });
-        kept_.push_back(std::move(made));
+        for (auto& each : kept_)
+            if (each->may_begin_again()) {
+                each->begin_again(std::move(executor));
+                return each;
+            }
+        return kept_.emplace_back(std::make_shared<thread_loop>(std::move(executor)));
     }
 
 private:
     void shutdown() override
     {
-        for (auto& each : kept_)
+        for (auto& each : kept_) {
             each->enter();
+            each->end();  // where the context ends first
+        }
     }
 
     std::vector<std::shared_ptr<thread_loop>> kept_;
 };
 
 event_loop::event_loop(asio::any_io_executor executor)
-    : loop_(std::make_shared<thread_loop>(std::move(executor)))
 {
     if (machine::kj_loop* const left = machine::kj_loop::lingering())
         left->withdraw();
     if (machine::present_loop != nullptr)
         throw std::logic_error("this thread has an event loop for Cap'n Proto already");
-    auto& context = asio::query(loop_->get_executor(), asio::execution::context);
-    asio::use_service<thread_loop::keeper>(context).keep(loop_);
+    auto& context = asio::query(executor, asio::execution::context);
+    loop_ = asio::use_service<thread_loop::keeper>(context).loop_on(std::move(executor));
     loop_->enter();
 }
 

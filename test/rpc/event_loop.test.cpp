@@ -5,6 +5,7 @@
 #include <costar/rpc/await.hpp>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -12,6 +13,9 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <memory>
+#include <stdexcept>
+#include <string>
 #include <thread>
 
 #include <support/catch.hpp>
@@ -275,4 +279,65 @@ TEST_CASE("event_loop: one that is over carries nothing, and another one may fol
     rpc::async_wait(kj::Promise<void>(kj::READY_NOW), [&](std::exception_ptr) { called = true; });
     io.run();
     CHECK(called);
+}
+
+TEST_CASE(
+    "event_loop: a context that is run again carries on what its first loop has left", "[rpc][event_loop]")
+{
+    asio::io_context io;
+    int answers = 0;
+    const auto session = [](asio::io_context& io, int& answers) -> asio::awaitable<void> {
+        hub_pair ends(io);
+        auto hub = ends.hub();
+        for (const auto pause : {0ms, 10ms}) {
+            asio::steady_timer timer(io, pause);
+            co_await timer.async_wait(asio::use_awaitable);
+            auto request = hub.echoRequest();
+            request.setText("x");
+            co_await rpc::async_wait(rpc::send(request), asio::use_awaitable);
+            ++answers;
+        }
+        co_await rpc::async_wait(kj::Promise<void>(kj::NEVER_DONE), asio::use_awaitable);
+    };
+    for (int round = 0; round < 3; ++round) {
+        rpc::event_loop loop(io.get_executor());
+        asio::co_spawn(io, session(io, answers), asio::detached);
+        io.restart();
+        io.run_for(5ms);
+    }
+    CHECK(answers >= 3);
+    rpc::event_loop loop(io.get_executor());
+    io.restart();
+    io.run_for(50ms);
+    CHECK(answers >= 4);
+}
+
+TEST_CASE("event_loop: a context may end before its loop", "[rpc][event_loop]")
+{
+    auto io = std::make_unique<asio::io_context>();
+    bool called = false;
+    rpc::event_loop loop(io->get_executor());
+    rpc::async_wait(kj::Promise<void>(kj::NEVER_DONE),
+        asio::bind_executor(*io, [&](std::exception_ptr) { called = true; }));
+    asio::co_spawn(
+        *io, rpc::async_wait(kj::Promise<void>(kj::NEVER_DONE), asio::use_awaitable), asio::detached);
+    io->run_for(1ms);
+    io.reset();
+    CHECK_FALSE(called);
+}
+
+TEST_CASE("event_loop: where there is none a coroutine can catch that", "[rpc][event_loop]")
+{
+    asio::io_context io;
+    std::string said;
+    const auto waits = [](std::string& said) -> asio::awaitable<void> {
+        try {
+            co_await rpc::async_wait(kj::Promise<void>(kj::READY_NOW), asio::use_awaitable);
+        } catch (const std::logic_error& thrown) {
+            said = thrown.what();
+        }
+    };
+    asio::co_spawn(io, waits(said), asio::detached);
+    io.run();
+    CHECK(said.find("no event loop") != std::string::npos);
 }

@@ -23,8 +23,6 @@ class spawned_task final : private root_scope, private run_node, private task_ow
 public:
     static void start(strand_context& home, task<T> body, Handler handler)
     {
-        if (!body)
-            refuse_empty_task();
         allocator memory = asio::get_associated_allocator(handler, pool_allocator<void>());
         auto* made = std::allocator_traits<allocator>::allocate(memory, 1);
         try {
@@ -139,6 +137,8 @@ namespace costar {
 template <class T, class Token>
 auto async_spawn(strand where, task<T> body, Token&& token)
 {
+    if (!body)
+        machine::refuse_empty_task();  // not in the initiation, out of which `use_awaitable` lets nothing
     return asio::async_initiate<Token, typename machine::spawn_signature<T>::type>(
         [](auto handler, strand where, task<T> body) {
             machine::spawned_task<T, decltype(handler)>::start(

@@ -255,6 +255,7 @@ template <class Promise, class Token>
 auto async_wait(Promise&& promise, Token&& token)
 {
     using value = machine::promise_value<Promise>;
+    machine::kj_loop::here();  // not in the initiation first, out of which `use_awaitable` lets nothing
     return asio::async_initiate<Token, typename machine::promised<value>::signature>(
         [](auto handler, pending<kj::Promise<value>> promise) {
             machine::handler_wait<value, decltype(handler)>::start(kj::mv(promise), std::move(handler));

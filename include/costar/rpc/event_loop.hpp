@@ -139,7 +139,8 @@ protected:
     void run_posted();
     void forget_posted() noexcept { is_posted_ = false; }
 
-    /// It carries nothing any more.
+    /// It carries nothing any more, until it begins again.
+    void begin_again(asio::any_io_executor executor) noexcept;
     void set_over() noexcept { is_over_ = true; }
     bool is_over() const noexcept { return is_over_; }
 
@@ -190,9 +191,10 @@ namespace costar::rpc {
 /// or give it a context of its own. Lifetime: waits that are left when it ends are over, and their handlers
 /// destroyed without being called. Promises, capabilities and connections that coroutines and handlers hold
 /// may stay until the context is destroyed, as they do where `io_context::stop()` or an exception has ended
-/// it; nothing comes of them any more. All others end before it. Another event loop may follow; KJ's own not
-/// before the context is destroyed. Errors: throws `std::logic_error` when the thread has an event loop
-/// already.
+/// it; nothing comes of them any more. All others end before it. Another event loop may follow. One for the
+/// same context carries on what is left there; beside one for another context the first is not run again, as
+/// its coroutines would touch promises of a loop that is not present. KJ's own loop may follow when the
+/// context is destroyed. Errors: throws `std::logic_error` when the thread has an event loop already.
 class event_loop {
 public:
     explicit event_loop(asio::any_io_executor executor);
