@@ -72,6 +72,12 @@ private:
             return "the message cannot leave its engine";
         case errc::offload_full:
             return "the helper threads have enough to do";
+        case errc::no_wire_form:
+            return "messages of this type stay on their node";
+        case errc::malformed:
+            return "the message is malformed";
+        case errc::too_large:
+            return "the message is too large";
         }
         return "unknown error";
     }

@@ -21,6 +21,9 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 EXPECTED = "hello from an installed costar\n"
 
+# What needs Cap'n Proto, each a package of its own.
+PARTS = ("rpc", "wire")
+
 
 def run(*command, **options):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
@@ -57,9 +60,10 @@ def by_pkg_config(compiler, tree, work):
     run(*compiler, "-std=c++20", HERE / "consumer.cpp", "-o", work / "by_pkg_config", *flags_of(tree))
     check("pkg-config", run(work / "by_pkg_config"))
     if has_rpc(tree):
-        flags = flags_of(tree, "costar-rpc")
-        run(*compiler, "-std=c++20", HERE / "consumer_rpc.cpp", "-o", work / "rpc", *flags)
-        check("pkg-config, rpc", run(work / "rpc"))
+        for part in PARTS:
+            flags = flags_of(tree, f"costar-{part}")
+            run(*compiler, "-std=c++20", HERE / f"consumer_{part}.cpp", "-o", work / part, *flags)
+            check(f"pkg-config, {part}", run(work / part))
 
 
 def by_cmake(compiler, tree, work):
@@ -72,7 +76,8 @@ def by_cmake(compiler, tree, work):
     run("cmake", "--build", work / "cmake")
     check("cmake", run(work / "cmake" / "consumer"))
     if has_rpc(tree):
-        check("cmake, rpc", run(work / "cmake" / "consumer_rpc"))
+        for part in PARTS:
+            check(f"cmake, {part}", run(work / "cmake" / f"consumer_{part}"))
 
 
 def with_other_settings(compiler, tree, work):
@@ -89,7 +94,7 @@ def by_meson(compiler, tree, work):
     consumer = work / "meson"
     (consumer / "subprojects").mkdir(parents=True)
     (consumer / "subprojects" / "costar").symlink_to(HERE.parent.parent)
-    for source in ("consumer.cpp", "consumer_rpc.cpp"):
+    for source in HERE.glob("consumer*.cpp"):
         shutil.copy(HERE / source, consumer)
     shutil.copy(HERE / "consumer.meson.build", consumer / "meson.build")
     # Unoptimized, and in few units: that it builds and links is what counts.
@@ -99,7 +104,8 @@ def by_meson(compiler, tree, work):
     run("ninja", "-C", consumer / "build")
     check("meson", run(consumer / "build" / "consumer"))
     if has_rpc(tree):
-        check("meson, rpc", run(consumer / "build" / "consumer_rpc"))
+        for part in PARTS:
+            check(f"meson, {part}", run(consumer / "build" / f"consumer_{part}"))
 
 
 def main(build, *compiler):

@@ -68,6 +68,17 @@ enum class errc {
     /// As many functions run and wait as the engine's helper threads may have. Nothing was done: offload less
     /// at a time, try again later, or give the engine more.
     offload_full,
+
+    /// Messages of this type stay on their node: they have no mapping to a schema, or nobody has said that
+    /// this type is sent and taken. Correct the program.
+    no_wire_form,
+
+    /// What came from another node is not what it says it is. The message was not delivered; the peer is to
+    /// be corrected.
+    malformed,
+
+    /// The message is larger than both nodes allow. Send it in parts, or allow more on both.
+    too_large,
 };
 
 /// The category of `errc`, named "costar".

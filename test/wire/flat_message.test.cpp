@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/wire/flat_message.hpp>
+
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <rapidcheck.h>
+
+#include <support/catch.hpp>
+
+#include "travel.hpp"
+
+using namespace costar;
+using namespace support;
+
+namespace {
+
+using page = wire::record<travel::Page>;
+
+/// Why bytes are refused; empty when they are not.
+template <class Message>
+std::string refusal_of(capnp::Data::Reader from, const wire::read_limits& limits = {})
+{
+    try {
+        read_as<Message>(from, limits);
+    } catch (const error& refused) {
+        CHECK(refused.code() == errc::malformed);
+        return refused.what();
+    }
+    return {};
+}
+
+}  // namespace
+
+TEST_CASE("flat_message: a message comes back, however many segments it took", "[wire][flat]")
+{
+    rc::check("greetings", [](const std::string& name, std::uint32_t times) {
+        const greeting sent{name, times};
+        RC_ASSERT(travelled<greeting>(sent) == sent);
+    });
+    for (const std::size_t size : {0, 1, 100, 127, 128, 5000, 100'000}) {
+        const greeting sent{std::string(size, 'x'), 7};
+        CHECK(travelled<greeting>(sent) == sent);
+    }
+}
+
+TEST_CASE("flat_message: the bytes are those of a message in a file", "[wire][flat]")
+{
+    flat_bytes bytes(greeting{"bob", 3});
+    const auto words =
+        kj::arrayPtr(reinterpret_cast<const capnp::word*>(bytes.bytes()), bytes.size() / sizeof(capnp::word));
+    capnp::FlatArrayMessageReader file(words);
+    CHECK(file.getRoot<travel::Greeting>().getTimes() == 3);
+    CHECK(file.getEnd() == words.end());
+
+    capnp::MallocMessageBuilder other;
+    other.initRoot<travel::Greeting>().setName("eve");
+    flat_bytes foreign(other);
+    CHECK(read_as<greeting>(foreign.data()) == greeting{"eve", 1});
+}
+
+TEST_CASE("flat_message: a writer is used again, and one message leaves nothing in the next", "[wire][flat]")
+{
+    wire::flat_writer writer(8);
+    const plain_pids pids;
+    const auto write = [&](const greeting& sent) {
+        std::vector<std::uint64_t> words(writer.write(wire::codec_of<greeting>, &sent, pids) / 8);
+        writer.copy_to(reinterpret_cast<kj::byte*>(words.data()));
+        return words;
+    };
+    const auto first = write({"bob", 3});
+    write({std::string(1000, 'y'), 9});
+    CHECK(write({"bob", 3}) == first);
+}
+
+TEST_CASE("flat_message: an older reader skips what is new, a newer one sees defaults", "[wire][flat]")
+{
+    CHECK(travelled<greeting>(new_greeting{"bob", 3, "de", pid(1, 2, 3, 4)}) == greeting{"bob", 3});
+    CHECK(travelled<new_greeting>(greeting{"bob", 3}) == new_greeting{"bob", 3, "en", pid()});
+}
+
+TEST_CASE("flat_message: bytes need not lie at the start of a word", "[wire][flat]")
+{
+    flat_bytes bytes(greeting{"bob", 3});
+    std::vector<kj::byte> shifted(bytes.size() + 1);
+    std::memcpy(shifted.data() + 1, bytes.bytes(), bytes.size());
+    CHECK(read_as<greeting>({shifted.data() + 1, bytes.size()}) == greeting{"bob", 3});
+}
+
+TEST_CASE("flat_message: cut or changed bytes are refused or read, and never more than that", "[wire][flat]")
+{
+    const greeting sent{std::string(300, 'x'), 7};
+    flat_bytes whole(sent);
+    for (std::size_t size = 0; size < whole.size(); ++size)
+        CHECK_FALSE(refusal_of<greeting>({whole.bytes(), size}).empty());
+
+    for (std::size_t at = 0; at < whole.size(); ++at)
+        for (const int bit : {0, 3, 7}) {
+            flat_bytes changed(sent);
+            changed.bytes()[at] ^= static_cast<kj::byte>(1 << bit);
+            refusal_of<greeting>(changed.data());
+            refusal_of<page>(changed.data());
+        }
+    rc::check("noise", [](std::vector<std::uint64_t> words) {
+        const capnp::Data::Reader noise(reinterpret_cast<const kj::byte*>(words.data()), words.size() * 8);
+        refusal_of<greeting>(noise);
+        refusal_of<new_greeting>(noise);
+        refusal_of<page>(noise);
+    });
+}
+
+TEST_CASE("flat_message: depth and repetition are bounded, with a line that says so", "[wire][flat]")
+{
+    capnp::MallocMessageBuilder deep;
+    auto at = deep.initRoot<travel::Page>();
+    for (int i = 0; i < 100; ++i)
+        at = at.initInner();
+    flat_bytes nested(deep);
+    CHECK(refusal_of<page>(nested.data()).find("nested") != std::string::npos);
+    CHECK(refusal_of<page>(nested.data(), {.nesting_max = 200}).empty());
+
+    capnp::MallocMessageBuilder wide;
+    wide.initRoot<travel::Page>().initNothing(500'000'000);
+    flat_bytes amplified(wide);
+    CHECK(amplified.size() < 100);
+    CHECK_FALSE(refusal_of<page>(amplified.data()).empty());
+}
