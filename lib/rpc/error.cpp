@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
+#include <memory>
 #include <new>
+#include <string>
 
 namespace costar::rpc {
 
@@ -127,6 +130,18 @@ kj::Exception made(kj::Exception::Type type, std::string_view text)
     return kj::Exception(type, "", 0, kj::str(kj::arrayPtr(text.data(), text.size())));
 }
 
+/// A copy of what KJ has thrown, with the same faces.
+class carried_exception final : public kj::Exception, public std::exception {
+public:
+    explicit carried_exception(const kj::Exception& thrown)
+        : kj::Exception(thrown), text_(std::make_shared<const std::string>(kj::str(thrown).cStr()))
+    {}
+    const char* what() const noexcept override { return text_->c_str(); }
+
+private:
+    std::shared_ptr<const std::string> text_;
+};
+
 /// What KJ throws by itself notes its thread, and ends the program when it is destroyed on another one. A
 /// copy does not.
 std::exception_ptr carried(std::exception_ptr caught) noexcept
@@ -134,7 +149,7 @@ std::exception_ptr carried(std::exception_ptr caught) noexcept
     try {
         std::rethrow_exception(caught);
     } catch (const kj::Exception& thrown) {
-        return std::make_exception_ptr(kj::Exception(thrown));
+        return std::make_exception_ptr(carried_exception(thrown));
     } catch (...) {
         return caught;
     }

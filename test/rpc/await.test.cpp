@@ -55,6 +55,21 @@ TEST_CASE("await: a promise gives its value", "[rpc][await]")
     CHECK(strand.run(body()) == 5 + 5 + 42);
 }
 
+TEST_CASE(
+    "await: an object of this process is called where nothing of Cap'n Proto was used before", "[rpc][await]")
+{
+    lone_strand strand;
+    const auto body = []() -> task<std::string> {
+        hub::Hub::Client hub = kj::heap<hub_server>();
+        auto request = hub.echoRequest();
+        request.setText("here");
+        auto answer = co_await rpc::send(request);
+        co_return answer.getText().cStr();
+    };
+
+    CHECK(strand.run(body()) == "here");
+}
+
 TEST_CASE("await: a broken promise throws its kind and a text of one line", "[rpc][await]")
 {
     lone_strand strand;

@@ -63,6 +63,15 @@ TEST_CASE("rpc error: what KJ throws in a task may end on another thread", "[rpc
         }
     }
     CHECK(said == "too much");
+
+    // It is a std::exception too, as what KJ throws is.
+    said.clear();
+    try {
+        async_spawn(strands[0].get_executor(), fails(), asio::use_future).get();
+    } catch (const std::exception& thrown) {
+        said = thrown.what();
+    }
+    CHECK(said.find("too much") != std::string::npos);
 }
 
 TEST_CASE("rpc error: failures of every sort have a kind on the wire", "[rpc][error]")

@@ -55,10 +55,14 @@ public:
 };
 
 /// Sends a call, streamed or not: `co_await rpc::send(request)` gives its results. The same as
-/// `request.send()`, for all compilers; see `rpc::nothrow`.
+/// `request.send()`, for all compilers; see `rpc::nothrow`. On a strand that has used nothing of Cap'n Proto
+/// yet it makes the event loop, which `request.send()` finds missing where the object lives in this process.
+///
+/// Errors: throws `std::logic_error` where there is no event loop.
 template <class Request>
 auto send(Request&& request)
 {
+    machine::kj_loop::here();
     return pending<decltype(request.send())>(request.send());
 }
 
