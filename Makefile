@@ -9,10 +9,11 @@ SOURCES = find include lib test demos benchmarks -name '*.[ch]pp' -print0
 # Lets ccache keep what begins with a precompiled header.
 export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 
-.PHONY: help setup demo test test-asan test-tsan bench bench-smoke bench-growth bench-peers soak stress format format-check tidy lint install clean
+.PHONY: help setup demo demo-remote test test-asan test-tsan bench bench-smoke bench-growth bench-peers soak stress format format-check tidy lint install clean
 
 help:
 	@echo 'make demo         build and run the account service; ARGS="--port 18080 --for 20s" are its arguments'
+	@echo 'make demo-remote  two processes whose actors ask and watch each other'
 	@echo 'make test         build everything and run all tests; ARGS="--suite unit" go to meson test'
 	@echo 'make test-asan    unit and thread tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan    unit and thread tests under ThreadSanitizer'
@@ -36,6 +37,10 @@ setup:
 demo: setup
 	@$(NINJA) -C $(BUILD) demos/service
 	@exec $(BUILD)/demos/service $(ARGS)
+
+demo-remote: setup
+	@$(NINJA) -C $(BUILD) demos/31_two_nodes
+	@exec $(BUILD)/demos/31_two_nodes
 
 test: setup
 	@$(NINJA) -C $(BUILD)

@@ -120,7 +120,7 @@ def asio_comes_in_single_headers(tree):
 # Nothing but templates or plain data: a source could only include the header, which test/header does.
 WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "actor/engine_options",
                   "actor/outside_request", "actor/passivation", "actor/spawn_forms", "actor/spawner",
-                  "kernel/extensions", "kernel/extras", "kernel/figures", "kernel/mailbox",
+                  "kernel/extensions", "kernel/extras", "kernel/figures", "kernel/gateway", "kernel/mailbox",
                   "kernel/spawn_options", "post/call_operators", "post/copyable", "post/headers",
                   "post/interceptor", "post/outgoing", "rpc/await", "rpc/call", "rpc/kj", "rpc/nothrow",
                   "rpc/promise", "rpc/service", "testing/linearizable", "wire/codec", "wire/mapping",

@@ -73,7 +73,7 @@ stop_request context::stop(costar::pid target)
         stop();
     else
         post().stop(target, 0);
-    return stop_request(*this, target);
+    return stop_request(*this, target, true);
 }
 
 stop_request context::poison(costar::pid target)

@@ -21,13 +21,6 @@ using namespace machine;
 
 namespace {
 
-/// Numbers the engines of this process, so that a pid of one is a stranger to the others.
-std::uint32_t next_node() noexcept
-{
-    static std::atomic<std::uint32_t> last{0};
-    return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
 scheduler_options scheduling_of(const engine_options& options)
 {
     return {.strands = options.strands,
@@ -42,7 +35,7 @@ scheduler_options scheduling_of(const engine_options& options)
 engine::engine(engine_options options, std::unique_ptr<scheduler> strands)
     : shutdown_timeout_(options.shutdown_timeout), strands_(std::move(strands))
 {
-    shared_.node = next_node();
+    shared_.node = next_node_number();
     shared_.node_name = std::move(options.name);
     shared_.ask_timeout = options.ask_timeout;
     if (options.guardian)

@@ -78,6 +78,12 @@ private:
             return "the message is malformed";
         case errc::too_large:
             return "the message is too large";
+        case errc::unreachable:
+            return "the node is not reachable";
+        case errc::link_lost:
+            return "the link to the node was lost";
+        case errc::not_permitted:
+            return "the other node does not permit it";
         }
         return "unknown error";
     }

@@ -177,7 +177,6 @@ void strand_context::post_in_line(job& work, timer_node* deadline)
         work.run(&work, true);
 }
 
-/// Parks the running root for a moment: who it sent or posted to is a strand that tells nothing of its room.
 void strand_context::pause_running() noexcept
 {
     if (running_ == nullptr || !makes_parking())

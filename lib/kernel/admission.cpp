@@ -161,7 +161,11 @@ void post_office::admit(
         });
         return;
     }
-    if (to.node() != node_ || to.strand() == strand_ || !is_known(to.strand())) {
+    if (to.node() != node_) {
+        send_abroad(to, sent, token, std::move(with));
+        return;
+    }
+    if (to.strand() == strand_ || !is_known(to.strand())) {
         admit_here(to, {sent, token, is_borne}, std::move(with));
         return;
     }
@@ -181,7 +185,7 @@ void post_office::admit_here(pid to, const admission& arrived, std::unique_ptr<h
     };
     cell* receiver = find(to);
     if (receiver == nullptr) {
-        refuse(to && to.node() != node_ ? errc::not_local : errc::no_such_actor);
+        refuse(errc::no_such_actor);
         return;
     }
     if (with != nullptr) {
@@ -242,7 +246,7 @@ void post_office::look_at_mailbox(pid target, std::uint64_t token)
         return;
     const cell* found = find(target);
     if (found == nullptr) {
-        fail(token, errc::no_such_actor);
+        fail(token, target && target.node() != node_ ? errc::not_local : errc::no_such_actor);
         return;
     }
     mailbox_state seen{.queued = found->queued()};

@@ -105,7 +105,10 @@ bool stop_awaiter::is_own() const noexcept
 
 void stop_awaiter::ask(station& post, std::uint64_t token)
 {
-    post.await_end(target_, token, post.pid_of(self_));
+    if (is_stop_ && target_.node() != post.shared().node)
+        post.stop(target_, token);  // once more: that it is not permitted is said to who waits
+    else
+        post.await_end(target_, token, post.pid_of(self_));
 }
 
 void stop_awaiter::withdraw(station& post, std::uint64_t token) noexcept

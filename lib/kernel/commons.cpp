@@ -22,6 +22,12 @@ std::string without_location(const boost::system::system_error& thrown)
 
 }  // namespace
 
+std::uint32_t next_node_number() noexcept
+{
+    static std::atomic<std::uint32_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 std::string text_of(const std::exception_ptr& failure)
 {
     try {

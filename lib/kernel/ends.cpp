@@ -3,6 +3,7 @@
 #include <costar/kernel/station.hpp>
 
 #include <costar/core/timer.hpp>
+#include <costar/kernel/gateway.hpp>
 #include <costar/kernel/middleware.hpp>
 #include <costar/kernel/spawned_child.hpp>
 
@@ -16,7 +17,8 @@ namespace costar::machine {
 
 void station::stop(pid target, std::uint64_t token)
 {
-    if (goes_on_at(target, [=](station& theirs) { theirs.stop(target, token); }))
+    if (goes_on_at(target, [=](station& theirs) { theirs.stop(target, token); }) ||
+        goes_abroad({.what = outbound_signal::kind::stop, .to = target, .token = token}))
         return;
     if (cell* found = find_or_answer(target, token))
         request_stop(*found);
@@ -24,7 +26,8 @@ void station::stop(pid target, std::uint64_t token)
 
 void station::await_end(pid target, std::uint64_t token, pid asker)
 {
-    if (goes_on_at(target, [=](station& theirs) { theirs.await_end(target, token, asker); }))
+    if (goes_on_at(target, [=](station& theirs) { theirs.await_end(target, token, asker); }) ||
+        goes_abroad({.what = outbound_signal::kind::await_end, .to = target, .token = token}))
         return;
     cell* found = find_or_answer(target, token);
     if (found != nullptr && asker && found->wanted == nullptr && is_stuck(*found))
@@ -33,7 +36,8 @@ void station::await_end(pid target, std::uint64_t token, pid asker)
 
 void station::forget_end(pid target, std::uint64_t token)
 {
-    if (goes_on_at(target, [=](station& theirs) { theirs.forget_end(target, token); }))
+    if (goes_on_at(target, [=](station& theirs) { theirs.forget_end(target, token); }) ||
+        goes_abroad({.what = outbound_signal::kind::forget_end, .to = target, .token = token}))
         return;
     if (cell* found = find(target); found != nullptr && found->rare() != nullptr)
         found->rare()->end_waiters.erase(token);

@@ -3,6 +3,7 @@
 #include <costar/kernel/post_office.hpp>
 
 #include <costar/core/log.hpp>
+#include <costar/kernel/gateway.hpp>
 #include <costar/kernel/station.hpp>
 
 #include <fmt/format.h>
@@ -56,14 +57,40 @@ void post_office::pass_away(pid to, envelope* sent)
 /// To another strand, or to nobody.
 void post_office::send_away(pid to, envelope* sent)
 {
-    if (to.node() != node_ || !is_known(to.strand()))
-        bury(sent, to, to && to.node() != node_ ? errc::not_local : errc::no_such_actor);
+    if (to.node() != node_)
+        send_abroad(to, sent, 0, nullptr);
+    else if (!is_known(to.strand()))
+        bury(sent, to, errc::no_such_actor);
     else if (to.strand() != strand_)
         send_parcel(to.strand(), pack(to.key(), sent));
     else if (is_to_be_born(to))
         goes_on_after_birth([this, to, held = held_envelope(sent)]() mutable { send(to, held.release()); });
     else
         bury(sent, to, errc::no_such_actor);
+}
+
+/// To another node, or to nobody.
+void post_office::send_abroad(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with)
+{
+    gateway* const way = to ? shared_.way_out.load(std::memory_order_acquire) : nullptr;
+    if (way != nullptr) {
+        way->send(*this, {to, held_envelope(sent), std::move(with), token});
+        return;
+    }
+    const errc reason = to ? errc::not_local : errc::no_such_actor;
+    bury(sent, to, reason);
+    if (token != 0)
+        fail(token, reason);
+}
+
+bool post_office::goes_abroad(const outbound_signal& news)
+{
+    if (news.to.node() == node_ || !news.to) [[likely]]
+        return false;
+    gateway* const way = shared_.way_out.load(std::memory_order_acquire);
+    if (way != nullptr)
+        way->signal(*this, news);
+    return way != nullptr;
 }
 
 namespace {
@@ -96,7 +123,10 @@ void post_office::tell_of_dead_letter(envelope& lost, pid to, errc reason)
 
 void post_office::bury(envelope* lost, pid to, errc reason) noexcept
 {
-    if (!destroying_) {
+    if (lost->type->bury != nullptr) [[unlikely]] {
+        if (!destroying_)
+            reason = lost->type->bury(*this, lost->body(), reason);
+    } else if (!destroying_) {
         figures_.dead_letters.add(1);
         try {
             tell_of_dead_letter(*lost, to, reason);

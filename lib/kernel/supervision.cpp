@@ -3,6 +3,7 @@
 #include <costar/kernel/supervision.hpp>
 
 #include <costar/core/log.hpp>
+#include <costar/kernel/gateway.hpp>
 #include <costar/kernel/station.hpp>
 
 #include <fmt/format.h>
@@ -276,7 +277,8 @@ void station::treat_siblings(std::uint32_t parent_slot, pid failed, strategy how
 
 void station::restart(pid target)
 {
-    if (goes_on_at(target, [=](station& theirs) { theirs.restart(target); }))
+    if (goes_on_at(target, [=](station& theirs) { theirs.restart(target); }) ||
+        goes_abroad({.what = outbound_signal::kind::restart, .to = target}))
         return;
     if (cell* found = find(target))
         request_restart(*found);

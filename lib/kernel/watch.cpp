@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include <costar/kernel/gateway.hpp>
 #include <costar/kernel/station.hpp>
 
 #include <fmt/format.h>
@@ -49,7 +50,11 @@ void station::unlink(cell& self, pid target)
 
 void station::add_watcher(pid target, end_watcher added)
 {
-    if (goes_on_at(target, [=](station& theirs) { theirs.add_watcher(target, added); }))
+    if (goes_on_at(target, [=](station& theirs) { theirs.add_watcher(target, added); }) ||
+        goes_abroad({.what = outbound_signal::kind::watch,
+            .to = target,
+            .about = added.who,
+            .is_linked = added.is_linked}))
         return;
     if (cell* found = find(target)) {
         found->rare_part_made().watchers.insert(added);
@@ -60,7 +65,11 @@ void station::add_watcher(pid target, end_watcher added)
 
 void station::remove_watcher(pid target, end_watcher removed)
 {
-    if (goes_on_at(target, [=](station& theirs) { theirs.remove_watcher(target, removed); }))
+    if (goes_on_at(target, [=](station& theirs) { theirs.remove_watcher(target, removed); }) ||
+        goes_abroad({.what = outbound_signal::kind::unwatch,
+            .to = target,
+            .about = removed.who,
+            .is_linked = removed.is_linked}))
         return;
     if (cell* found = find(target); found != nullptr && found->rare() != nullptr)
         found->rare()->watchers.erase(removed);
@@ -68,7 +77,12 @@ void station::remove_watcher(pid target, end_watcher removed)
 
 void station::tell_watcher(end_watcher told, pid ended, errc reason)
 {
-    if (goes_on_at(told.who, [=](station& theirs) { theirs.tell_watcher(told, ended, reason); }))
+    if (goes_on_at(told.who, [=](station& theirs) { theirs.tell_watcher(told, ended, reason); }) ||
+        goes_abroad({.what = outbound_signal::kind::ended,
+            .to = told.who,
+            .about = ended,
+            .is_linked = told.is_linked,
+            .reason = reason}))
         return;
     cell* self = find(told.who);
     rare_part* rare = self != nullptr ? self->rare() : nullptr;

@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 EXPECTED = "hello from an installed costar\n"
 
 # What needs Cap'n Proto, each a package of its own.
-PARTS = ("rpc", "wire")
+PARTS = ("rpc", "wire", "remote")
 
 
 def run(*command, **options):

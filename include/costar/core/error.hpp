@@ -79,6 +79,16 @@ enum class errc {
 
     /// The message is larger than both nodes allow. Send it in parts, or allow more on both.
     too_large,
+
+    /// There is no link to the receiver's node, and none could be made. Nothing was done: try again later.
+    unreachable,
+
+    /// The link to the receiver's node was lost after the request had been sent. It may have been handled:
+    /// ask again only if it may happen twice.
+    link_lost,
+
+    /// The other node does not let this one do that. Have it allowed there.
+    not_permitted,
 };
 
 /// The category of `errc`, named "costar".

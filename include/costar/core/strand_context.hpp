@@ -188,6 +188,9 @@ public:
 
     void stay_awake() noexcept { idle_.lower(); }
 
+    /// Parks the running root for a moment: who it sends to tells nothing of its room.
+    void pause_running() noexcept;
+
     strand_driver& driver() const noexcept { return *driver_; }
     parcel_receiver& receiver() const noexcept { return *receiver_; }
     costar::machine::arena& arena() noexcept { return arena_.get(); }
@@ -229,7 +232,6 @@ private:
     bool awaits_inboxes_still() noexcept;
     void push_own(job& work) noexcept;
     void tell_done();
-    void pause_running() noexcept;
     void has_flooded(strand_context& other) noexcept;
     bool has_made_room() const noexcept;
 

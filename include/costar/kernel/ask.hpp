@@ -301,7 +301,9 @@ private:
 /// Waits until an actor has ended; made by `context::wait` and `context::stop`.
 class stop_awaiter final : public token_awaiter {
 public:
-    stop_awaiter(cell& self, pid target) noexcept : token_awaiter(self, target) {}
+    stop_awaiter(cell& self, pid target, bool is_stop) noexcept
+        : token_awaiter(self, target), is_stop_(is_stop)
+    {}
 
     template <std::derived_from<promise_base> Promise>
     bool await_suspend(std::coroutine_handle<Promise> caller)
@@ -321,6 +323,8 @@ private:
     void withdraw(station& post, std::uint64_t token) noexcept override;
     std::string subject() const override;
     awaited_kind kind() const noexcept override { return awaited_kind::end; }
+
+    bool is_stop_;
 };
 
 /// A stop that has been requested already, or that others bring about; awaiting it waits for the end.
@@ -328,12 +332,15 @@ class stop_request {
 public:
     static constexpr bool is_repeatable = true;
 
-    stop_request(cell& self, pid target) noexcept : self_(&self), target_(target) {}
-    stop_awaiter operator co_await() const noexcept { return stop_awaiter(*self_, target_); }
+    stop_request(cell& self, pid target, bool is_stop = false) noexcept
+        : self_(&self), target_(target), is_stop_(is_stop)
+    {}
+    stop_awaiter operator co_await() const noexcept { return stop_awaiter(*self_, target_, is_stop_); }
 
 private:
     cell* self_;
     pid target_;
+    bool is_stop_;
 };
 
 /// Waits for a look at a mailbox; made by `context::mailbox_of`.

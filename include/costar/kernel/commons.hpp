@@ -36,6 +36,7 @@ class middleware;
 
 namespace costar::machine {
 
+class gateway;
 class offload_pool;
 class station;
 
@@ -67,6 +68,7 @@ struct commons {
     std::atomic<bool> closing{false};
     const cell_faces* faces = nullptr;  // set before the first actor is born
     message_interceptor* interceptor = nullptr;
+    std::atomic<gateway*> way_out{nullptr};  // to other nodes; set once
     engine* owner = nullptr;
     offload_pool* offload = nullptr;
 
@@ -100,6 +102,10 @@ private:
 }  // namespace costar
 
 namespace costar::machine {
+
+/// Numbers the engines of this process and the nodes that it hears of, so that a pid of one is a stranger to
+/// the others. Thread safety: any thread.
+std::uint32_t next_node_number() noexcept;
 
 /// The text of an exception.
 std::string text_of(const std::exception_ptr& failure);

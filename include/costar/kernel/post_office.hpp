@@ -21,6 +21,7 @@
 namespace costar::machine {
 
 class station;
+struct outbound_signal;
 
 /// The post of one strand: what its actors send and are sent, and the answers that are awaited here.
 ///
@@ -176,6 +177,9 @@ public:
     // Answers
     // ---------------------------------------------------------------------------------------------------
 
+    /// Are the actors of the strand being destroyed where they stand?
+    bool is_being_destroyed() const noexcept { return destroying_; }
+
     /// A token under which `waiter` is answered once.
     std::uint64_t expect(reply_waiter& waiter) { return replies_.expect(waiter); }
 
@@ -225,6 +229,9 @@ protected:
     /// Goes on at the strand where an actor lives; false when that is this one, or none of this engine.
     template <class Continue>
     bool goes_on_at(pid where, Continue go_on);
+
+    /// Has another node been told? False for an actor of this one, and where no node is known.
+    bool goes_abroad(const outbound_signal& news);
 
     bool is_known(std::uint32_t strand) const noexcept { return strand < shared_.stations.size(); }
 
@@ -280,6 +287,7 @@ private:
     void drop_unhandled(envelope* left, pid id, errc reason) noexcept;
 
     void send_away(pid to, envelope* sent);
+    void send_abroad(pid to, envelope* sent, std::uint64_t token, std::unique_ptr<headers> with);
     void pass_away(pid to, envelope* sent);
     bool must_stay(pid to, const envelope& sent) const noexcept;
     void refuse_to_pass(pid to, envelope* sent) noexcept;

@@ -147,6 +147,11 @@ public:
     void link(cell& self, pid target);
     void unlink(cell& self, pid target);
 
+    /// The parts of the above that are done where the other actor lives, be it that of another node.
+    void add_watcher(pid target, end_watcher added);
+    void remove_watcher(pid target, end_watcher removed);
+    void tell_watcher(end_watcher told, pid ended, errc reason);
+
     /// Stops all actors without parent, the youngest first, and calls `done` when no actor is left.
     void stop_all(std::function<void()> done);
 
@@ -236,9 +241,6 @@ private:
     void refuse(circle_chase chase);
     void take_back(pid from, std::uint64_t token) noexcept;
 
-    void add_watcher(pid target, end_watcher added);
-    void remove_watcher(pid target, end_watcher removed);
-    void tell_watcher(end_watcher told, pid ended, errc reason);
     void tell_watchers(cell& self, pid id, errc reason);
 
     void release(cell& ended) noexcept;

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <costar/core/error.hpp>
 #include <costar/ground/hash.hpp>
 #include <costar/ground/pool.hpp>
 #include <costar/post/copyable.hpp>
@@ -19,6 +20,7 @@
 
 namespace costar::machine {
 
+class post_office;
 class station;
 
 /// What the runtime knows of a message type. Two messages are of one type when their records have one
@@ -56,6 +58,10 @@ struct message_type {
 
     /// Answers a request that its receiver let go of; null where that is `errc::unanswered`.
     void (*answer_alone)(station& post, std::uint64_t token, pid receiver, void* body);
+
+    /// Called in place of a dead letter for a message that nobody takes; gives the reason that whoever asked
+    /// is told. Null for most.
+    errc (*bury)(post_office& where, void* body, errc reason) noexcept;
 
     /// Time without messages is not over when one of these comes.
     bool leaves_idle;
@@ -188,6 +194,10 @@ constexpr message_type make_message_type() noexcept
         };
     if constexpr (answers_alone<Message>)
         made.answer_alone = &costar::machine::answer_alone<Message>;
+    if constexpr (requires(Message& message, post_office& where) { message.bury(where, errc()); })
+        made.bury = [](post_office& where, void* body, errc reason) noexcept {
+            return static_cast<Message*>(body)->bury(where, reason);
+        };
     if constexpr (requires { typename Message::leaves_idle; })
         made.leaves_idle = Message::leaves_idle::value;
     else if constexpr (requires { Message::leaves_idle; })

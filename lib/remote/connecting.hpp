@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include "switchboard.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <memory>
+#include <string>
+
+namespace costar::remote {
+
+/// An actor that dials a node, and holds the link to it. What is sent meanwhile waits in its mailbox.
+pid spawn_dialling_link(switchboard& board, const std::string& address);
+
+/// The actor that accepts connections, each for a link of its own, which is its child.
+pid spawn_listener(switchboard& board, boost::asio::ip::tcp::acceptor acceptor);
+
+}  // namespace costar::remote

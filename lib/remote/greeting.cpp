@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+
+#include "greeting.hpp"
+
+#include <costar/wire/mapping.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace costar::remote {
+
+std::string text_of(refusal why)
+{
+    switch (why) {
+    case refusal::none:
+        return "welcome";
+    case refusal::no_common_protocol:
+        return "no protocol in common";
+    case refusal::name_taken:
+        return "another living node has the name";
+    case refusal::not_who_was_expected:
+        return "another node was expected there";
+    case refusal::unknown_peer:
+        return "unknown nodes are not let in";
+    case refusal::is_itself:
+        return "it is the node itself";
+    case refusal::malformed:
+        return "the greeting is malformed";
+    case refusal::too_many:
+        return "too many nodes are known";
+    }
+    return fmt::format("reason {}", static_cast<unsigned>(why));
+}
+
+greeting greeting::read(schema::Greeting::Reader from)
+{
+    return {from.getNewest(), from.getOldest(), wire::text(from.getName()), from.getLife(),
+        wire::text(from.getAddress()), from.getMessageMax(), from.getNonce()};
+}
+
+void greeting::write(schema::Greeting::Builder to) const
+{
+    to.setNewest(newest);
+    to.setOldest(oldest);
+    to.setName(wire::text(name));
+    to.setLife(life);
+    if (!address.empty())
+        to.setAddress(wire::text(address));
+    to.setMessageMax(message_max);
+    to.setNonce(nonce);
+}
+
+std::optional<agreement> agree(const greeting& mine, const greeting& theirs, refusal& why)
+{
+    const std::uint16_t protocol = std::min(mine.newest, theirs.newest);
+    if (theirs.name.size() > 255 || theirs.life == 0 || theirs.oldest > theirs.newest ||
+        theirs.message_max == 0)
+        why = refusal::malformed;
+    else if (theirs.life == mine.life)
+        why = refusal::is_itself;
+    else if (protocol < std::max(mine.oldest, theirs.oldest))
+        why = refusal::no_common_protocol;
+    else if (!theirs.name.empty() && theirs.name == mine.name)
+        why = refusal::name_taken;
+    else
+        return agreement{protocol, std::min(mine.message_max, theirs.message_max)};
+    return std::nullopt;
+}
+
+}  // namespace costar::remote

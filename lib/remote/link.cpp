@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+
+#include "link.hpp"
+
+#include "address.hpp"
+
+#include <costar/core/log.hpp>
+#include <costar/core/timer.hpp>
+#include <costar/core/with_timeout.hpp>
+#include <costar/kernel/station.hpp>
+#include <costar/rpc/await.hpp>
+
+#include <fmt/format.h>
+
+#include <random>
+#include <utility>
+
+namespace costar::remote {
+
+link::link(context& self, switchboard& board, rpc::connection connection, std::shared_ptr<link_place> place,
+    std::string address, bool has_dialled)
+    : self_(self),
+      board_(board),
+      post_(*board.shared().stations[machine::strand_context::current()->index()]),
+      place_(std::move(place)),
+      connection_(std::move(connection)),
+      node_(connection_.bootstrap<schema::Node>()),
+      address_(std::move(address)),
+      has_dialled_(has_dialled)
+{
+    place_->there = this;
+}
+
+link::~link() noexcept
+{
+    place_->there = nullptr;
+    board_.book().forget(self_.pid());
+    if (!post().is_being_destroyed())
+        tell_of_end();
+}
+
+/// Whoever waits or watches across the link is told that it is lost.
+void link::tell_of_end() noexcept
+{
+    for (const letter& left : letters_) {
+        if (left.request != 0) {
+            if (const auto found = asked_.find(left.request); found != asked_.end()) {
+                const std::uint64_t token = found->second.token;
+                asked_.erase(found);
+                post().fail(token, errc::unreachable);
+            }
+        } else if (left.answers == 0) {
+            board_.tell_of_loss(left.target, left.sender, errc::unreachable, left.type);
+        }
+    }
+    for (const auto& [request, waits] : std::exchange(asked_, {}))
+        post().fail(waits.token, errc::link_lost);
+    for (const auto& [request, owed] : owed_) {
+        post().forget(owed->token);
+        if (owed->ends)
+            post().forget_end(owed->ends, owed->token);
+    }
+    for (const watch_across& each : watching_)
+        post().tell_watcher(each.watcher, each.target, errc::unreachable);
+    for (const watch_across& each : watched_) {
+        if (!board_.book().unroute(each, self_.pid()))
+            continue;  // it is watched across another link by now
+        post().remove_watcher(each.target, each.watcher);
+        if (each.watcher.is_linked)
+            post().tell_watcher({each.target, true}, each.watcher.who, errc::unreachable);
+    }
+}
+
+task<std::string> link::serve()
+{
+    self_.spawn_task(wait_for_end(self_, rpc::nothrow(connection_.disconnected())));
+    std::string refused = co_await with_timeout(board_.options().greeting_timeout, greet());
+    if (!refused.empty())
+        co_return refused;
+    was_greeted_ = true;
+    if (has_dialled_)
+        board_.book().reached(address_);
+    board_.shared().events.publish(peer_connected{peer_name_, address_});
+    self_.spawn_task(beat(self_, place_));
+    for (;;) {
+        if (letters_.empty() && signals_.empty()) {
+            if (left_from_.size() >= board_.shared().stations.size() && self_.mailbox_size() == 0) {
+                co_await take_leave_of_peer();
+                break;
+            }
+            if (!take(co_await self_.receive()))
+                break;
+        }
+        while (letters_.size() < letters_of_a_batch && self_.mailbox_size() != 0)
+            if (!take(self_.try_receive()))
+                co_return why_ended_;
+        if (!letters_.empty() || !signals_.empty())
+            co_await send_batch();
+    }
+    co_return why_ended_;
+}
+
+/// All has been sent, and has arrived when this has been answered.
+task<> link::take_leave_of_peer()
+{
+    auto request = (*sink_)->doneRequest();
+    co_await rpc::send(request);
+    for (message& each : leaves_)
+        each.respond(std::monostate{});
+    why_ended_ = "this node leaves";
+}
+
+/// Says who is here, and opens the sink for what is sent. The text says why it came to nothing.
+task<std::string> link::greet()
+{
+    auto hello = node_->helloRequest();
+    board_.greeting_of_mine(std::random_device()()).write(hello.initGreeting());
+    auto heard = co_await rpc::send(hello);
+    const auto welcome = heard.getWelcome();
+    if (welcome.getRefusal() != 0)
+        co_return "it refuses this node: " + text_of(static_cast<refusal>(welcome.getRefusal()));
+    const greeting theirs = greeting::read(welcome.getGreeting());
+    refusal why{};
+    const auto agreed = agree(board_.greeting_of_mine(0), theirs, why);
+    if (!agreed)
+        co_return "it is refused: " + text_of(why);
+    auto open = node_->openRequest();
+    auto opened = co_await rpc::send(open);
+    sink_.emplace(opened.getSink());
+    if (!accept(theirs, *agreed))
+        co_return "it is refused: " + text_of(refusal::too_many);
+    co_return std::string();
+}
+
+void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
+{
+    const greeting mine = board_.greeting_of_mine(0);
+    refusal why{};
+    const auto agreed = agree(mine, theirs, why);
+    if (agreed && !accept(theirs, *agreed))
+        why = refusal::too_many;
+    if (why != refusal::none) {
+        welcome.setRefusal(static_cast<std::uint16_t>(why));
+        welcome.setText(text_of(why));
+        return;
+    }
+    welcome.setProtocol(agreed->protocol);
+    mine.write(welcome.initGreeting());
+    has_heard_ = true;
+}
+
+/// False where no more nodes may be known.
+bool link::accept(const greeting& theirs, const agreement& agreed)
+{
+    const auto known = board_.book().enter_greeted(theirs.life, address_or_none(theirs.address), theirs.name);
+    if (known == nullptr)
+        return false;
+    heard_at_ = post().home().now();
+    message_max_ = agreed.message_max;
+    peer_name_ = theirs.name;
+    peer_ = known->number;
+    if (const pid former = board_.book().greeted(peer_, self_.pid(), has_dialled_))
+        self_.send(former, link_ended{"the peer has dialled again"});
+    return true;
+}
+
+/// Ends the link at the next message that its actor takes.
+void link::end(std::string why)
+{
+    self_.send(self_.pid(), link_ended{std::move(why)});
+}
+
+task<> link::wait_for_end(context& self, rpc::nothrow<rpc::pending<kj::Promise<void>>> disconnected)
+{
+    std::string why = "the peer has closed the connection";
+    try {
+        co_await kj::mv(*disconnected);
+    } catch (const rpc::error& failure) {
+        why = failure.what();
+    }
+    self.send(self.pid(), link_ended{std::move(why)});
+}
+
+/// Finds out that a peer is gone which does not say so, and forgets those who wait no more.
+task<> link::beat(context&, std::shared_ptr<link_place> place)
+{
+    const node_options& options = place->there->board_.options();
+    for (;;) {
+        co_await sleep_for(options.heartbeat);
+        if (place->there == nullptr)
+            co_return;
+        place->there->forget_late_ones();
+        const std::uint64_t before = place->there->heard_at_;
+        auto ping = place->there->node_->pingRequest();
+        bool is_there = true;
+        try {
+            co_await with_timeout(options.silence_max, rpc::send(ping));
+        } catch (const rpc::error& failure) {
+            if (failure.kind() == rpc::errc::disconnected)
+                co_return;
+        } catch (const error& failure) {
+            if (failure.code() != errc::timed_out)
+                throw;
+            is_there = false;
+        }
+        if (place->there == nullptr)
+            co_return;
+        if (is_there)
+            place->there->heard_at_ = place->there->post().home().now();
+        else if (place->there->heard_at_ == before)
+            place->there->end("nothing has come from it for too long");
+    }
+}
+
+/// What has been over for a minute: an answer that still comes is for nobody.
+void link::forget_late_ones()
+{
+    constexpr std::uint64_t grace = 60'000'000'000;
+    const std::uint64_t now = post().home().now();
+    std::erase_if(asked_,
+        [&](const auto& each) { return each.second.deadline != 0 && each.second.deadline + grace < now; });
+    std::erase_if(owed_, [&](const auto& each) {
+        if (each.second->deadline == 0 || each.second->deadline + grace >= now)
+            return false;
+        post().forget(each.second->token);
+        return true;
+    });
+}
+
+}  // namespace costar::remote

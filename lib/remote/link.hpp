@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include "switchboard.hpp"
+
+#include <costar/actor/context.hpp>
+#include <costar/kernel/reply_table.hpp>
+#include <costar/rpc/connection.hpp>
+#include <costar/rpc/nothrow.hpp>
+#include <costar/wire/flat_message.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace costar::remote {
+
+class link;
+
+/// What a link tells itself: the peer has gone, and something has been put into its queue.
+struct link_ended {
+    static constexpr bool is_control = true;
+    std::string why;
+    errc bury(machine::post_office&, errc reason) noexcept { return reason; }
+};
+struct queue_filled {
+    static constexpr bool is_control = true;
+    errc bury(machine::post_office&, errc reason) noexcept { return reason; }
+};
+
+/// Where those find the link whom the peer calls; it may have ended before they do.
+struct link_place {
+    link* there = nullptr;
+};
+
+/// Waits for the answer of this node to a request of the peer.
+struct owed_answer : machine::reply_waiter {
+    owed_answer(link& owner, std::uint64_t number) noexcept
+        : reply_waiter(&take_it), owner(&owner), request(number)
+    {}
+
+    static void take_it(
+        reply_waiter& self, const machine::message_type* type, void* value, errc failure) noexcept;
+
+    link* owner;
+    std::uint64_t request;
+    std::uint64_t token = 0;
+
+    /// When nobody waits any more, 0 for never (strand time).
+    std::uint64_t deadline = 0;
+
+    /// Whose end is waited for; nobody for a message.
+    pid ends{};
+};
+
+using watches = std::unordered_set<watch_across, watch_across::hash>;
+
+/// What a peer may have this node keep for it.
+inline constexpr std::size_t owed_max = 100'000;
+inline constexpr std::size_t watches_max = 100'000;
+inline constexpr std::size_t letter_bytes_max = std::size_t{64} * 1024 * 1024;
+inline constexpr unsigned batch_max = 4096;
+
+/// One connection to one peer; it lies in the frame of its actor.
+///
+/// Thread safety: on the strand of its actor.
+class link {
+public:
+    link(context& self, switchboard& board, rpc::connection connection, std::shared_ptr<link_place> place,
+        std::string address, bool has_dialled);
+    link(const link&) = delete;
+    link& operator=(const link&) = delete;
+    ~link() noexcept;
+
+    /// Greets, and carries what comes until the peer has gone. Says why it has ended.
+    task<std::string> serve();
+
+    const std::string& peer_name() const noexcept { return peer_name_; }
+
+    /// Has the peer been found to be one?
+    bool was_greeted() const noexcept { return was_greeted_; }
+
+    // What the peer calls
+    // ------------------------------------------------------------------------------------------------------
+
+    void hear(const greeting& theirs, schema::Welcome::Builder welcome);
+    bool has_heard() const noexcept { return has_heard_; }
+    void deliver(schema::Batch::Reader batch);
+    switchboard& board() const noexcept { return board_; }
+
+    // What comes back from here
+    // ------------------------------------------------------------------------------------------------
+
+    /// An actor of this node has answered the peer, or never will.
+    void answer(owed_answer& owed, const machine::message_type* type, void* value, errc failure) noexcept;
+
+private:
+    /// An envelope on its way out.
+    struct letter {
+        pid target;
+        pid sender;
+        std::uint64_t type = 0;
+        std::uint64_t request = 0;
+        std::uint64_t answers = 0;
+        std::uint64_t deadline = 0;
+        errc failure{};
+        std::vector<std::uint64_t> body;
+        std::unique_ptr<headers> with;
+
+        /// What it takes on the wire, about.
+        std::size_t bytes() const noexcept;
+    };
+
+    /// Whoever asked the peer.
+    struct asker {
+        std::uint64_t token = 0;
+        const wire::codec* answer = nullptr;
+        std::uint64_t deadline = 0;
+    };
+
+    class pid_places;
+
+    machine::station& post() const noexcept { return post_; }
+
+    task<std::string> greet();
+    bool accept(const greeting& theirs, const agreement& agreed);
+    void forget_late_ones();
+    void tell_of_end() noexcept;
+    void end(std::string why);
+    static task<> wait_for_end(context& self, rpc::nothrow<rpc::pending<kj::Promise<void>>> disconnected);
+    static task<> beat(context& self, std::shared_ptr<link_place> place);
+
+    /// False when the link has ended.
+    bool take(message next);
+    void depart(machine::outbound leaving);
+    void depart(const machine::outbound_signal& news);
+    errc encode(const wire::codec& known, const void* body, letter& out) noexcept;
+    void queue(letter&& out);
+    void wake();
+    task<> send_batch();
+    void fill(schema::Batch::Builder batch, std::size_t letters, std::size_t signals);
+    task<> take_leave_of_peer();
+    static task<> look_up_there(std::shared_ptr<link_place> place, message asked);
+
+    void take_message(schema::Envelope::Reader from, pid to, pid sender);
+    void take_answer(schema::Envelope::Reader from);
+    void take_signal(schema::Signal::Reader from, pid to, pid about);
+    void refuse(std::uint64_t request, errc why);
+    owed_answer* owe(std::uint64_t request);
+
+    context& self_;
+    switchboard& board_;
+    machine::station& post_;
+    std::shared_ptr<link_place> place_;
+    rpc::connection connection_;
+    rpc::nothrow<schema::Node::Client> node_;
+    std::optional<rpc::nothrow<schema::Sink::Client>> sink_;
+    std::string address_;
+    std::string peer_name_;
+    std::uint32_t peer_ = 0;
+    std::uint32_t message_max_ = 0;
+    std::uint64_t heard_at_ = 0;
+    const bool has_dialled_;
+    bool has_heard_ = false;
+    bool was_greeted_ = false;
+    bool is_full_ = false;
+    bool is_told_ = false;  // that the queue has been filled
+    std::string why_ended_;
+    std::vector<message> leaves_;        // who waits until all has arrived
+    std::set<std::uint16_t> left_from_;  // the strands from which they came
+    wire::flat_writer writer_;
+    std::deque<letter> letters_;
+    std::size_t letter_bytes_ = 0;
+    std::deque<machine::outbound_signal> signals_;
+    std::uint64_t last_request_ = 0;
+    std::unordered_map<std::uint64_t, asker> asked_;
+    std::unordered_map<std::uint64_t, std::uint64_t> awaited_ends_;  // requests by the tokens of their askers
+    std::unordered_map<std::uint64_t, std::unique_ptr<owed_answer>> owed_;
+    watches watching_;  // actors of the peer
+    watches watched_;   // actors of this node
+    std::unordered_set<pid> refused_poison_;
+};
+
+}  // namespace costar::remote

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+
+// What a link takes from its peer, which may lie.
+
+#include "link.hpp"
+
+#include <costar/core/log.hpp>
+#include <costar/kernel/station.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace costar::remote {
+
+void link::deliver(schema::Batch::Reader batch)
+{
+    heard_at_ = post().home().now();
+    const auto letters = batch.getEnvelopes();
+    const auto signals = batch.getSignals();
+    if (batch.getPids().size() > batch_max || letters.size() > batch_max || signals.size() > batch_max)
+        KJ_FAIL_REQUIRE("a batch is larger than any node makes one");
+    std::vector<pid> pids;
+    pids.reserve(batch.getPids().size());
+    for (const auto each : batch.getPids())
+        pids.push_back(board_.read(each));
+    const auto at = [&](std::uint32_t place) {
+        return place == 0 || place > pids.size() ? pid() : pids[place - 1];
+    };
+    for (const auto each : letters) {
+        if (each.getAnswers() != 0)
+            take_answer(each);
+        else
+            take_message(each, at(each.getTarget()), at(each.getSender()));
+    }
+    for (const auto each : signals)
+        take_signal(each, at(each.getTarget()), at(each.getAbout()));
+    board_.counters.received.fetch_add(letters.size(), std::memory_order_relaxed);
+}
+
+namespace {
+
+/// It saturates: nobody's deadline is that late.
+std::uint64_t deadline_after(std::uint64_t now, std::uint64_t remaining) noexcept
+{
+    constexpr std::uint64_t latest = std::uint64_t{1} << 62;
+    return now + std::min(remaining, latest - std::min(now, latest));
+}
+
+/// A reason that a peer gives. What means something to this node's own alone is a failure there.
+errc reason_from(std::uint16_t number) noexcept
+{
+    const auto reason = static_cast<errc>(number);
+    const bool is_known = number != 0 && reason <= errc::not_permitted;
+    return !is_known || reason == errc::cancelled || reason == errc::request_circle ? errc::actor_failed
+                                                                                    : reason;
+}
+
+}  // namespace
+
+void link::take_message(schema::Envelope::Reader from, pid to, pid sender)
+{
+    const std::uint64_t request = from.getRequest();
+    const auto lose = [&](errc why) {
+        board_.tell_of_loss(to, sender, why, from.getType());
+        if (request != 0)
+            refuse(request, why);
+    };
+    if (!to || to.node() != board_.shared().node) {
+        lose(errc::no_such_actor);
+        return;
+    }
+    const wire::codec* known = board_.words().find(from.getType());
+    if (known == nullptr) {
+        lose(errc::no_wire_form);
+        return;
+    }
+    machine::held_envelope made;
+    try {
+        made = wire::read_flat(*known, from.getBody(), board_);
+    } catch (const error& failure) {
+        log(log_level::warning, fmt::format("node {} at {}: {}", peer_name_, address_, failure.what()));
+        lose(errc::malformed);
+        return;
+    }
+    made->sender = sender;
+    std::unique_ptr<headers> with;
+    if (from.getHeaders().size() != 0) {
+        with = std::make_unique<headers>();
+        for (const auto each : from.getHeaders())
+            with->set(wire::text(each.getName()), wire::text(each.getValue()));
+    }
+    if (request != 0) {
+        owed_answer* const owed = owe(request);
+        if (owed == nullptr)
+            return;
+        made->reply = owed->token;
+        if (from.getRemaining() != 0)
+            made->deadline = owed->deadline = deadline_after(post().home().now(), from.getRemaining());
+    }
+    if (with == nullptr)
+        post().send(to, made.release());
+    else
+        post().admit(to, made.release(), 0, std::move(with));
+}
+
+/// Null where the number was used before, and its answer is still owed; or where too many are.
+owed_answer* link::owe(std::uint64_t request)
+{
+    if (owed_.size() >= owed_max) {
+        refuse(request, errc::mailbox_full);
+        return nullptr;
+    }
+    auto made = std::make_unique<owed_answer>(*this, request);
+    const auto [place, is_new] = owed_.emplace(request, std::move(made));
+    if (!is_new)
+        return nullptr;
+    place->second->token = post().expect(*place->second);
+    return place->second.get();
+}
+
+void link::refuse(std::uint64_t request, errc why)
+{
+    letter out;
+    out.answers = request;
+    out.failure = why;
+    queue(std::move(out));
+}
+
+void link::take_answer(schema::Envelope::Reader from)
+{
+    const auto found = asked_.find(from.getAnswers());
+    if (found == asked_.end())
+        return;  // nobody asked
+    const asker waits = found->second;
+    asked_.erase(found);
+    awaited_ends_.erase(waits.token);
+    if (from.getFailure() != 0) {
+        post().fail(waits.token, reason_from(from.getFailure()));
+        return;
+    }
+    if (waits.answer == nullptr || waits.answer->id != from.getType()) {
+        post().fail(waits.token, errc::wrong_reply);
+        return;
+    }
+    try {
+        const auto made = wire::read_flat(*waits.answer, from.getBody(), board_);
+        post().pass_on(waits.token, *made->type, made->body());
+    } catch (const error& failure) {
+        log(log_level::warning, fmt::format("node {} at {}: {}", peer_name_, address_, failure.what()));
+        post().fail(waits.token, errc::malformed);
+    }
+}
+
+void link::take_signal(schema::Signal::Reader from, pid to, pid about)
+{
+    using kind = machine::outbound_signal::kind;
+    const auto what = static_cast<kind>(from.getKind());
+    const std::uint64_t request = from.getRequest();
+    const bool is_ours = to && to.node() == board_.shared().node;
+    // Who watches, or has ended, is the peer's own: nobody speaks for others.
+    const bool is_theirs = about && about.node() == peer_;
+    switch (what) {
+    case kind::stop:
+    case kind::await_end: {
+        if ((what == kind::stop && !board_.options().lets_stop) ||
+            (what == kind::await_end && refused_poison_.erase(to) != 0)) {
+            if (request != 0)
+                refuse(request, errc::not_permitted);
+            return;
+        }
+        std::uint64_t token = 0;
+        if (request != 0) {
+            owed_answer* const owed = owe(request);
+            if (owed == nullptr)
+                return;
+            owed->ends = to;
+            token = owed->token;
+        }
+        if (what == kind::stop)
+            post().stop(is_ours ? to : pid(), token);
+        else
+            post().await_end(is_ours ? to : pid(), token, {});
+        return;
+    }
+    case kind::restart:
+        if (board_.options().lets_stop && is_ours)
+            post().restart(to);
+        return;
+    case kind::poison:
+        if (board_.options().lets_stop && is_ours)
+            post().send(to, machine::envelope::make(poison_pill{}, about));
+        else if (is_ours && refused_poison_.size() < watches_max)
+            refused_poison_.insert(to);  // whoever waits for the end is told
+        return;
+    case kind::forget_end:
+        if (const auto found = owed_.find(request); found != owed_.end() && found->second->ends) {
+            post().forget_end(found->second->ends, found->second->token);
+            post().forget(found->second->token);
+            owed_.erase(found);
+        }
+        return;
+    case kind::watch:
+        if (!is_theirs)
+            return;
+        if (!is_ours || watched_.size() >= watches_max) {
+            signals_.push_back({.what = kind::ended,
+                .to = about,
+                .about = to,
+                .is_linked = from.getLinked(),
+                .reason = is_ours ? errc::unreachable : errc::no_such_actor});
+            wake();
+            return;
+        }
+        watched_.insert({to, {about, from.getLinked()}});
+        board_.book().route({to, {about, from.getLinked()}}, self_.pid());
+        post().add_watcher(to, {about, from.getLinked()});
+        return;
+    case kind::unwatch:
+        if (watched_.erase({to, {about, from.getLinked()}}) != 0 &&
+            board_.book().unroute({to, {about, from.getLinked()}}, self_.pid()))
+            post().remove_watcher(to, {about, from.getLinked()});
+        return;
+    case kind::ended:
+        // Who is tied hears of it, whichever side has tied them.
+        if (is_ours &&
+            (watching_.erase({about, {to, from.getLinked()}}) != 0 ||
+                (from.getLinked() && watched_.contains({to, {about, true}}))))
+            post().tell_watcher({to, from.getLinked()}, about, reason_from(from.getReason()));
+        return;
+    }
+}
+
+void owed_answer::take_it(
+    reply_waiter& self, const machine::message_type* type, void* value, errc failure) noexcept
+{
+    auto& owed = static_cast<owed_answer&>(self);
+    owed.owner->answer(owed, type, value, failure);
+}
+
+}  // namespace costar::remote

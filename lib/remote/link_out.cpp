@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+
+// What a link sends: messages, requests, answers and signals, in batches.
+
+#include "link.hpp"
+
+#include <costar/rpc/await.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <utility>
+
+namespace costar::remote {
+
+/// The pids of a batch, each once.
+class link::pid_places {
+public:
+    std::uint32_t of(pid who)
+    {
+        if (!who)
+            return 0;
+        if (!pids_.empty() && pids_.back() == who)
+            return static_cast<std::uint32_t>(pids_.size());
+        const auto [found, is_new] = places_.emplace(who, static_cast<std::uint32_t>(pids_.size() + 1));
+        if (is_new)
+            pids_.push_back(who);
+        return found->second;
+    }
+
+    const std::vector<pid>& all() const noexcept { return pids_; }
+
+private:
+    std::vector<pid> pids_;
+    std::unordered_map<pid, std::uint32_t> places_;
+};
+
+bool link::take(message next)
+{
+    if (!next)
+        return false;
+    if (next.is<departing>()) {
+        depart(std::move(next.get<departing>().message));
+    } else if (next.is<departing_news>()) {
+        depart(next.get<departing_news>().news);
+    } else if (next.is<departing_signal>()) {
+        depart(next.get<departing_signal>().news);
+    } else if (next.is<queue_filled>()) {
+        next.mark_handled();
+        is_told_ = false;
+    } else if (next.is<look_up>()) {
+        self_.spawn_task(look_up_there(place_, std::move(next)));
+    } else if (next.is<take_leave>()) {
+        left_from_.insert(next.sender().strand());
+        leaves_.push_back(std::move(next));
+    } else if (next.is<link_ended>()) {
+        why_ended_ = std::move(next.get<link_ended>().why);
+        return false;
+    }
+    return true;
+}
+
+void link::depart(machine::outbound leaving)
+{
+    machine::envelope& sent = *leaving.sent;
+    const auto refuse = [&](errc reason) { post().bury(leaving.sent.release(), leaving.to, reason); };
+    if (sent.reply != 0 && sent.deadline != 0 && sent.deadline <= post().home().now()) {
+        refuse(errc::timed_out);
+        return;
+    }
+    if (leaving.to.node() != peer_) {  // of a former life of the peer
+        refuse(errc::no_such_actor);
+        return;
+    }
+    const wire::codec* known = board_.words().find(*sent.type);
+    if (known == nullptr) {
+        refuse(errc::no_wire_form);
+        return;
+    }
+    letter out;
+    out.target = leaving.to;
+    out.sender = sent.sender;
+    out.deadline = sent.deadline;
+    if (const errc failure = encode(*known, sent.body(), out); failure != errc{}) {
+        refuse(failure);
+        return;
+    }
+    if (sent.reply != 0) {
+        out.request = ++last_request_;
+        const machine::message_type* const reply = sent.type->reply;
+        asked_.emplace(out.request,
+            asker{sent.reply, reply != nullptr ? board_.words().find(*reply) : nullptr, sent.deadline});
+        sent.reply = 0;
+    }
+    out.with = std::move(leaving.with);
+    letter_bytes_ += out.bytes();
+    letters_.push_back(std::move(out));
+}
+
+void link::depart(const machine::outbound_signal& news)
+{
+    using kind = machine::outbound_signal::kind;
+    machine::outbound_signal out = news;
+    if (news.to.node() != peer_) {  // of a former life of the peer: it has ended
+        if (news.what == kind::watch)
+            post().tell_watcher({news.about, news.is_linked}, news.to, errc::no_such_actor);
+        else if (news.token != 0 && news.what != kind::forget_end)
+            post().answer(news.token, std::monostate{});
+        return;
+    }
+    switch (news.what) {
+    case kind::stop:
+    case kind::await_end:
+        if (news.token != 0) {
+            out.token = ++last_request_;
+            asked_.emplace(out.token, asker{news.token, &wire::codec_of<std::monostate>});
+            awaited_ends_.emplace(news.token, out.token);
+        }
+        break;
+    case kind::forget_end: {
+        const auto found = awaited_ends_.find(news.token);
+        if (found == awaited_ends_.end())
+            return;
+        out.token = found->second;
+        asked_.erase(out.token);
+        awaited_ends_.erase(found);
+        break;
+    }
+    case kind::watch:
+        watching_.insert({news.to, {news.about, news.is_linked}});
+        break;
+    case kind::unwatch:
+        watching_.erase({news.to, {news.about, news.is_linked}});
+        break;
+    case kind::ended:
+        watched_.erase({news.about, {news.to, news.is_linked}});
+        board_.book().unroute({news.about, {news.to, news.is_linked}}, self_.pid());
+        break;
+    case kind::restart:
+    case kind::poison:
+        break;
+    }
+    signals_.push_back(out);
+}
+
+void link::answer(owed_answer& owed, const machine::message_type* type, void* value, errc failure) noexcept
+{
+    const auto self = owed_.extract(owed.request);  // it lives as long as this
+    try {
+        letter out;
+        out.answers = owed.request;
+        out.failure = failure;
+        if (type == &machine::type_of<std::monostate>)
+            out.failure = encode(wire::codec_of<std::monostate>, value, out);
+        else if (const wire::codec* known = type != nullptr ? board_.words().find(*type) : nullptr)
+            out.failure = encode(*known, value, out);
+        else if (type != nullptr)
+            out.failure = errc::no_wire_form;
+        queue(std::move(out));
+    } catch (const std::bad_alloc&) {
+        // The asker's deadline ends its wait.
+    }
+}
+
+errc link::encode(const wire::codec& known, const void* body, letter& out) noexcept
+{
+    try {
+        const std::size_t bytes = writer_.write(known, body, board_);
+        if (bytes > message_max_)
+            return errc::too_large;
+        out.type = known.id;
+        out.body.resize(bytes / sizeof(std::uint64_t));
+        writer_.copy_to(reinterpret_cast<kj::byte*>(out.body.data()));
+        return {};
+    } catch (...) {
+        return errc::no_wire_form;
+    }
+}
+
+/// For what is queued outside of the body: it may wait for a message.
+void link::wake()
+{
+    if (!std::exchange(is_told_, true))
+        self_.send(self_.pid(), queue_filled{});
+}
+
+void link::queue(letter&& out)
+{
+    letter_bytes_ += out.bytes();
+    letters_.push_back(std::move(out));
+    wake();
+    if (letter_bytes_ > letter_bytes_max && !std::exchange(is_full_, true))
+        end("it asks, and does not take the answers");
+}
+
+task<> link::send_batch()
+{
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+    while (count < letters_.size() && count < letters_of_a_batch && bytes < bytes_of_a_batch)
+        bytes += letters_[count++].bytes();
+    // They are behind what was sent before them.
+    const std::size_t signals = count == letters_.size() ? std::min(signals_.size(), letters_of_a_batch) : 0;
+    auto request = (*sink_)->deliverRequest();
+    fill(request.initBatch(), count, signals);
+    letters_.erase(letters_.begin(), letters_.begin() + static_cast<std::ptrdiff_t>(count));
+    signals_.erase(signals_.begin(), signals_.begin() + static_cast<std::ptrdiff_t>(signals));
+    letter_bytes_ -= bytes;
+    board_.counters.sent.fetch_add(count, std::memory_order_relaxed);
+    board_.counters.batches.fetch_add(1, std::memory_order_relaxed);
+    co_await rpc::send(request);
+    heard_at_ = post().home().now();  // the window opens when something has been taken
+}
+
+std::size_t link::letter::bytes() const noexcept
+{
+    std::size_t all = body.size() * sizeof(std::uint64_t) + 80;
+    if (with != nullptr)
+        for (const auto& [name, value] : *with)
+            all += name.size() + value.size() + 32;
+    return all;
+}
+
+void link::fill(schema::Batch::Builder batch, std::size_t letters, std::size_t signals)
+{
+    pid_places places;
+    const std::uint64_t now = post().home().now();
+    auto envelopes = batch.initEnvelopes(static_cast<unsigned>(letters));
+    for (unsigned i = 0; i < letters; ++i) {
+        const letter& from = letters_[i];
+        auto to = envelopes[i];
+        to.setTarget(places.of(from.target));
+        to.setSender(places.of(from.sender));
+        to.setType(from.type);
+        to.setRequest(from.request);
+        to.setAnswers(from.answers);
+        to.setFailure(static_cast<std::uint16_t>(from.failure));
+        if (from.deadline != 0)
+            to.setRemaining(std::max<std::uint64_t>(from.deadline - std::min(now, from.deadline), 1));
+        to.setBody(
+            {reinterpret_cast<const kj::byte*>(from.body.data()), from.body.size() * sizeof(std::uint64_t)});
+        if (from.with == nullptr)
+            continue;
+        auto list = to.initHeaders(static_cast<unsigned>(from.with->size()));
+        unsigned at = 0;
+        for (const auto& [name, value] : *from.with) {
+            list[at].setName(wire::text(name));
+            list[at++].setValue(wire::text(value));
+        }
+    }
+    auto news = batch.initSignals(static_cast<unsigned>(signals));
+    for (unsigned i = 0; i < signals; ++i) {
+        const machine::outbound_signal& from = signals_[i];
+        news[i].setKind(static_cast<std::uint16_t>(from.what));
+        news[i].setTarget(places.of(from.to));
+        news[i].setAbout(places.of(from.about));
+        news[i].setLinked(from.is_linked);
+        news[i].setReason(static_cast<std::uint16_t>(from.reason));
+        news[i].setRequest(from.token);
+    }
+    auto pids = batch.initPids(static_cast<unsigned>(places.all().size()));
+    for (unsigned i = 0; i < places.all().size(); ++i)
+        board_.write(places.all()[i], pids[i]);
+}
+
+task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)
+{
+    auto request = place->there->node_->findRequest();
+    request.setName(wire::text(asked.get<look_up>().name));
+    errc failure = errc::link_lost;
+    try {
+        auto found = co_await rpc::send(request);
+        if (place->there != nullptr) {
+            if (const pid who = place->there->board_.read(found.getWho())) {
+                asked.respond(who);
+                co_return;
+            }
+            failure = errc::no_such_actor;
+        }
+    } catch (...) {
+        // The link has ended, or what came is malformed.
+    }
+    machine::envelope* const envelope = asked.release();
+    machine::station::of(envelope->receiver()).fail(std::exchange(envelope->reply, 0), failure);
+    envelope->discard();
+}
+
+}  // namespace costar::remote

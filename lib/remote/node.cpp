@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/remote/node.hpp>
+
+#include "address.hpp"
+#include "connecting.hpp"
+#include "switchboard.hpp"
+
+#include <costar/core/result.hpp>
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+#include <vector>
+
+namespace costar::remote {
+
+using boost::asio::ip::tcp;
+
+node::node(engine& owner, wire::dictionary words, node_options options) : owner_(owner)
+{
+    std::optional<tcp::acceptor> acceptor;
+    std::string address = options.advertised;
+    if (!address.empty())
+        parse_address(address);
+    if (!options.listen.empty()) {
+        const auto [host, port] = parse_address(options.listen);
+        tcp::resolver resolver(owner.get_executor(0));
+        const auto found = resolver.resolve(host, std::to_string(port), tcp::resolver::passive);
+        acceptor.emplace(owner.get_executor(0), found.begin()->endpoint());
+        if (address.empty() && acceptor->local_endpoint().address().is_unspecified())
+            throw std::invalid_argument(fmt::format(
+                "nobody can dial {}: say by `advertised` where others find this node", options.listen));
+        if (address.empty())
+            address = text_of(acceptor->local_endpoint());
+    }
+    board_ = std::make_shared<switchboard>(owner, std::move(words), std::move(options), std::move(address));
+    machine::gateway* none = nullptr;
+    if (!owner.station_at(0).shared().way_out.compare_exchange_strong(none, board_.get()))
+        throw std::logic_error("this engine is a node already");
+    owner.extensions().emplace<std::shared_ptr<switchboard>>(board_);
+    if (acceptor)
+        listener_ = spawn_listener(*board_, std::move(*acceptor));
+}
+
+node::~node()
+{
+    board_->close();
+    owner_.stop(listener_);
+    for (const pid link : board_->book().links())
+        owner_.stop(link);
+}
+
+std::string node::address() const
+{
+    return board_->address();
+}
+
+const node_counters& node::counters() const noexcept
+{
+    return board_->counters;
+}
+
+namespace {
+
+/// One for each link on each strand, behind what that strand has sent.
+task<> leave_from_strand(context& self, pid link, std::chrono::nanoseconds until)
+{
+    static_cast<void>(co_await as_result(
+        self.ask(link, take_leave{}, std::max(until - self.now(), std::chrono::nanoseconds(0)))));
+}
+
+task<> leave_all(context& self, switchboard* board, std::chrono::nanoseconds deadline)
+{
+    const auto links = board->book().links();
+    spawn_options options;
+    options.placement = placement::chosen;
+    for (; options.strand < board->shared().stations.size(); ++options.strand)
+        for (const pid link : links)
+            self.spawn(options, leave_from_strand, link, self.now() + deadline);
+    for (const pid each : self.children())
+        co_await self.wait(each);
+    for (const pid link : links)
+        co_await self.stop(link);
+}
+
+}  // namespace
+
+pid node::spawn_leaving(std::chrono::nanoseconds deadline)
+{
+    if (listener_)
+        owner_.send(listener_, stop_accepting{});
+    return owner_.spawn(leave_all, board_.get(), deadline);
+}
+
+std::pair<pid, std::string> node::link_to(std::string_view where)
+{
+    const std::size_t slash = where.rfind('/');
+    if (slash == std::string_view::npos || slash + 1 == where.size())
+        throw std::invalid_argument(
+            fmt::format("\"{}\" names no actor of a node: write host:port/name", where));
+    const std::string address(where.substr(0, slash));
+    parse_address(address);
+    return {board_->link_to(address), std::string(where.substr(slash + 1))};
+}
+
+}  // namespace costar::remote

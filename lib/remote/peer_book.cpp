@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+#include "peer_book.hpp"
+
+#include <costar/kernel/commons.hpp>
+
+#include <algorithm>
+
+namespace costar::remote {
+
+std::shared_ptr<const peer> peer_book::enter(std::uint64_t life, const std::string& address)
+{
+    const std::unique_lock lock(mutex_);
+    const auto found = by_life_.find(life);
+    return found != by_life_.end() ? found->second : add(life, address, {});
+}
+
+std::shared_ptr<const peer> peer_book::enter_greeted(
+    std::uint64_t life, const std::string& address, const std::string& name)
+{
+    const std::unique_lock lock(mutex_);
+    const auto found = by_life_.find(life);
+    if (found == by_life_.end())
+        return add(life, address, name);
+    // Readers hold the old one; what they have seen of it stays true.
+    auto changed = std::make_shared<peer>(*found->second);
+    changed->address = address;
+    changed->name = name;
+    by_number_[changed->number] = changed;
+    return found->second = std::move(changed);
+}
+
+std::shared_ptr<const peer> peer_book::add(
+    std::uint64_t life, const std::string& address, const std::string& name)
+{
+    if (by_life_.size() >= lives_max_)
+        return nullptr;
+    const auto made = std::make_shared<const peer>(
+        peer{.number = machine::next_node_number(), .life = life, .address = address, .name = name});
+    by_life_.emplace(life, made);
+    by_number_.emplace(made->number, made);
+    return made;
+}
+
+std::shared_ptr<const peer> peer_book::find(std::uint32_t number) const
+{
+    const std::shared_lock lock(mutex_);
+    const auto found = by_number_.find(number);
+    return found != by_number_.end() ? found->second : nullptr;
+}
+
+pid peer_book::link_to(std::uint32_t number) const
+{
+    const std::shared_lock lock(mutex_);
+    const auto found = links_.find(number);
+    return found != links_.end() ? found->second.link : pid();
+}
+
+pid peer_book::link_to(const std::string& address) const
+{
+    const std::shared_lock lock(mutex_);
+    const auto found = dialled_.find(address);
+    return found != dialled_.end() ? found->second : pid();
+}
+
+pid peer_book::claim(const std::string& address, std::uint32_t number, pid dialling)
+{
+    const std::unique_lock lock(mutex_);
+    if (const auto used = links_.find(number); used != links_.end())
+        return used->second.link;  // the peer was faster
+    if (const auto found = dialled_.find(address); found != dialled_.end())
+        dialling = found->second;
+    else if (ended_.erase(dialling) == 0)
+        dialled_.emplace(address, dialling);
+    else
+        return dialling;
+    if (number != 0)
+        links_.emplace(number, entry{dialling, true});
+    return dialling;
+}
+
+pid peer_book::greeted(std::uint32_t number, pid link, bool has_dialled)
+{
+    const std::unique_lock lock(mutex_);
+    const auto [found, is_new] = links_.emplace(number, entry{link, has_dialled});
+    if (is_new || found->second.link == link || found->second.has_dialled || has_dialled)
+        return {};
+    return std::exchange(found->second, entry{link, has_dialled}).link;
+}
+
+std::vector<pid> peer_book::links() const
+{
+    const std::shared_lock lock(mutex_);
+    std::set<pid> all;
+    for (const auto& [number, each] : links_)
+        all.insert(each.link);
+    for (const auto& [address, link] : dialled_)
+        all.insert(link);
+    return {all.begin(), all.end()};
+}
+
+void peer_book::route(const watch_across& watch, pid link)
+{
+    const std::unique_lock lock(mutex_);
+    routes_[watch] = link;
+}
+
+pid peer_book::route_of(const watch_across& watch) const
+{
+    const std::shared_lock lock(mutex_);
+    const auto found = routes_.find(watch);
+    return found != routes_.end() ? found->second : pid();
+}
+
+bool peer_book::unroute(const watch_across& watch, pid link)
+{
+    const std::unique_lock lock(mutex_);
+    const auto found = routes_.find(watch);
+    if (found == routes_.end() || found->second != link)
+        return false;
+    routes_.erase(found);
+    return true;
+}
+
+void peer_book::rest(
+    const std::string& address, std::uint64_t now, std::uint64_t pause_min, std::uint64_t pause_max)
+{
+    const std::unique_lock lock(mutex_);
+    pause& known = pauses_[address];
+    known.length = std::clamp(known.length * 2, pause_min, pause_max);
+    known.until = now + known.length;
+}
+
+void peer_book::reached(const std::string& address)
+{
+    const std::unique_lock lock(mutex_);
+    pauses_.erase(address);
+}
+
+bool peer_book::rests(const std::string& address, std::uint64_t now) const
+{
+    const std::shared_lock lock(mutex_);
+    const auto found = pauses_.find(address);
+    return found != pauses_.end() && now < found->second.until;
+}
+
+void peer_book::forget(pid link)
+{
+    const std::unique_lock lock(mutex_);
+    std::erase_if(links_, [&](const auto& each) { return each.second.link == link; });
+    std::erase_if(dialled_, [&](const auto& each) { return each.second == link; });
+}
+
+void peer_book::forget_dialling(pid link)
+{
+    const std::unique_lock lock(mutex_);
+    std::erase_if(links_, [&](const auto& each) { return each.second.link == link; });
+    if (std::erase_if(dialled_, [&](const auto& each) { return each.second == link; }) == 0)
+        ended_.insert(link);
+}
+
+}  // namespace costar::remote

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/kernel/cell.hpp>
+#include <costar/post/pid.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace costar::remote {
+
+/// A node in one of its lives, as this process knows it.
+struct peer {
+    std::uint32_t number = 0;
+    std::uint64_t life = 0;
+
+    /// Where it can be dialled; empty for one that does not listen.
+    std::string address;
+
+    std::string name;
+
+    /// How many messages wait for it.
+    std::shared_ptr<std::atomic<std::uint32_t>> waiting = std::make_shared<std::atomic<std::uint32_t>>(0);
+};
+
+/// A message that waits for a peer.
+class place_in_queue {
+public:
+    explicit place_in_queue(std::shared_ptr<std::atomic<std::uint32_t>> waiting) noexcept
+        : waiting_(std::move(waiting))
+    {
+        waiting_->fetch_add(1, std::memory_order_relaxed);
+    }
+    place_in_queue(place_in_queue&&) noexcept = default;
+    place_in_queue& operator=(place_in_queue&&) = delete;
+    ~place_in_queue()
+    {
+        if (waiting_ != nullptr)
+            waiting_->fetch_sub(1, std::memory_order_relaxed);
+    }
+
+private:
+    std::shared_ptr<std::atomic<std::uint32_t>> waiting_;
+};
+
+/// Somebody who watches across a link.
+struct watch_across {
+    pid target;
+    machine::end_watcher watcher;
+    friend bool operator==(const watch_across&, const watch_across&) = default;
+
+    struct hash {
+        std::size_t operator()(const watch_across& each) const noexcept
+        {
+            return std::hash<pid>()(each.target) * 31 + machine::end_watcher::hash()(each.watcher);
+        }
+    };
+};
+
+/// The lives that were heard of, each with the number that its pids have here, the links, and what they
+/// carry.
+///
+/// Thread safety: any thread. A life is never forgotten, since pids of it may be kept anywhere; there is an
+/// end to how many there may be.
+class peer_book {
+public:
+    explicit peer_book(std::size_t lives_max) : lives_max_(lives_max) {}
+
+    /// The node with this life, entered when it is new; null when there are too many. What others say of its
+    /// address counts until it has spoken itself.
+    std::shared_ptr<const peer> enter(std::uint64_t life, const std::string& address);
+    std::shared_ptr<const peer> enter_greeted(
+        std::uint64_t life, const std::string& address, const std::string& name);
+
+    std::shared_ptr<const peer> find(std::uint32_t number) const;
+
+    /// Who has the link to a node, nobody when there is none.
+    pid link_to(std::uint32_t number) const;
+    pid link_to(const std::string& address) const;
+
+    /// Has an actor that dials be the link to an address, unless there is one: gives whose it is. To the node
+    /// with this number, if it is known to be there, it is used from now on.
+    pid claim(const std::string& address, std::uint32_t number, pid dialling);
+
+    /// A link has been greeted by a node. It is used unless there is one, so that what was sent before stays
+    /// in front. But where the peer dials again its former connection is dead: gives whose that was.
+    pid greeted(std::uint32_t number, pid link, bool has_dialled);
+
+    std::vector<pid> links() const;
+
+    /// News of an end take the way on which the watch came.
+    void route(const watch_across& watch, pid link);
+    pid route_of(const watch_across& watch) const;
+
+    /// False where another link has the watch by now.
+    bool unroute(const watch_across& watch, pid link);
+
+    /// An address could not be dialled, or was: it is left alone for longer and longer, and not any more.
+    void rest(
+        const std::string& address, std::uint64_t now, std::uint64_t pause_min, std::uint64_t pause_max);
+    void reached(const std::string& address);
+
+    /// Is it left alone at this time?
+    bool rests(const std::string& address, std::uint64_t now) const;
+
+    /// Forgets a link wherever it stands. One that dials may end before it has been claimed.
+    void forget(pid link);
+    void forget_dialling(pid link);
+
+private:
+    struct entry {
+        pid link;
+        bool has_dialled = false;
+    };
+    struct pause {
+        std::uint64_t length = 0;  // nanoseconds
+        std::uint64_t until = 0;
+    };
+
+    std::shared_ptr<const peer> add(std::uint64_t life, const std::string& address, const std::string& name);
+
+    const std::size_t lives_max_;
+    mutable std::shared_mutex mutex_;
+    std::unordered_map<std::uint64_t, std::shared_ptr<const peer>> by_life_;
+    std::unordered_map<std::uint32_t, std::shared_ptr<const peer>> by_number_;
+    std::unordered_map<std::uint32_t, entry> links_;
+    std::map<std::string, pid> dialled_;
+    std::set<pid> ended_;  // before they were claimed
+    std::map<std::string, pause> pauses_;
+    std::unordered_map<watch_across, pid, watch_across::hash> routes_;
+};
+
+}  // namespace costar::remote

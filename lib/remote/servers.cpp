@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+
+#include "servers.hpp"
+
+#include <costar/core/log.hpp>
+
+#include <fmt/format.h>
+
+namespace costar::remote {
+
+namespace {
+
+/// Where the batches of a peer arrive. It never fails a call, which would break it for good.
+class sink_server final : public schema::Sink::Server {
+public:
+    explicit sink_server(std::shared_ptr<link_place> place) : place_(std::move(place)) {}
+
+private:
+    kj::Promise<void> deliver(DeliverContext call) override
+    {
+        try {
+            const auto batch = call.getParams().getBatch();
+            count_ += batch.getEnvelopes().size();
+            if (place_->there != nullptr)
+                place_->there->deliver(batch);
+        } catch (const kj::Exception& failure) {
+            ++unreadable_;
+            log(log_level::warning,
+                fmt::format("a batch from another node is malformed: {}", failure.getDescription().cStr()));
+        } catch (...) {  // without memory
+            ++unreadable_;
+        }
+        return kj::READY_NOW;
+    }
+
+    kj::Promise<void> done(DoneContext call) override
+    {
+        call.getResults().setCount(count_);
+        call.getResults().setUnreadable(unreadable_);
+        return kj::READY_NOW;
+    }
+
+    std::shared_ptr<link_place> place_;
+    std::uint64_t count_ = 0;
+    std::uint64_t unreadable_ = 0;
+};
+
+}  // namespace
+
+link& node_server::greeted() const
+{
+    if (place_->there == nullptr)
+        kj::throwFatalException(
+            kj::Exception(kj::Exception::Type::DISCONNECTED, "", 0, kj::str("the link has ended")));
+    KJ_REQUIRE(place_->there->has_heard(), "a node says hello first");
+    return *place_->there;
+}
+
+kj::Promise<void> node_server::hello(HelloContext call)
+{
+    KJ_REQUIRE(place_->there != nullptr && !place_->there->has_heard(), "a node says hello once");
+    place_->there->hear(greeting::read(call.getParams().getGreeting()), call.getResults().initWelcome());
+    return kj::READY_NOW;
+}
+
+kj::Promise<void> node_server::open(OpenContext call)
+{
+    greeted();
+    call.getResults().setSink(kj::heap<sink_server>(place_));
+    return kj::READY_NOW;
+}
+
+kj::Promise<void> node_server::find(FindContext call)
+{
+    const switchboard& board = greeted().board();
+    if (const auto known = board.shared().names.find(wire::text(call.getParams().getName())))
+        board.write(*known, call.getResults().initWho());
+    return kj::READY_NOW;
+}
+
+kj::Promise<void> node_server::ping(PingContext)
+{
+    greeted();
+    return kj::READY_NOW;
+}
+
+}  // namespace costar::remote

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include "link.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace costar::remote {
+
+/// What a peer sees of this node: its calls find the link as long as it is there.
+class node_server final : public schema::Node::Server {
+public:
+    explicit node_server(std::shared_ptr<link_place> place) : place_(std::move(place)) {}
+
+private:
+    kj::Promise<void> hello(HelloContext call) override;
+    kj::Promise<void> open(OpenContext call) override;
+    kj::Promise<void> find(FindContext call) override;
+    kj::Promise<void> ping(PingContext call) override;
+
+    /// Errors: throws where the peer has not greeted yet.
+    link& greeted() const;
+
+    std::shared_ptr<link_place> place_;
+};
+
+}  // namespace costar::remote

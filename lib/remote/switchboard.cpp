@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+
+#include "switchboard.hpp"
+
+#include "address.hpp"
+#include "connecting.hpp"
+
+#include <costar/kernel/station.hpp>
+
+#include <fmt/format.h>
+
+#include <new>
+#include <random>
+#include <utility>
+
+namespace costar::remote {
+
+namespace {
+
+std::uint64_t drawn_number()
+{
+    std::random_device source;
+    std::uint64_t drawn = 0;
+    while (drawn == 0)
+        drawn = std::uint64_t{source()} << 32 | source();
+    return drawn;
+}
+
+}  // namespace
+
+errc departing::bury(machine::post_office& where, errc reason) noexcept
+{
+    const errc why = reason_of_loss(reason);
+    if (message.sent == nullptr)
+        return why;
+    where.bury(message.sent.release(), message.to, why);
+    if (message.token != 0)
+        where.fail(message.token, why);
+    return why;
+}
+
+/// Whoever waits or watches is told that nothing is known.
+errc departing_signal::bury(machine::post_office& where, errc reason) noexcept
+{
+    using kind = machine::outbound_signal::kind;
+    const errc why = reason_of_loss(reason);
+    if (news.token != 0)
+        where.fail(news.token, why);
+    if (news.what == kind::watch)
+        static_cast<machine::station&>(where).tell_watcher({news.about, news.is_linked}, news.to, why);
+    return why;
+}
+
+switchboard::switchboard(engine& owner, wire::dictionary words, node_options options, std::string address)
+    : owner_(owner),
+      shared_(owner.station_at(0).shared()),
+      words_(std::move(words)),
+      options_(std::move(options)),
+      life_(drawn_number()),
+      address_(std::move(address)),
+      book_(options_.lives_max)
+{}
+
+void switchboard::send(machine::post_office& from, machine::outbound message)
+{
+    if (message.sent->type == &machine::type_of<poison_pill>) {
+        message.sent.reset();
+        signal(from, {.what = machine::outbound_signal::kind::poison, .to = message.to});
+        return;
+    }
+    const auto lose = [&](errc why) {
+        from.bury(message.sent.release(), message.to, why);
+        if (message.token != 0)
+            from.fail(message.token, why);
+    };
+    // Found out here, where a message that belongs to its strand may be destroyed.
+    if (words_.find(*message.sent->type) == nullptr) {
+        lose(errc::no_wire_form);
+        return;
+    }
+    const auto known = book_.find(message.to.node());
+    const pid link = known != nullptr ? link_for(*known, from.home().now()) : pid();
+    if (!link) {
+        lose(known != nullptr ? errc::unreachable : errc::not_local);
+        return;
+    }
+    const std::uint64_t token = std::exchange(message.token, 0);  // the room is that of the link's mailbox
+    const bool is_ahead = known->waiting->load(std::memory_order_relaxed) > options_.queue_max / 8;
+    from.admit(
+        link, machine::envelope::make(departing{std::move(message), place_in_queue(known->waiting)}), token);
+    if (is_ahead)
+        from.home().pause_running();
+}
+
+void switchboard::signal(machine::post_office& from, const machine::outbound_signal& news)
+{
+    using kind = machine::outbound_signal::kind;
+    const pid link = link_for(news, from.home().now());
+    if (!link)
+        departing_signal{news}.bury(from, errc::unreachable);
+    else if (news.what == kind::await_end || news.what == kind::forget_end || news.what == kind::poison)
+        from.send(link, departing_signal{news}, pid());
+    else
+        from.send(link, departing_news{{news}}, pid());
+}
+
+pid switchboard::link_for(const machine::outbound_signal& news, std::uint64_t now)
+{
+    using kind = machine::outbound_signal::kind;
+    if (news.what == kind::ended)
+        if (const pid route = book_.route_of({news.about, {news.to, news.is_linked}}))
+            return route;
+    const auto known = book_.find(news.to.node());
+    if (known == nullptr)
+        return {};
+    // Nobody is dialled to hear that something is over.
+    const bool is_late =
+        news.what == kind::unwatch || news.what == kind::forget_end || news.what == kind::ended;
+    return is_late ? book_.link_to(known->number) : link_for(*known, now);
+}
+
+pid switchboard::link_for(const peer& known, std::uint64_t now)
+{
+    if (const pid link = book_.link_to(known.number))
+        return link;
+    if (known.address.empty() || book_.rests(known.address, now) || shared_.closing || is_closed_)
+        return {};
+    try {
+        return link_to(known.address, known.number);
+    } catch (const error&) {  // the engine is stopping
+        return {};
+    }
+}
+
+void switchboard::tell_of_loss(pid to, pid sender, errc reason, std::uint64_t type) noexcept
+{
+    counters.lost.fetch_add(1, std::memory_order_relaxed);
+    try {
+        const wire::codec* known = words_.find(type);
+        shared_.events.publish(dead_letter{
+            to, sender, reason, known != nullptr ? known->type->name() : fmt::format("schema {:#x}", type)});
+    } catch (const std::bad_alloc&) {
+        // It is counted.
+    }
+}
+
+pid switchboard::link_to(const std::string& address, std::uint32_t number)
+{
+    if (const pid known = book_.link_to(address))
+        return book_.claim(address, number, known);
+    // Two may dial at once: the second finds that the first was there.
+    const pid made = spawn_dialling_link(*this, address);
+    const pid chosen = book_.claim(address, number, made);
+    if (chosen != made)
+        owner_.stop(made);
+    return chosen;
+}
+
+void switchboard::write(pid who, schema::Pid::Builder to) const
+{
+    if (!who)
+        return;
+    if (who.node() == shared_.node) {
+        to.setLife(life_);
+    } else if (const auto known = book_.find(who.node())) {
+        to.setLife(known->life);
+        if (!known->address.empty())
+            to.setAddress(wire::text(known->address));
+    } else {
+        return;  // an actor of an engine that is no node: nobody there could reach it
+    }
+    to.setStrand(who.strand());
+    to.setSlot(who.slot());
+    to.setGeneration(who.generation());
+}
+
+pid switchboard::read(schema::Pid::Reader from) const
+{
+    const std::uint64_t life = from.getLife();
+    if (life == 0)
+        return {};
+    std::uint32_t number = shared_.node;
+    if (life != life_) {
+        const auto known = book_.enter(life, address_or_none(wire::text(from.getAddress())));
+        if (known == nullptr)
+            return {};
+        number = known->number;
+    }
+    return {number, from.getStrand(), from.getSlot(), from.getGeneration()};
+}
+
+greeting switchboard::greeting_of_mine(std::uint64_t nonce) const
+{
+    greeting mine;
+    mine.name = options_.name;
+    mine.life = life_;
+    mine.address = address();
+    mine.message_max = options_.message_max;
+    mine.nonce = nonce;
+    return mine;
+}
+
+}  // namespace costar::remote

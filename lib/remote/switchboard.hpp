@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include "greeting.hpp"
+#include "peer_book.hpp"
+
+#include <costar/actor/engine.hpp>
+#include <costar/kernel/gateway.hpp>
+#include <costar/remote/node.hpp>
+#include <costar/wire/dictionary.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace costar::remote {
+
+class switchboard;
+
+/// A batch is not made larger than this.
+inline constexpr std::size_t letters_of_a_batch = 256;
+inline constexpr std::size_t bytes_of_a_batch = 64 * 1024;
+
+/// A message for another node in the mailbox of a link.
+struct departing {
+    machine::outbound message;
+    place_in_queue place;
+
+    /// It is lost: the message in it is.
+    errc bury(machine::post_office& where, errc reason) noexcept;
+};
+
+/// What is said to an actor of another node, likewise. What others wait for overtakes messages, as it does
+/// between strands; a wait for an end does not, since what was sent before has to be there first.
+struct departing_signal {
+    machine::outbound_signal news;
+
+    errc bury(machine::post_office& where, errc reason) noexcept;
+};
+struct departing_news : departing_signal {
+    static constexpr bool is_control = true;
+};
+
+/// Has a link end when all that waits has arrived.
+struct take_leave {
+    using reply = void;
+    errc bury(machine::post_office&, errc reason) noexcept { return reason; }
+};
+
+/// Has the listener accept nobody any more, and keep the links that it has.
+struct stop_accepting {};
+
+/// What the node of an engine knows: who it is, whom it knows, and which link leads where.
+///
+/// Thread safety: any thread. Lifetime: as the engine.
+class switchboard final : public machine::gateway, public wire::pid_translator {
+public:
+    switchboard(engine& owner, wire::dictionary words, node_options options, std::string address);
+
+    void send(machine::post_office& from, machine::outbound message) override;
+    void signal(machine::post_office& from, const machine::outbound_signal& news) override;
+
+    void write(pid who, schema::Pid::Builder to) const override;
+    pid read(schema::Pid::Reader from) const override;
+
+    /// The link to an address, dialled if there is none; `number` is that of a node which is known to be
+    /// there.
+    pid link_to(const std::string& address, std::uint32_t number = 0);
+
+    /// A dead letter of which only the id of its schema is known.
+    void tell_of_loss(pid to, pid sender, errc reason, std::uint64_t type) noexcept;
+
+    greeting greeting_of_mine(std::uint64_t nonce) const;
+    const std::string& address() const noexcept { return address_; }
+
+    engine& owner() const noexcept { return owner_; }
+    machine::commons& shared() const noexcept { return shared_; }
+    const wire::dictionary& words() const noexcept { return words_; }
+    const node_options& options() const noexcept { return options_; }
+    peer_book& book() noexcept { return book_; }
+    std::uint64_t life() const noexcept { return life_; }
+
+    /// The node is no more: nothing is dialled.
+    void close() noexcept { is_closed_ = true; }
+
+    node_counters counters;
+
+private:
+    /// Nobody where there is no link, and none can be dialled or could be a moment ago.
+    pid link_for(const peer& known, std::uint64_t now);
+    pid link_for(const machine::outbound_signal& news, std::uint64_t now);
+
+    engine& owner_;
+    machine::commons& shared_;
+    const wire::dictionary words_;
+    const node_options options_;
+    const std::uint64_t life_;
+    const std::string address_;
+    mutable peer_book book_;
+    std::atomic<bool> is_closed_{false};
+};
+
+}  // namespace costar::remote

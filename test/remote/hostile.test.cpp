@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+
+// Peers that are none, or lie. The node stays, and serves others.
+
+#include <costar/core/spawn.hpp>
+#include <costar/remote/node.hpp>
+#include <costar/rpc/await.hpp>
+#include <costar/rpc/connection.hpp>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+
+#include <functional>
+#include <string>
+#include <thread>
+
+#include <support/catch.hpp>
+
+#include <costar/node.capnp.h>
+
+#include "places.hpp"
+
+using namespace costar;
+using namespace support;
+using namespace std::chrono_literals;
+using boost::asio::ip::tcp;
+using boost::asio::use_future;
+
+namespace {
+
+tcp::endpoint endpoint_of(const place& there)
+{
+    const std::string address = there.node.address();
+    const std::size_t colon = address.rfind(':');
+    return {boost::asio::ip::make_address(address.substr(0, colon)),
+        static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1)))};
+}
+
+/// It still serves.
+void check_serves(place& there)
+{
+    place friendly({});
+    CHECK(friendly.ask(friendly.find(there, "host"), greeting{"x"}) == "hello x");
+}
+
+/// Says so many bytes, and waits until the node closes the connection.
+void say(const place& there, const std::string& bytes)
+{
+    boost::asio::io_context io;
+    tcp::socket socket(io);
+    socket.connect(endpoint_of(there));
+    boost::system::error_code ignored;
+    boost::asio::write(socket, boost::asio::buffer(bytes), ignored);
+    std::string answer(100'000, ' ');
+    boost::asio::read(socket, boost::asio::buffer(answer), ignored);
+}
+
+void greet(schema::Greeting::Builder me)
+{
+    me.setNewest(1);
+    me.setOldest(1);
+    me.setName("liar");
+    me.setLife(12345);
+    me.setMessageMax(1'000'000);
+}
+
+/// A node that greets, takes nothing and answers no ping.
+class deaf final : public schema::Node::Server {
+    kj::Promise<void> hello(HelloContext call) override
+    {
+        auto welcome = call.getResults().initWelcome();
+        welcome.setProtocol(1);
+        greet(welcome.initGreeting());
+        return kj::READY_NOW;
+    }
+    kj::Promise<void> open(OpenContext call) override
+    {
+        call.getResults().setSink(kj::heap<sink>());
+        return kj::READY_NOW;
+    }
+    kj::Promise<void> ping(PingContext) override { return kj::Promise<void>(kj::NEVER_DONE); }
+    class sink final : public schema::Sink::Server {};
+};
+
+/// A program that speaks to a node by Cap'n Proto, as it likes: `does` gets the node.
+template <class Does>
+void as_peer(const place& there, Does does)
+{
+    boost::asio::io_context io;
+    rpc::event_loop loop(io.get_executor());
+    tcp::socket socket(io);
+    socket.connect(endpoint_of(there));
+    auto calls = rpc::connection::client(rpc::make_stream(std::move(socket)), kj::heap<deaf>());
+    auto node = calls.bootstrap<schema::Node>();
+    does(io, node);
+}
+
+/// What a promise came to: its failure's text, or nothing.
+template <class Promise>
+std::string outcome(boost::asio::io_context& io, Promise promise)
+{
+    std::string said = "nothing came";
+    rpc::async_wait(kj::mv(promise), [&](std::exception_ptr failure, auto&&...) {
+        said.clear();
+        try {
+            if (failure)
+                std::rethrow_exception(failure);
+        } catch (const std::exception& thrown) {
+            said = thrown.what();
+        }
+        io.stop();
+    });
+    io.restart();
+    io.run_for(10s);
+    return said;
+}
+
+/// Greets, opens a sink and delivers what `fill` makes.
+void deliver(const place& there, const std::function<void(schema::Batch::Builder)>& fill, std::uint64_t life)
+{
+    as_peer(there, [&](boost::asio::io_context& io, schema::Node::Client& node) {
+        auto hello = node.helloRequest();
+        greet(hello.initGreeting());
+        hello.getGreeting().setLife(life);
+        auto open = node.openRequest();
+        auto greeted = hello.send();
+        auto sink = open.send().getSink();
+        auto batch = sink.deliverRequest();
+        fill(batch.initBatch());
+        CHECK(outcome(io, batch.send()) == "");
+        auto done = sink.doneRequest();
+        CHECK(outcome(io, done.send()) == "");
+    });
+}
+
+}  // namespace
+
+TEST_CASE("hostile: what is no peer is let go, and the node serves", "[remote][hostile]")
+{
+    place there({.listen = "127.0.0.1:0", .greeting_timeout = 100ms});
+    there.actors.spawn("host", host);
+
+    say(there, "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    say(there, std::string(5000, '\xff'));
+    say(there, std::string(5000, '\0'));
+    say(there, std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11));
+    say(there, "");  // says nothing
+    check_serves(there);
+}
+
+TEST_CASE("hostile: a peer greets first, and once", "[remote][hostile]")
+{
+    place there;
+    there.actors.spawn("host", host);
+    as_peer(there, [](boost::asio::io_context& io, schema::Node::Client& node) {
+        CHECK(outcome(io, node.openRequest().send()).find("hello first") != std::string::npos);
+        CHECK(outcome(io, node.findRequest().send()).find("hello first") != std::string::npos);
+        auto hello = node.helloRequest();
+        greet(hello.initGreeting());
+        CHECK(outcome(io, hello.send()) == "");
+        auto again = node.helloRequest();
+        greet(again.initGreeting());
+        CHECK(outcome(io, again.send()).find("hello once") != std::string::npos);
+        CHECK(outcome(io, node.openRequest().send()) == "");
+    });
+    check_serves(there);
+}
+
+TEST_CASE("hostile: a batch that lies is skipped where it lies", "[remote][hostile]")
+{
+    place there;
+    const pid near = there.actors.spawn("adder", adder);
+    there.actors.spawn("host", host);
+    heard<dead_letter> lost(there.actors);
+    std::uint64_t life = 0;
+    {
+        place client({});  // learns the node's life, as any peer does
+        capnp::MallocMessageBuilder message;
+        client.find(there, "adder");
+        as_peer(there, [&](boost::asio::io_context& io, schema::Node::Client& node) {
+            auto hello = node.helloRequest();
+            greet(hello.initGreeting());
+            hello.getGreeting().setLife(777);
+            rpc::async_wait(hello.send(), [&](std::exception_ptr, auto answer) {
+                life = answer.getWelcome().getGreeting().getLife();
+                io.stop();
+            });
+            io.run_for(10s);
+        });
+    }
+    REQUIRE(life != 0);
+    deliver(
+        there,
+        [&](schema::Batch::Builder batch) {
+            auto pids = batch.initPids(2);
+            pids[0].setLife(life);
+            pids[0].setStrand(near.strand());
+            pids[0].setSlot(near.slot());
+            pids[0].setGeneration(near.generation());
+            pids[1].setLife(4711);  // a third node's
+            auto all = batch.initEnvelopes(9);
+            for (unsigned i = 0; i < 9; ++i) {
+                all[i].setTarget(1);
+                all[i].setType(wire::schema_id<more>());
+            }
+            all[0].setTarget(99);    // no such place
+            all[1].setTarget(2);     // of another node
+            all[2].setType(0xdead);  // no such message
+            all[3].setRequest(7);    // no body
+            all[4].setAnswers(123);  // nobody asked
+            all[5].setBody({reinterpret_cast<const kj::byte*>("nonsense"), 8});
+            all[6].setSender(77);
+            all[7].setRemaining(UINT64_MAX);
+            flat_bytes good(more{5});
+            all[8].setBody(good.data());
+            auto signals = batch.initSignals(5);
+            for (unsigned i = 0; i < 5; ++i) {
+                signals[i].setKind(
+                    static_cast<std::uint16_t>(i + 3));  // waits, watches, ends, and what nobody knows
+                signals[i].setTarget(i % 2 + 1);
+                signals[i].setAbout(1);
+                signals[i].setRequest(7);
+            }
+        },
+        888);
+    while (there.actors.ask(near, total{}, 5s, use_future).get() != 5)
+        std::this_thread::yield();
+    CHECK(lost.comes([](const dead_letter& each) { return each.reason == errc::malformed; }));
+    CHECK(lost.comes([](const dead_letter& each) { return each.reason == errc::no_wire_form; }));
+    check_serves(there);
+}
+
+TEST_CASE("hostile: one who stays silent is lost by its heartbeat", "[remote][hostile]")
+{
+    place there({.listen = "127.0.0.1:0", .heartbeat = 10ms, .silence_max = 30ms});
+    heard<remote::peer_connected> met(there.actors);
+    heard<remote::peer_lost> lost(there.actors);
+    boost::asio::io_context io;
+    rpc::event_loop loop(io.get_executor());
+    tcp::socket socket(io);
+    socket.connect(endpoint_of(there));
+    auto calls = rpc::connection::client(rpc::make_stream(std::move(socket)), kj::heap<deaf>());
+    outcome(io, calls.disconnected());
+    CHECK(met.comes());
+    CHECK(lost.comes(
+        [](const remote::peer_lost& each) { return each.reason.find("too long") != std::string::npos; }));
+}

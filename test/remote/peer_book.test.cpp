@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+
+#include "../../lib/remote/peer_book.hpp"
+
+#include <support/catch.hpp>
+
+using namespace costar;
+
+namespace {
+
+const pid some_link(1, 0, 1, 1);
+const pid other_link(1, 0, 2, 1);
+
+}  // namespace
+
+TEST_CASE("peer_book: a life has one number, and gets what is heard of it later", "[remote][peer_book]")
+{
+    remote::peer_book book(10);
+    const auto first = book.enter(77, {});
+    const auto again = book.enter_greeted(77, "127.0.0.1:1", "a");
+    const auto other = book.enter(78, "127.0.0.1:1");
+
+    CHECK(first->number == again->number);
+    CHECK(again->address == "127.0.0.1:1");
+    CHECK(again->name == "a");
+    CHECK(book.enter(77, "elsewhere:1")->address == "127.0.0.1:1");  // others are not believed
+    CHECK(other->number != first->number);
+    CHECK(book.find(other->number)->life == 78);
+    CHECK(book.find(other->number + 1000) == nullptr);
+}
+
+TEST_CASE("peer_book: there is an end to lives, and those that are known stay", "[remote][peer_book]")
+{
+    remote::peer_book book(2);
+    const auto known = book.enter(1, {});
+    CHECK(book.enter(2, {}) != nullptr);
+    CHECK(book.enter(3, {}) == nullptr);
+    CHECK(book.enter(1, {})->number == known->number);
+}
+
+TEST_CASE("peer_book: who was first has the link, until it is forgotten", "[remote][peer_book]")
+{
+    remote::peer_book book(10);
+    CHECK(book.claim("a:1", 5, some_link) == some_link);
+    CHECK(book.claim("a:1", 5, other_link) == some_link);
+    CHECK_FALSE(book.greeted(5, other_link, false));  // what was sent before stays in front
+    CHECK(book.link_to(5) == some_link);
+    CHECK(book.links().size() == 1);
+
+    book.forget(some_link);
+    CHECK_FALSE(book.link_to(5));
+    CHECK_FALSE(book.link_to("a:1"));
+    CHECK(book.claim("a:1", 0, other_link) == other_link);
+
+    // One that has ended before it was claimed is not entered.
+    book.forget_dialling(other_link);
+    book.forget_dialling(some_link);
+    CHECK(book.claim("a:1", 0, some_link) == some_link);
+    CHECK_FALSE(book.link_to("a:1"));
+}
+
+TEST_CASE("peer_book: where the peer dials again its former link is dead", "[remote][peer_book]")
+{
+    remote::peer_book book(10);
+    CHECK_FALSE(book.greeted(5, some_link, false));
+    CHECK(book.greeted(5, other_link, false) == some_link);
+    CHECK(book.link_to(5) == other_link);
+    CHECK_FALSE(book.greeted(5, some_link, true));
+    CHECK(book.link_to(5) == other_link);
+}
+
+TEST_CASE("peer_book: a watch belongs to the link that it came across last", "[remote][peer_book]")
+{
+    remote::peer_book book(10);
+    const remote::watch_across watch{pid(1, 1, 1, 1), {pid(2, 2, 2, 2), false}};
+    book.route(watch, some_link);
+    book.route(watch, other_link);
+    CHECK(book.route_of(watch) == other_link);
+    CHECK_FALSE(book.unroute(watch, some_link));
+    CHECK(book.unroute(watch, other_link));
+    CHECK_FALSE(book.route_of(watch));
+}
+
+TEST_CASE(
+    "peer_book: an address rests longer each time, up to a limit, until it is reached", "[remote][peer_book]")
+{
+    remote::peer_book book(10);
+    CHECK_FALSE(book.rests("a:1", 0));
+    std::uint64_t now = 1000;
+    for (const std::uint64_t length : {10, 20, 40, 50, 50}) {
+        book.rest("a:1", now, 10, 50);
+        CHECK(book.rests("a:1", now + length - 1));
+        CHECK_FALSE(book.rests("a:1", now + length));
+        now += length;
+    }
+    book.reached("a:1");
+    book.rest("a:1", now, 10, 50);
+    CHECK_FALSE(book.rests("a:1", now + 10));
+    CHECK_FALSE(book.rests("b:1", now));
+}

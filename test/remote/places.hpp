@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/actor/engine.hpp>
+#include <costar/core/log.hpp>
+#include <costar/remote/node.hpp>
+
+#include <boost/asio/use_future.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "../wire/travel.hpp"
+
+namespace support {
+
+/// Adds up.
+struct more {
+    std::uint64_t value = 0;
+};
+struct total {
+    using reply = std::uint64_t;
+};
+
+/// Gives an address to somebody.
+struct meet {
+    using reply = bool;
+    costar::pid whom;
+};
+struct tell {
+    costar::pid whom;
+};
+
+/// Has no mapping.
+struct local_only {
+    using reply = int;
+};
+
+/// Is registered on one side alone.
+struct dialect {
+    using reply = int;
+};
+
+}  // namespace support
+
+template <>
+struct costar::wire::mapping<support::more> {
+    using schema = costar::schema::Natural;
+    static void write(support::more from, schema::Builder to) { to.setValue(from.value); }
+    static support::more read(schema::Reader from) { return {from.getValue()}; }
+};
+template <>
+struct costar::wire::mapping<support::total> {
+    using schema = costar::schema::Nothing;
+    static void write(const support::total&, schema::Builder) {}
+    static support::total read(schema::Reader) { return {}; }
+};
+template <>
+struct costar::wire::mapping<support::dialect> {
+    using schema = costar::schema::Truth;
+    static void write(const support::dialect&, schema::Builder) {}
+    static support::dialect read(schema::Reader) { return {}; }
+};
+template <>
+struct costar::wire::mapping<support::meet> {
+    using schema = costar::schema::Pid;
+    static void write(const support::meet& from, schema::Builder to, const pid_translator& pids)
+    {
+        pids.write(from.whom, to);
+    }
+    static support::meet read(schema::Reader from, const pid_translator& pids) { return {pids.read(from)}; }
+};
+
+template <>
+struct costar::wire::mapping<support::tell> {
+    using schema = travel::NewGreeting;
+    static void write(const support::tell& from, schema::Builder to, const pid_translator& pids)
+    {
+        pids.write(from.whom, to.initWho());
+    }
+    static support::tell read(schema::Reader from, const pid_translator& pids)
+    {
+        return {pids.read(from.getWho())};
+    }
+};
+
+namespace support {
+
+inline costar::wire::dictionary all_words()
+{
+    costar::wire::dictionary words;
+    words.add<greeting, more, total, meet, tell>();
+    return words;
+}
+
+/// The events of one type, from any thread.
+template <class Event>
+class heard {
+public:
+    explicit heard(costar::engine& from)
+        : subscription_(from.events().subscribe<Event>([this](const Event& event) { add(event); }))
+    {}
+
+    /// Waits until there is one that `is_wanted`, at most ten seconds; gives whether there was.
+    template <class Wanted>
+    bool comes(Wanted is_wanted)
+    {
+        std::unique_lock lock(mutex_);
+        return changed_.wait_for(lock, std::chrono::seconds(10), [&] {
+            for (const Event& each : events_)
+                if (is_wanted(each))
+                    return true;
+            return false;
+        });
+    }
+    bool comes()
+    {
+        return comes([](const Event&) { return true; });
+    }
+
+private:
+    void add(const Event& event)
+    {
+        const std::lock_guard lock(mutex_);
+        events_.push_back(event);
+        changed_.notify_all();
+    }
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<Event> events_;
+    costar::event_stream::subscription subscription_;
+};
+
+/// An engine that is a node, and its log silent.
+struct place {
+    explicit place(costar::remote::node_options options = {.listen = "127.0.0.1:0"},
+        std::uint32_t strands = 2, costar::wire::dictionary words = all_words())
+        : actors({.strands = strands}), node(actors, std::move(words), std::move(options))
+    {}
+
+    costar::pid find(const std::string& address, const std::string& name)
+    {
+        return node.find(address + "/" + name, boost::asio::use_future).get();
+    }
+    costar::pid find(const place& other, const std::string& name) { return find(other.node.address(), name); }
+
+    template <class Request>
+    auto ask(costar::pid to, Request request, std::chrono::nanoseconds timeout = std::chrono::seconds(10))
+    {
+        return actors.ask(to, std::move(request), timeout, boost::asio::use_future).get();
+    }
+
+    costar::engine actors;
+    costar::remote::node node;
+};
+
+/// What a request ends with.
+template <class Ask>
+costar::error_code failure_of(Ask&& ask)
+{
+    try {
+        ask();
+    } catch (const boost::system::system_error& failure) {
+        return failure.code();
+    }
+    return {};
+}
+
+inline costar::task<> host(costar::context& self)
+{
+    while (costar::message m = co_await self.receive())
+        m.match([](const greeting& said) { return "hello " + said.name; });
+}
+
+inline costar::task<> adder(costar::context& self)
+{
+    std::uint64_t sum = 0;
+    while (costar::message m = co_await self.receive())
+        m.match([&](const more& one) { sum += one.value; }, [&](const total&) { return sum; });
+}
+
+}  // namespace support
