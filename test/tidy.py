@@ -123,8 +123,8 @@ WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "act
                   "kernel/extensions", "kernel/extras", "kernel/figures", "kernel/gateway", "kernel/mailbox",
                   "kernel/spawn_options", "post/call_operators", "post/copyable", "post/headers",
                   "post/interceptor", "post/outgoing", "rpc/await", "rpc/call", "rpc/kj", "rpc/nothrow",
-                  "rpc/promise", "rpc/service", "testing/linearizable", "wire/codec", "wire/mapping",
-                  "wire/record", "wire/values"}
+                  "rpc/promise", "rpc/service", "testing/linearizable", "wire/boxed", "wire/codec",
+                  "wire/mapping", "wire/record", "wire/values"}
 # Plain data, and what is tested with the thing it belongs to: the mailbox, the middleware, the faults, the
 # spawner; the call with the service; mapping and codec with flat messages; and what test/mistakes.py and
 # test/install hold.

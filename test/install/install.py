@@ -3,9 +3,9 @@
 """Installs the built library into an empty folder and builds a small consumer in each way there is.
 
 With the flags of pkg-config and with CMake's find_package, in a folder that does not know the source tree,
-and with costar as a Meson subproject; one more that uses Cap'n Proto RPC, where costar was built with it. All
-programs must run and print the same line. One that is compiled
-with other settings than the library must not link, and be told which.
+and with costar as a Meson subproject; more that use Cap'n Proto RPC and a schema, where costar was built with
+it. All programs must run and print the same line. One that is compiled with other settings than the library
+must not link, and be told which.
 
 Usage: install.py BUILD_FOLDER COMPILER...
 """
@@ -76,7 +76,7 @@ def by_cmake(compiler, tree, work):
     run("cmake", "--build", work / "cmake")
     check("cmake", run(work / "cmake" / "consumer"))
     if has_rpc(tree):
-        for part in PARTS:
+        for part in (*PARTS, "schema"):
             check(f"cmake, {part}", run(work / "cmake" / f"consumer_{part}"))
 
 
@@ -94,8 +94,8 @@ def by_meson(compiler, tree, work):
     consumer = work / "meson"
     (consumer / "subprojects").mkdir(parents=True)
     (consumer / "subprojects" / "costar").symlink_to(HERE.parent.parent)
-    for source in HERE.glob("consumer*.cpp"):
-        shutil.copy(HERE / source, consumer)
+    for source in (*HERE.glob("consumer*.cpp"), HERE / "greeting.capnp"):
+        shutil.copy(source, consumer)
     shutil.copy(HERE / "consumer.meson.build", consumer / "meson.build")
     # Unoptimized, and in few units: that it builds and links is what counts.
     options = ["-Dbuildtype=plain", "-Dunity=subprojects", "-Dunity_size=100"]
@@ -104,8 +104,22 @@ def by_meson(compiler, tree, work):
     run("ninja", "-C", consumer / "build")
     check("meson", run(consumer / "build" / "consumer"))
     if has_rpc(tree):
-        for part in PARTS:
+        for part in (*PARTS, "schema"):
             check(f"meson, {part}", run(consumer / "build" / f"consumer_{part}"))
+
+
+def by_installed_meson(compiler, tree, work):
+    """A project that finds the installed library by pkg-config, and has a schema."""
+    consumer = work / "schema"
+    consumer.mkdir()
+    for source in ("consumer_schema.cpp", "greeting.capnp"):
+        shutil.copy(HERE / source, consumer)
+    shutil.copy(HERE / "schema.meson.build", consumer / "meson.build")
+    package = only(tree.rglob("costar-wire.pc"), "pkg-config file")
+    environment = os.environ | {"CXX": shlex.join(compiler), "PKG_CONFIG_PATH": str(package.parent)}
+    run("meson", "setup", consumer / "build", consumer, env=environment)
+    run("ninja", "-C", consumer / "build")
+    check("installed meson, schema", run(consumer / "build" / "consumer_schema"))
 
 
 def main(build, *compiler):
@@ -119,6 +133,8 @@ def main(build, *compiler):
             by_cmake(compiler, tree, work)
         else:
             print("cmake: not installed, not tested")
+        if has_rpc(tree):
+            by_installed_meson(compiler, tree, work)
         by_meson(compiler, tree, work)
 
 

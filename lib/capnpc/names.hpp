@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace costar::capnpc {
+
+/// `sayHello` and `HTTPServer` as `say_hello` and `http_server`. What C++ or the made code needs itself gets
+/// an underscore at its end.
+std::string snake_name(std::string_view name);
+
+/// The same without regard to what C++ needs: to build longer names of.
+std::string snake_words(std::string_view name);
+
+/// `name` as `Name`, as in `getName` of Cap'n Proto's classes.
+std::string title_name(std::string_view name);
+
+/// `name` as `NAME`, as Cap'n Proto's constants are called.
+std::string upper_name(std::string_view name);
+
+/// A string literal, with its quotes.
+std::string literal(std::string_view text);
+
+}  // namespace costar::capnpc

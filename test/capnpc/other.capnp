@@ -1,0 +1,10 @@
+# A file that another one imports, and without a namespace for costar alone.
+
+@0xb86a3e1d2c4f5071;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("proto");
+
+struct Stranger {
+  text @0 :Text = "who";
+}
