@@ -25,7 +25,7 @@ help:
 	@echo 'make stress       random worlds and overload under threads for ten minutes; ARGS="3600" seconds, and a seed'
 	@echo 'make format       format all sources with clang-format 19; make format-check only looks'
 	@echo 'make tidy         check the layout and the texts of the project'
-	@echo 'make lint         look for likely mistakes in the library with clang-tidy 19'
+	@echo 'make lint         look for likely mistakes in the library with clang-tidy 19; each public header compiles alone'
 	@echo 'make install      install library and headers below PREFIX=/usr/local'
 	@echo 'make clean        remove the build folders'
 	@echo 'Missing packages are installed first (Debian 12, Debian 13, Ubuntu 24.04). CXX names the compiler,'
@@ -39,8 +39,8 @@ demo: setup
 	@exec $(BUILD)/demos/service $(ARGS)
 
 demo-remote: setup
-	@$(NINJA) -C $(BUILD) demos/31_two_nodes
-	@exec $(BUILD)/demos/31_two_nodes
+	@$(NINJA) -C $(BUILD) demos/remote/31_two_nodes
+	@exec $(BUILD)/demos/remote/31_two_nodes
 
 test: setup
 	@$(NINJA) -C $(BUILD)
@@ -99,6 +99,7 @@ tidy:
 
 lint: setup
 	@scripts/packages check
+	@$(NINJA) -C $(BUILD) header-check
 	@find lib -name '*.cpp' ! -name asio.cpp -print0 | xargs -0 -n 1 -P 2 clang-tidy-19 --quiet -p $(BUILD)
 
 install: setup

@@ -16,31 +16,15 @@
 #include <string>
 #include <string_view>
 
-#include "hello.capnp.h"
+#include "hello.costar.hpp"  // made of hello.capnp by capnpc-costar
 
 namespace asio = boost::asio;
 using costar::context;
 using costar::message;
 using costar::pid;
 using costar::task;
+using demo::hello;
 using namespace std::chrono_literals;
-
-namespace {
-
-struct hello {
-    using reply = std::string;
-    std::string name;
-};
-
-}  // namespace
-
-/// How a hello travels: its fields, in a struct of the schema.
-template <>
-struct costar::wire::mapping<hello> {
-    using schema = demo::Hello;
-    static void write(const hello& from, schema::Builder to) { to.setName(text(from.name)); }
-    static hello read(schema::Reader from) { return {text(from.getName())}; }
-};
 
 namespace {
 
