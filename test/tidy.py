@@ -135,6 +135,16 @@ WITHOUT_TEST = {"actor/birth_place", "actor/engine_options", "actor/passivation"
 
 
 @rule
+def guarantees_name_tests_that_there_are(tree):
+    path = "docs/guide/guarantees.md"
+    for number, line in lines(tree.get(path, "")):
+        if row := re.match(r"\| (?:under load: )?`(test/[^`]+\.cpp)` \| (.+?)(?: \(.*)? \|$", line):
+            cases = re.findall(r'TEST_CASE\(\s*"([^"]+)"(?:\s*"([^"]+)")?', tree.get(row[1], ""))
+            if row[2] not in ["".join(case) for case in cases]:
+                yield path, number, "names a test that is not there", "name the case that holds this promise"
+
+
+@rule
 def headers_have_source_and_test(tree):
     for path in [path for path, _ in files(tree, "include/", suffix=".hpp")]:
         room, name = path.split("/")[-2], path.split("/")[-1].removesuffix(".hpp")

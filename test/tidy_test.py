@@ -30,6 +30,17 @@ class Rules(unittest.TestCase):
         self.refuses(rule, {"lib/core/a.cpp": "#include <costar/nowhere/b.hpp>\n"}, ("lib/core/a.cpp", 1))
         self.allows(rule, {"include/costar/actor/cell.hpp": up})
 
+    def test_guarantees_name_tests_that_there_are(self):
+        rule = tidy.guarantees_name_tests_that_there_are
+        tree = {
+            "docs/guide/guarantees.md": "| `test/core/a.test.cpp` | a: is so |\n"
+                                        "| under load: `test/core/a.test.cpp` | a: is long (each) |\n",
+            "test/core/a.test.cpp": 'TEST_CASE("a: is so", "[a]")\nTEST_CASE("a: is "\n    "long", "[a]")\n',
+        }
+        self.allows(rule, tree)
+        tree["test/core/a.test.cpp"] = 'TEST_CASE("a: is so", "[a]")\n'
+        self.refuses(rule, tree, ("docs/guide/guarantees.md", 2))
+
     def test_rooms_can_be_drawn_on_one_sheet(self):
         rule = tidy.rooms_can_be_drawn_on_one_sheet
         room = {f"include/costar/core/a{i:02}.hpp": "" for i in range(21)}

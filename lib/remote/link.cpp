@@ -50,7 +50,7 @@ void link::tell_of_end() noexcept
                 post().fail(token, errc::unreachable);
             }
         } else if (left.answers == 0) {
-            board_.tell_of_loss(left.target, left.sender, errc::unreachable, left.type);
+            board_.tell_of_loss(post().home().now(), left.target, left.sender, errc::unreachable, left.type);
         }
     }
     for (const auto& [request, waits] : std::exchange(asked_, {}))

@@ -68,6 +68,7 @@ inline constexpr std::size_t owed_max = 100'000;
 inline constexpr std::size_t watches_max = 100'000;
 inline constexpr std::size_t letter_bytes_max = std::size_t{64} * 1024 * 1024;
 inline constexpr unsigned batch_max = 4096;
+inline constexpr unsigned headers_max = 256;
 
 /// One connection to one peer; it lies in the frame of its actor.
 ///
@@ -154,6 +155,7 @@ private:
     void take_answer(schema::Envelope::Reader from);
     void take_signal(schema::Signal::Reader from, pid to, pid about);
     void refuse(std::uint64_t request, errc why);
+    void complain(const char* what);
     owed_answer* owe(std::uint64_t request);
 
     context& self_;
@@ -172,6 +174,7 @@ private:
     bool has_heard_ = false;
     bool was_greeted_ = false;
     bool is_full_ = false;
+    bool has_complained_ = false;
     bool is_told_ = false;  // that the queue has been filled
     std::string why_ended_;
     std::vector<message> leaves_;        // who waits until all has arrived

@@ -60,11 +60,19 @@ errc reason_from(std::uint16_t number) noexcept
 
 }  // namespace
 
+/// Once for a link: who sends one thing that is malformed may send a million.
+void link::complain(const char* what)
+{
+    if (!std::exchange(has_complained_, true))
+        log(log_level::warning,
+            fmt::format("node {} at {} sends what is malformed: {}", peer_name_, address_, what));
+}
+
 void link::take_message(schema::Envelope::Reader from, pid to, pid sender)
 {
     const std::uint64_t request = from.getRequest();
     const auto lose = [&](errc why) {
-        board_.tell_of_loss(to, sender, why, from.getType());
+        board_.tell_of_loss(post().home().now(), to, sender, why, from.getType());
         if (request != 0)
             refuse(request, why);
     };
@@ -81,15 +89,19 @@ void link::take_message(schema::Envelope::Reader from, pid to, pid sender)
     try {
         made = wire::read_flat(*known, from.getBody(), board_);
     } catch (const error& failure) {
-        log(log_level::warning, fmt::format("node {} at {}: {}", peer_name_, address_, failure.what()));
+        complain(failure.what());
         lose(errc::malformed);
         return;
     }
     made->sender = sender;
     std::unique_ptr<headers> with;
-    if (from.getHeaders().size() != 0) {
+    if (const auto given = from.getHeaders(); given.size() != 0) {
+        if (given.size() > headers_max) {
+            lose(errc::malformed);
+            return;
+        }
         with = std::make_unique<headers>();
-        for (const auto each : from.getHeaders())
+        for (const auto each : given)
             with->set(wire::text(each.getName()), wire::text(each.getValue()));
     }
     if (request != 0) {
@@ -149,7 +161,7 @@ void link::take_answer(schema::Envelope::Reader from)
         const auto made = wire::read_flat(*waits.answer, from.getBody(), board_);
         post().pass_on(waits.token, *made->type, made->body());
     } catch (const error& failure) {
-        log(log_level::warning, fmt::format("node {} at {}: {}", peer_name_, address_, failure.what()));
+        complain(failure.what());
         post().fail(waits.token, errc::malformed);
     }
 }

@@ -132,13 +132,18 @@ pid switchboard::link_for(const peer& known, std::uint64_t now)
     }
 }
 
-void switchboard::tell_of_loss(pid to, pid sender, errc reason, std::uint64_t type) noexcept
+void switchboard::tell_of_loss(
+    std::uint64_t now, pid to, pid sender, errc reason, std::uint64_t type) noexcept
 {
     counters.lost.fetch_add(1, std::memory_order_relaxed);
     try {
         const wire::codec* known = words_.find(type);
-        shared_.events.publish(dead_letter{
-            to, sender, reason, known != nullptr ? known->type->name() : fmt::format("schema {:#x}", type)});
+        const std::string name = known != nullptr ? known->type->name() : fmt::format("schema {:#x}", type);
+        shared_.letters.note(now, [&] {
+            return fmt::format(
+                "dead letter {} to {} from {}: {}", name, to, sender, make_error_code(reason).message());
+        });
+        shared_.events.publish(dead_letter{to, sender, reason, name});
     } catch (const std::bad_alloc&) {
         // It is counted.
     }

@@ -71,8 +71,8 @@ public:
     /// there.
     pid link_to(const std::string& address, std::uint32_t number = 0);
 
-    /// A dead letter of which only the id of its schema is known.
-    void tell_of_loss(pid to, pid sender, errc reason, std::uint64_t type) noexcept;
+    /// A dead letter of which only the id of its schema is known; `now` is the time of the strand.
+    void tell_of_loss(std::uint64_t now, pid to, pid sender, errc reason, std::uint64_t type) noexcept;
 
     greeting greeting_of_mine(std::uint64_t nonce) const;
     const std::string& address() const noexcept { return address_; }
