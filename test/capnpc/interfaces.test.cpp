@@ -208,10 +208,12 @@ TEST_CASE("capnpc: capabilities go in both directions", "[capnpc][interfaces]")
     const auto body = [](asio::io_context& io) -> task<> {
         office office(io);
         auto clerk = office.clerk();
-        const std::string greeted = co_await clerk.introduce(kj::heap<neighbour>("Eve"));
+        rpc::nothrow<proto::Person::Client> eve = kj::heap<neighbour>("Eve");
+        const std::string greeted = co_await clerk.introduce(eve);
         CHECK(greeted == "clerk, I am Eve");
 
-        town::person_client ann(co_await clerk.companion());
+        auto companion = co_await clerk.companion();
+        town::person_client ann(*companion);
         const std::string from_ann = co_await ann.say_hello("you");
         CHECK(from_ann == "you, I am Ann");
         auto companions = co_await clerk.companions();
