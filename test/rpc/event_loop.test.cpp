@@ -297,7 +297,8 @@ TEST_CASE(
             co_await rpc::async_wait(rpc::send(request), asio::use_awaitable);
             ++answers;
         }
-        co_await rpc::async_wait(kj::Promise<void>(kj::NEVER_DONE), asio::use_awaitable);
+        kj::Promise<void> never = kj::NEVER_DONE;
+        co_await rpc::async_wait(kj::mv(never), asio::use_awaitable);
     };
     for (int round = 0; round < 3; ++round) {
         rpc::event_loop loop(io.get_executor());
@@ -331,8 +332,9 @@ TEST_CASE("event_loop: where there is none a coroutine can catch that", "[rpc][e
     asio::io_context io;
     std::string said;
     const auto waits = [](std::string& said) -> asio::awaitable<void> {
+        kj::Promise<void> ready = kj::READY_NOW;
         try {
-            co_await rpc::async_wait(kj::Promise<void>(kj::READY_NOW), asio::use_awaitable);
+            co_await rpc::async_wait(kj::mv(ready), asio::use_awaitable);
         } catch (const std::logic_error& thrown) {
             said = thrown.what();
         }
