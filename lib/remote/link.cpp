@@ -12,7 +12,6 @@
 
 #include <fmt/format.h>
 
-#include <random>
 #include <utility>
 
 namespace costar::remote {
@@ -26,6 +25,7 @@ link::link(context& self, switchboard& board, rpc::connection connection, std::s
       connection_(std::move(connection)),
       node_(connection_.bootstrap<schema::Node>()),
       address_(std::move(address)),
+      mine_(board.new_greeting()),
       has_dialled_(has_dialled)
 {
     place_->there = this;
@@ -114,14 +114,14 @@ task<> link::take_leave_of_peer()
 task<std::string> link::greet()
 {
     auto hello = node_->helloRequest();
-    board_.greeting_of_mine(std::random_device()()).write(hello.initGreeting());
+    mine_.write(hello.initGreeting());
     auto heard = co_await rpc::send(hello);
     const auto welcome = heard.getWelcome();
     if (welcome.getRefusal() != 0)
         co_return "it refuses this node: " + text_of(static_cast<refusal>(welcome.getRefusal()));
     const greeting theirs = greeting::read(welcome.getGreeting());
     refusal why{};
-    const auto agreed = agree(board_.greeting_of_mine(0), theirs, why);
+    const auto agreed = agree(mine_, theirs, why);
     if (!agreed)
         co_return "it is refused: " + text_of(why);
     auto open = node_->openRequest();
@@ -134,9 +134,8 @@ task<std::string> link::greet()
 
 void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
 {
-    const greeting mine = board_.greeting_of_mine(0);
     refusal why{};
-    const auto agreed = agree(mine, theirs, why);
+    const auto agreed = agree(mine_, theirs, why);
     if (agreed && !accept(theirs, *agreed))
         why = refusal::too_many;
     if (why != refusal::none) {
@@ -145,7 +144,7 @@ void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
         return;
     }
     welcome.setProtocol(agreed->protocol);
-    mine.write(welcome.initGreeting());
+    mine_.write(welcome.initGreeting());
     has_heard_ = true;
 }
 

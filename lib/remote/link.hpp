@@ -141,7 +141,7 @@ private:
 
     /// False when the link has ended.
     bool take(message next);
-    void depart(machine::outbound leaving);
+    void depart(departing&& message);
     void depart(const machine::outbound_signal& news);
     errc encode(const wire::codec& known, const void* body, letter& out) noexcept;
     void queue(letter&& out);
@@ -166,6 +166,7 @@ private:
     rpc::nothrow<schema::Node::Client> node_;
     std::optional<rpc::nothrow<schema::Sink::Client>> sink_;
     std::string address_;
+    const greeting mine_;
     std::string peer_name_;
     std::uint32_t peer_ = 0;
     std::uint32_t message_max_ = 0;

@@ -18,13 +18,14 @@ namespace costar::remote {
 void link::deliver(schema::Batch::Reader batch)
 {
     heard_at_ = post().home().now();
+    const auto named = batch.getPids();
     const auto letters = batch.getEnvelopes();
     const auto signals = batch.getSignals();
-    if (batch.getPids().size() > batch_max || letters.size() > batch_max || signals.size() > batch_max)
+    if (named.size() > batch_max || letters.size() > batch_max || signals.size() > batch_max)
         KJ_FAIL_REQUIRE("a batch is larger than any node makes one");
     std::vector<pid> pids;
-    pids.reserve(batch.getPids().size());
-    for (const auto each : batch.getPids())
+    pids.reserve(named.size());
+    for (const auto each : named)
         pids.push_back(board_.read(each));
     const auto at = [&](std::uint32_t place) {
         return place == 0 || place > pids.size() ? pid() : pids[place - 1];

@@ -40,7 +40,7 @@ bool link::take(message next)
     if (!next)
         return false;
     if (next.is<departing>()) {
-        depart(std::move(next.get<departing>().message));
+        depart(std::move(next.get<departing>()));
     } else if (next.is<departing_news>()) {
         depart(next.get<departing_news>().news);
     } else if (next.is<departing_signal>()) {
@@ -48,7 +48,7 @@ bool link::take(message next)
     } else if (next.is<queue_filled>()) {
         next.mark_handled();
         is_told_ = false;
-    } else if (next.is<look_up>()) {
+    } else if (next.is<machine::look_up>()) {
         self_.spawn_task(look_up_there(place_, std::move(next)));
     } else if (next.is<take_leave>()) {
         left_from_.insert(next.sender().strand());
@@ -60,8 +60,9 @@ bool link::take(message next)
     return true;
 }
 
-void link::depart(machine::outbound leaving)
+void link::depart(departing&& message)
 {
+    machine::outbound& leaving = message.message;
     machine::envelope& sent = *leaving.sent;
     const auto refuse = [&](errc reason) { post().bury(leaving.sent.release(), leaving.to, reason); };
     if (sent.reply != 0 && sent.deadline != 0 && sent.deadline <= post().home().now()) {
@@ -72,16 +73,11 @@ void link::depart(machine::outbound leaving)
         refuse(errc::no_such_actor);
         return;
     }
-    const wire::codec* known = board_.words().find(*sent.type);
-    if (known == nullptr) {
-        refuse(errc::no_wire_form);
-        return;
-    }
     letter out;
     out.target = leaving.to;
     out.sender = sent.sender;
     out.deadline = sent.deadline;
-    if (const errc failure = encode(*known, sent.body(), out); failure != errc{}) {
+    if (const errc failure = encode(*message.known, sent.body(), out); failure != errc{}) {
         refuse(failure);
         return;
     }
@@ -150,9 +146,7 @@ void link::answer(owed_answer& owed, const machine::message_type* type, void* va
         letter out;
         out.answers = owed.request;
         out.failure = failure;
-        if (type == &machine::type_of<std::monostate>)
-            out.failure = encode(wire::codec_of<std::monostate>, value, out);
-        else if (const wire::codec* known = type != nullptr ? board_.words().find(*type) : nullptr)
+        if (const wire::codec* known = type != nullptr ? board_.words().find(*type) : nullptr)
             out.failure = encode(*known, value, out);
         else if (type != nullptr)
             out.failure = errc::no_wire_form;
@@ -266,7 +260,7 @@ void link::fill(schema::Batch::Builder batch, std::size_t letters, std::size_t s
 task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)
 {
     auto request = place->there->node_->findRequest();
-    request.setName(wire::text(asked.get<look_up>().name));
+    request.setName(wire::text(asked.get<machine::look_up>().name));
     errc failure = errc::link_lost;
     try {
         auto found = co_await rpc::send(request);

@@ -42,18 +42,14 @@ std::shared_ptr<const peer> peer_book::add(
     return made;
 }
 
-std::shared_ptr<const peer> peer_book::find(std::uint32_t number) const
+peer_book::way peer_book::find(std::uint32_t number) const
 {
     const std::shared_lock lock(mutex_);
-    const auto found = by_number_.find(number);
-    return found != by_number_.end() ? found->second : nullptr;
-}
-
-pid peer_book::link_to(std::uint32_t number) const
-{
-    const std::shared_lock lock(mutex_);
-    const auto found = links_.find(number);
-    return found != links_.end() ? found->second.link : pid();
+    const auto known = by_number_.find(number);
+    if (known == by_number_.end())
+        return {};
+    const auto used = links_.find(number);
+    return {known->second, used != links_.end() ? used->second.link : pid()};
 }
 
 pid peer_book::link_to(const std::string& address) const

@@ -83,10 +83,14 @@ public:
     std::shared_ptr<const peer> enter_greeted(
         std::uint64_t life, const std::string& address, const std::string& name);
 
-    std::shared_ptr<const peer> find(std::uint32_t number) const;
+    /// A node and who has the link to it: null where it is unknown, nobody when there is no link.
+    struct way {
+        std::shared_ptr<const peer> to;
+        pid link;
+    };
+    way find(std::uint32_t number) const;
 
-    /// Who has the link to a node, nobody when there is none.
-    pid link_to(std::uint32_t number) const;
+    /// Who has the link to an address, nobody when there is none.
     pid link_to(const std::string& address) const;
 
     /// Has an actor that dials be the link to an address, unless there is one: gives whose it is. To the node

@@ -30,7 +30,7 @@ std::uint64_t drawn_number()
 
 errc departing::bury(machine::post_office& where, errc reason) noexcept
 {
-    const errc why = reason_of_loss(reason);
+    const errc why = machine::reason_of_loss(reason);
     if (message.sent == nullptr)
         return why;
     where.bury(message.sent.release(), message.to, why);
@@ -43,7 +43,7 @@ errc departing::bury(machine::post_office& where, errc reason) noexcept
 errc departing_signal::bury(machine::post_office& where, errc reason) noexcept
 {
     using kind = machine::outbound_signal::kind;
-    const errc why = reason_of_loss(reason);
+    const errc why = machine::reason_of_loss(reason);
     if (news.token != 0)
         where.fail(news.token, why);
     if (news.what == kind::watch)
@@ -68,26 +68,24 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
         signal(from, {.what = machine::outbound_signal::kind::poison, .to = message.to});
         return;
     }
-    const auto lose = [&](errc why) {
+    // Here, where a message that belongs to its strand may be destroyed.
+    const wire::codec* const known = words_.find(*message.sent->type);
+    const auto way = book_.find(message.to.node());
+    const pid link = known != nullptr && way.to != nullptr ? link_for(way, from.home().now()) : pid();
+    if (!link) {
+        const errc why = known == nullptr ? errc::no_wire_form
+            : way.to == nullptr           ? errc::not_local
+                                          : errc::unreachable;
         from.bury(message.sent.release(), message.to, why);
         if (message.token != 0)
             from.fail(message.token, why);
-    };
-    // Found out here, where a message that belongs to its strand may be destroyed.
-    if (words_.find(*message.sent->type) == nullptr) {
-        lose(errc::no_wire_form);
-        return;
-    }
-    const auto known = book_.find(message.to.node());
-    const pid link = known != nullptr ? link_for(*known, from.home().now()) : pid();
-    if (!link) {
-        lose(known != nullptr ? errc::unreachable : errc::not_local);
         return;
     }
     const std::uint64_t token = std::exchange(message.token, 0);  // the room is that of the link's mailbox
-    const bool is_ahead = known->waiting->load(std::memory_order_relaxed) > options_.queue_max / 8;
-    from.admit(
-        link, machine::envelope::make(departing{std::move(message), place_in_queue(known->waiting)}), token);
+    const bool is_ahead = way.to->waiting->load(std::memory_order_relaxed) > options_.queue_max / 8;
+    from.admit(link,
+        machine::envelope::make(departing{std::move(message), known, place_in_queue(way.to->waiting)}),
+        token);
     if (is_ahead)
         from.home().pause_running();
 }
@@ -110,23 +108,21 @@ pid switchboard::link_for(const machine::outbound_signal& news, std::uint64_t no
     if (news.what == kind::ended)
         if (const pid route = book_.route_of({news.about, {news.to, news.is_linked}}))
             return route;
-    const auto known = book_.find(news.to.node());
-    if (known == nullptr)
-        return {};
+    const auto way = book_.find(news.to.node());
     // Nobody is dialled to hear that something is over.
     const bool is_late =
         news.what == kind::unwatch || news.what == kind::forget_end || news.what == kind::ended;
-    return is_late ? book_.link_to(known->number) : link_for(*known, now);
+    return way.to == nullptr || is_late ? way.link : link_for(way, now);
 }
 
-pid switchboard::link_for(const peer& known, std::uint64_t now)
+pid switchboard::link_for(const peer_book::way& way, std::uint64_t now)
 {
-    if (const pid link = book_.link_to(known.number))
-        return link;
-    if (known.address.empty() || book_.rests(known.address, now) || shared_.closing || is_closed_)
+    if (way.link)
+        return way.link;
+    if (way.to->address.empty() || book_.rests(way.to->address, now) || shared_.closing || is_closed_)
         return {};
     try {
-        return link_to(known.address, known.number);
+        return link_to(way.to->address, way.to->number);
     } catch (const error&) {  // the engine is stopping
         return {};
     }
@@ -167,7 +163,7 @@ void switchboard::write(pid who, schema::Pid::Builder to) const
         return;
     if (who.node() == shared_.node) {
         to.setLife(life_);
-    } else if (const auto known = book_.find(who.node())) {
+    } else if (const auto known = book_.find(who.node()).to) {
         to.setLife(known->life);
         if (!known->address.empty())
             to.setAddress(wire::text(known->address));
@@ -194,14 +190,14 @@ pid switchboard::read(schema::Pid::Reader from) const
     return {number, from.getStrand(), from.getSlot(), from.getGeneration()};
 }
 
-greeting switchboard::greeting_of_mine(std::uint64_t nonce) const
+greeting switchboard::new_greeting() const
 {
     greeting mine;
     mine.name = options_.name;
     mine.life = life_;
     mine.address = address();
     mine.message_max = options_.message_max;
-    mine.nonce = nonce;
+    mine.nonce = drawn_number();
     return mine;
 }
 

@@ -28,6 +28,10 @@ inline constexpr std::size_t bytes_of_a_batch = 64 * 1024;
 /// A message for another node in the mailbox of a link.
 struct departing {
     machine::outbound message;
+
+    /// How it is written.
+    const wire::codec* known;
+
     place_in_queue place;
 
     /// It is lost: the message in it is.
@@ -74,7 +78,8 @@ public:
     /// A dead letter of which only the id of its schema is known; `now` is the time of the strand.
     void tell_of_loss(std::uint64_t now, pid to, pid sender, errc reason, std::uint64_t type) noexcept;
 
-    greeting greeting_of_mine(std::uint64_t nonce) const;
+    /// What this node says of itself on a new connection.
+    greeting new_greeting() const;
     const std::string& address() const noexcept { return address_; }
 
     engine& owner() const noexcept { return owner_; }
@@ -91,7 +96,7 @@ public:
 
 private:
     /// Nobody where there is no link, and none can be dialled or could be a moment ago.
-    pid link_for(const peer& known, std::uint64_t now);
+    pid link_for(const peer_book::way& way, std::uint64_t now);
     pid link_for(const machine::outbound_signal& news, std::uint64_t now);
 
     engine& owner_;

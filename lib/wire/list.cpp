@@ -18,8 +18,7 @@ void refuse_unknown_member(const char* union_name)
 {
     throw std::logic_error(std::string("the union ") + union_name +
         " holds a member that this program's schema does not know: what belongs to it was not read, so it "
-        "cannot "
-        "be written; send it on as wire::record");
+        "cannot be written; send it on as wire::record");
 }
 
 unsigned count_of(std::size_t elements)

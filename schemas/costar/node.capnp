@@ -58,8 +58,8 @@ struct Feature @0xe8d201abec448eec {
 struct Welcome @0x84d56f80cb52f990 {
   refusal @0 :UInt16;
   # 0: welcome. Else why not: 1 no protocol in common, 2 the name is taken, 3 not who was expected, 4 unknown peers are
-  # not let in, 5 it is the node itself, 6 the greeting is malformed,
-  # 7 too many nodes are known.
+  # not let in, 5 it is the node itself, 6 the greeting is malformed, 7 too many nodes
+  # are known.
 
   text @1 :Text;
   # For the log.

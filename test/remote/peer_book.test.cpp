@@ -2,6 +2,8 @@
 
 #include "../../lib/remote/peer_book.hpp"
 
+#include <cstdint>
+
 #include <support/catch.hpp>
 
 using namespace costar;
@@ -25,8 +27,8 @@ TEST_CASE("peer_book: a life has one number, and gets what is heard of it later"
     CHECK(again->name == "a");
     CHECK(book.enter(77, "elsewhere:1")->address == "127.0.0.1:1");  // others are not believed
     CHECK(other->number != first->number);
-    CHECK(book.find(other->number)->life == 78);
-    CHECK(book.find(other->number + 1000) == nullptr);
+    CHECK(book.find(other->number).to->life == 78);
+    CHECK(book.find(other->number + 1000).to == nullptr);
 }
 
 TEST_CASE("peer_book: there is an end to lives, and those that are known stay", "[remote][peer_book]")
@@ -41,14 +43,15 @@ TEST_CASE("peer_book: there is an end to lives, and those that are known stay", 
 TEST_CASE("peer_book: who was first has the link, until it is forgotten", "[remote][peer_book]")
 {
     remote::peer_book book(10);
-    CHECK(book.claim("a:1", 5, some_link) == some_link);
-    CHECK(book.claim("a:1", 5, other_link) == some_link);
-    CHECK_FALSE(book.greeted(5, other_link, false));  // what was sent before stays in front
-    CHECK(book.link_to(5) == some_link);
+    const std::uint32_t node = book.enter(77, {})->number;
+    CHECK(book.claim("a:1", node, some_link) == some_link);
+    CHECK(book.claim("a:1", node, other_link) == some_link);
+    CHECK_FALSE(book.greeted(node, other_link, false));  // what was sent before stays in front
+    CHECK(book.find(node).link == some_link);
     CHECK(book.links().size() == 1);
 
     book.forget(some_link);
-    CHECK_FALSE(book.link_to(5));
+    CHECK_FALSE(book.find(node).link);
     CHECK_FALSE(book.link_to("a:1"));
     CHECK(book.claim("a:1", 0, other_link) == other_link);
 
@@ -62,11 +65,12 @@ TEST_CASE("peer_book: who was first has the link, until it is forgotten", "[remo
 TEST_CASE("peer_book: where the peer dials again its former link is dead", "[remote][peer_book]")
 {
     remote::peer_book book(10);
-    CHECK_FALSE(book.greeted(5, some_link, false));
-    CHECK(book.greeted(5, other_link, false) == some_link);
-    CHECK(book.link_to(5) == other_link);
-    CHECK_FALSE(book.greeted(5, some_link, true));
-    CHECK(book.link_to(5) == other_link);
+    const std::uint32_t node = book.enter(77, {})->number;
+    CHECK_FALSE(book.greeted(node, some_link, false));
+    CHECK(book.greeted(node, other_link, false) == some_link);
+    CHECK(book.find(node).link == other_link);
+    CHECK_FALSE(book.greeted(node, some_link, true));
+    CHECK(book.find(node).link == other_link);
 }
 
 TEST_CASE("peer_book: a watch belongs to the link that it came across last", "[remote][peer_book]")

@@ -76,6 +76,10 @@ struct peer_lost {
 
 class switchboard;
 
+}  // namespace costar::remote
+
+namespace costar::machine {
+
 /// A link's mailbox has lost what was for another node: why, for those who know nothing of links.
 constexpr errc reason_of_loss(errc lost) noexcept
 {
@@ -88,8 +92,12 @@ struct look_up {
     std::string name;
 
     /// There is no link, and so no dead letter either.
-    errc bury(machine::post_office&, errc reason) noexcept { return reason_of_loss(reason); }
+    errc bury(post_office&, errc reason) noexcept { return reason_of_loss(reason); }
 };
+
+}  // namespace costar::machine
+
+namespace costar::remote {
 
 /// Makes an engine a node: its actors send to, ask, watch and link actors of other nodes by their pids, as
 /// their own.
@@ -135,7 +143,7 @@ public:
     auto find(std::string_view where, Token&& token)
     {
         const auto [link, name] = link_to(where);
-        return owner_.ask(link, look_up{name}, std::forward<Token>(token));
+        return owner_.ask(link, machine::look_up{name}, std::forward<Token>(token));
     }
 
     /// Ends all links when what waits for their peers has arrived there, after `deadline` at the latest;
