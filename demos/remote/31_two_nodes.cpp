@@ -67,7 +67,8 @@ task<> guest(context& self, pid host)
         fmt::print("first: the host says \"{}\"\n", co_await self.ask(host, hello{name}));
     message m = co_await self.receive();
     m.match([](const costar::terminated& end) {
-        fmt::print("first: the host has ended: {}\n", make_error_code(end.reason).message());
+        const bool is_lost = end.reason == costar::errc::unreachable;
+        fmt::print("first: the host {}\n", is_lost ? "is out of reach" : "has ended");
     });
 }
 

@@ -41,10 +41,12 @@ private:
     pid who_;
 };
 
-void tell_of_end(
-    switchboard& board, const std::string& name, const std::string& address, const std::string& why)
+void tell_of_loss(switchboard& board, const std::string& name, const std::string& address,
+    const std::string& why, bool was_there)
 {
-    log(log_level::info, fmt::format("the link to node {} at {} has ended: {}", name, address, why));
+    log(log_level::info,
+        fmt::format("{}node {}{}at {}: {}", was_there ? "the link has ended to " : "no link to ", name,
+            name.empty() ? "" : " ", address, why));
     board.shared().events.publish(peer_lost{name, address, why});
 }
 
@@ -79,7 +81,7 @@ task<bool> hold(context& self, switchboard& board, tcp::socket socket, std::stri
             std::rethrow_exception(ended);
         co_return was_greeted;
     }
-    tell_of_end(board, name, address, ended ? machine::text_of(ended) : why);
+    tell_of_loss(board, name, address, ended ? machine::text_of(ended) : why, was_greeted);
     co_return was_greeted;
 }
 
@@ -113,7 +115,7 @@ task<> dial(context& self, switchboard* board, std::string address)
         if (is_cancellation(failed))
             std::rethrow_exception(failed);
         rest(self, *board, address);
-        tell_of_end(*board, {}, address, machine::text_of(failed));
+        tell_of_loss(*board, {}, address, machine::text_of(failed), false);
         co_return;
     }
     if (!co_await hold(self, *board, std::move(socket), address, true))
