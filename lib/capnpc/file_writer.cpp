@@ -44,7 +44,6 @@ constexpr included of_standard[] = {
     {"std::int", "cstdint"},
     {"std::uint", "cstdint"},
     {"std::numeric_limits", "limits"},
-    {"std::span", "span"},
     {"std::string", "string"},
     {"std::string_view", "string_view"},
     {"std::move", "utility"},
@@ -77,23 +76,24 @@ std::string head(std::string_view schema)
     return fmt::format("// Made by capnpc-costar of {}; what is changed here will be lost.\n\n", schema);
 }
 
+/// The name of a made file. A schema may have any name.
+std::string with_suffix(std::string_view schema, std::string_view suffix)
+{
+    constexpr std::string_view own = ".capnp";
+    if (schema.ends_with(own))
+        schema.remove_suffix(own.size());
+    return fmt::format("{}{}", schema, suffix);
+}
+
 /// How another file's header is included: as the schema imports it.
 std::string header_of(const request& from, requested_file file, id_type other)
 {
-    for (const auto import : file.getImports()) {
-        const std::string name = import.getName().cStr();
+    std::string name = from.at(other).getDisplayName().cStr();
+    for (const auto import : file.getImports())
         if (import.getId() == other)
-            return name.starts_with('/') ? fmt::format("<{}>", name.substr(1)) : fmt::format("\"{}\"", name);
-    }
-    return fmt::format("\"{}\"", from.at(other).getDisplayName().cStr());
-}
-
-std::string with_suffix(std::string schema, std::string_view suffix)
-{
-    const std::size_t found = schema.rfind(".capnp");
-    if (found != std::string::npos)
-        schema.replace(found, std::string_view(".capnp").size(), suffix);
-    return schema;
+            name = import.getName().cStr();
+    const std::string header = with_suffix(name, ".costar.hpp");
+    return header.starts_with('/') ? fmt::format("<{}>", header.substr(1)) : fmt::format("\"{}\"", header);
 }
 
 std::string header_text(
@@ -108,7 +108,7 @@ std::string header_text(
         fmt::format("\"{}.h\"", std::filesystem::path(schema).filename().string())};
     for (const id_type other : model.used)
         if (other != file.getId())
-            others.push_back(with_suffix(header_of(from, file, other), ".costar.hpp"));
+            others.push_back(header_of(from, file, other));
     std::ranges::sort(others);
     for (const std::string& other : others)
         made.line(fmt::format("#include {}", other));

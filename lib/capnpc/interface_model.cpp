@@ -103,7 +103,7 @@ private:
                 request_.name_of(id), raw_advice));
         if (from.getScopeId() != 0 && types_.is_message(id)) {
             made.message = made_type{form::message, types_.full_name_of(id), id, types_.holds_pids(id)};
-            used_.push_back(request_.file_of(id).getId());
+            types_.note_used(*made.message, used_);
             check(*made.message, method);
             return made;
         }
@@ -151,8 +151,7 @@ private:
             throw refusal(place + ": is a list of capabilities" + std::string(raw_advice));
         if (made.type.how == form::capability)
             made.type.cxx = fmt::format("costar::rpc::nothrow<{}>", made.type.cxx);
-        else if (target != 0 && target != schema_of_pid)
-            used_.push_back(request_.file_of(target).getId());
+        types_.note_used(made.type, used_);
         check(made.type, place);
         return made;
     }

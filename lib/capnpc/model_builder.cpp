@@ -146,6 +146,7 @@ void model_builder::add_constant(id_type id, record* owner)
     if (made.type.holds_pids)
         throw refusal(
             place + ": the address of an actor is nothing that a schema can know; mark it $Costar.local");
+    types_.note_used(made.type, made_.used);
     made.scope = types_.scope_of(id);
     made.name = types_.name_of(id);
     made.doc = request_.doc_of(id);
@@ -276,8 +277,7 @@ void model_builder::slot(
             "{}: a capability is not possible in a message because it belongs to its connection{}", place,
             advice));
     const id_type target = into.type.target;
-    if (target != 0 && target != schema_of_pid)
-        made_.used.push_back(request_.file_of(target).getId());
+    types_.note_used(into.type, made_.used);
     const bool has_default = from.getSlot().getHadExplicitDefault();
     if (into.type.how == form::message && types_.holds(target, message)) {
         into.type.how = form::boxed;

@@ -67,12 +67,8 @@ void statements::put(std::size_t indent, const member& what, const std::string& 
             to_.line(indent, fmt::format("if (!{}.empty())", from));
             indent += 4;
         }
-        if (what.type.how == form::text)
-            to_.list(indent, fmt::format("{}.set{}(", target_, what.title),
-                {fmt::format("{}text({})", wire_, from)}, ");");
-        else
-            to_.list(indent, fmt::format("{}.set{}(", target_, what.title),
-                {fmt::format("{}data(std::span({}))", wire_, from)}, ");");
+        to_.list(indent, fmt::format("{}.set{}(", target_, what.title),
+            {fmt::format("{}{}({})", wire_, what.type.how == form::text ? "text" : "data", from)}, ");");
         break;
     case form::list:
         if (may_be_absent) {

@@ -203,6 +203,12 @@ bool types::holds(id_type outer, id_type inner) const
     return finds(outer, inner, seen);
 }
 
+void types::note_used(const made_type& type, std::vector<id_type>& files) const
+{
+    if (type.how != form::capability && type.target != 0 && type.target != schema_of_pid)
+        files.push_back(request_.file_of(type.target).getId());
+}
+
 bool types::finds(id_type here, id_type wanted, std::set<id_type>& seen) const
 {
     if (!seen.insert(here).second || !request_.knows(here))

@@ -6,6 +6,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 namespace costar::capnpc {
 
@@ -82,6 +83,9 @@ public:
 
     /// Whether a struct holds another as a member or a member's member, which it then cannot hold by value.
     bool holds(id_type outer, id_type inner) const;
+
+    /// Adds the file whose made header declares the type, if there is one.
+    void note_used(const made_type& type, std::vector<id_type>& files) const;
 
     const request& declared() const { return request_; }
 

@@ -73,3 +73,8 @@ TEST_CASE("capnpc: an older reader sees values that it does not know", "[capnpc]
     passed_on.which = older::news::as_none{};
     CHECK(through<newer::news>(passed_on).level == newer::level::highest);
 }
+
+TEST_CASE("capnpc: a constant brings the header of the file that its type is of", "[capnpc][evolution]")
+{
+    CHECK(newer::mood == proto::mood::merry);
+}

@@ -119,6 +119,19 @@ public:
     {
         co_return "";
     }
+    task<std::vector<std::byte>> seal() override
+    {
+        std::vector<std::byte> made(2, std::byte{1});
+        co_return made;
+    }
+    task<town::clerk::seals_result> seals() override
+    {
+        town::clerk::seals_result made;
+        made.first.push_back(std::byte{3});
+        made.others.resize(2);
+        made.others.front().push_back(std::byte{4});
+        co_return made;
+    }
 
 private:
     std::string& said_;
@@ -177,6 +190,23 @@ TEST_CASE("capnpc: what a method is given arrives, and what it gives comes back"
         CHECK(tone == static_cast<town::tone>(9));
         const auto stamp = co_await clerk.stamp(town::clerk::stamp{80});
         CHECK(stamp.cents == 80);
+    };
+
+    strand.run(body(strand.io()));
+}
+
+TEST_CASE("capnpc: a method gives bytes, alone and beside others", "[capnpc][interfaces]")
+{
+    lone_strand strand;
+    const auto body = [](asio::io_context& io) -> task<> {
+        office office(io);
+        auto clerk = office.clerk();
+        const std::vector<std::byte> seal = co_await clerk.seal();
+        CHECK(seal == std::vector<std::byte>(2, std::byte{1}));
+        const auto seals = co_await clerk.seals();
+        CHECK(seals.first == std::vector<std::byte>(1, std::byte{3}));
+        const std::vector<std::vector<std::byte>> others = {std::vector<std::byte>(1, std::byte{4}), {}};
+        CHECK(seals.others == others);
     };
 
     strand.run(body(strand.io()));

@@ -3,6 +3,7 @@
 @0xe1b7c4f2a5d09387;
 
 using Cxx = import "/capnp/c++.capnp";
+using Other = import "other.capnp";
 $Cxx.namespace("proto::newer");
 $import "/costar/costar.capnp".namespace("newer");
 
@@ -36,3 +37,6 @@ struct Tag {
   weight @1 :Float64 = 1;
   more @2 :List(Text);
 }
+
+const mood :Other.Mood = merry;
+# Nothing else here is of the other file.

@@ -5,6 +5,11 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("proto");
 
+enum Mood {
+  calm @0;
+  merry @1;
+}
+
 struct Stranger {
   text @0 :Text = "who";
 }

@@ -80,6 +80,26 @@ def check_refusals(plugin, schemas):
             yield f"{text}\n  expected nothing, got {code}, {said}, {sorted(files)}"
 
 
+# Schemas, what is made of them, and a line in the first.
+NAMES = {
+    "a.b.capnp": ("a.b", '#include "a.b.costar.hpp"'),
+    "plain": ("plain", '#include "plain.costar.hpp"'),
+    "in.capnp.in": ("in.capnp.in", '#include "in.capnp.in.costar.hpp"'),
+}
+
+
+def check_names(plugin, schemas):
+    for name, (made, line) in NAMES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            schema = pathlib.Path(folder) / name
+            schema.write_text(HEAD + "struct Foo {}\n")
+            code, said, files = compile(plugin, schemas, folder, schema)
+        if code != 0 or said or list(files) != [f"{made}.costar.cpp", f"{made}.costar.hpp"]:
+            yield f"{name}: {code}, {said}, {sorted(files)}"
+        elif line not in files[f"{made}.costar.cpp"].splitlines():
+            yield f"{name}: {line} is not in its source"
+
+
 def check_output(plugin, schemas, clang_format):
     results = []
     for _ in range(2):
@@ -105,7 +125,8 @@ def check_output(plugin, schemas, clang_format):
 
 
 def main(plugin, schemas, clang_format=None):
-    wrong = [*check_refusals(plugin, schemas), *check_output(plugin, schemas, clang_format)]
+    wrong = [*check_refusals(plugin, schemas), *check_names(plugin, schemas),
+             *check_output(plugin, schemas, clang_format)]
     if wrong:
         sys.exit("\n".join(wrong))
     print(f"{len(refused())} refused, {len(ACCEPTED)} accepted")

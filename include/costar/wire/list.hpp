@@ -9,7 +9,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -60,7 +59,7 @@ void write_list(const std::vector<T>& from, Builder to, const Translator&... pid
         else if constexpr (std::same_as<T, std::string>)
             to.set(i, text(from[i]));
         else if constexpr (std::same_as<T, std::vector<std::byte>>)
-            to.set(i, data(std::span(from[i])));
+            to.set(i, data(from[i]));
         else if constexpr (is_vector<T>)
             write_list(from[i], to.init(i, count(from[i])), pids...);
         else if constexpr (!std::same_as<T, std::monostate>)

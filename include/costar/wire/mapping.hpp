@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 namespace costar::wire {
 
@@ -94,6 +95,12 @@ template <class Byte>
 capnp::Data::Reader data(std::span<const Byte> from) noexcept
 {
     return {reinterpret_cast<const kj::byte*>(from.data()), from.size()};
+}
+template <class Byte>
+    requires(sizeof(Byte) == 1 && std::is_trivially_copyable_v<Byte>)
+capnp::Data::Reader data(const std::vector<Byte>& from) noexcept
+{
+    return data(std::span<const Byte>(from));
 }
 
 /// Writes a message by its mapping.

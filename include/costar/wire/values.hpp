@@ -8,7 +8,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -74,10 +73,7 @@ template <class Byte>
     requires(std::same_as<Byte, std::byte> || std::same_as<Byte, unsigned char>)
 struct mapping<std::vector<Byte>> {
     using schema = costar::schema::Bytes;
-    static void write(const std::vector<Byte>& from, schema::Builder to)
-    {
-        to.setValue(data(std::span<const Byte>(from)));
-    }
+    static void write(const std::vector<Byte>& from, schema::Builder to) { to.setValue(data(from)); }
     static std::vector<Byte> read(schema::Reader from)
     {
         const auto bytes = from.getValue();
