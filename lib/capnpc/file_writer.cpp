@@ -122,9 +122,9 @@ std::string source_text(requested_file file, const std::string& body)
     code made;
     made.line(head(schema.string()) +
         fmt::format("#include \"{}\"\n", with_suffix(schema.filename().string(), ".costar.hpp")));
-    constexpr included here[] = {{"put_list", "costar/wire/list.hpp"}, {"write_list", "costar/wire/list.hpp"},
-        {"read_list", "costar/wire/list.hpp"}, {"bytes(", "costar/wire/list.hpp"},
-        {"wire::", "costar/wire/list.hpp"}, {"pid_translator", "costar/wire/values.hpp"}};
+    constexpr included here[] = {{"write_list", "costar/wire/list.hpp"},
+        {"read_list", "costar/wire/list.hpp"}, {"wire::", "costar/wire/list.hpp"},
+        {"pid_translator", "costar/wire/values.hpp"}};
     include(made, here, body);
     include(made, of_standard, body);
     return made.text() + body;

@@ -2,6 +2,8 @@
 
 #include "header_writer.hpp"
 
+#include "names.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,7 +17,7 @@ std::string default_name(const record& of, const member& which)
 
 std::string makers_of(const constant& of)
 {
-    return of.scope.empty() ? "constant_parts" : of.scope + "::constant_parts";
+    return joined(of.scope, "constant_parts");
 }
 
 void header_writer::write()
@@ -125,16 +127,16 @@ void header_writer::structure(const record& of)
         if (each.is_default_read)
             initial = fmt::format(" = ::{}()", default_name(of, each));
         to_.doc(4, each.doc);
-        to_.line(4, fmt::format("{} {}{};", brief(each.type.cxx), each.name, brief(initial)));
+        to_.line(4, fmt::format("{} {}{};", brief(each.type.declared()), each.name, brief(initial)));
     }
     if (!of.members.empty())
         to_.gap();
-    if (!of.key.empty()) {
-        const bool is_text = of.key_type.starts_with("const");
+    if (of.is_key_text)
+        to_.line(4, fmt::format("const std::string& hash_key() const {{ return {}; }}", of.key));
+    else if (!of.key.empty())
         to_.line(4,
-            fmt::format("{} hash_key() const {{ return {}; }}", of.key_type,
-                is_text ? of.key : fmt::format("static_cast<std::uint64_t>({})", of.key)));
-    }
+            fmt::format(
+                "std::uint64_t hash_key() const {{ return static_cast<std::uint64_t>({}); }}", of.key));
     // A member that is called as its struct hides it.
     const bool is_hidden = std::ranges::find(of.members, of.name, &member::name) != of.members.end();
     to_.line(4,

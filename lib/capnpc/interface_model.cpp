@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -78,12 +77,10 @@ private:
         const node results = request_.at(from.getResultStructType());
         if (results.getScopeId() != 0)
             made.results = types_.schema_name_of(results.getId());
-        if (made.given.message) {
-            made.result = made.given.message->cxx;
-        } else if (made.given.members.empty()) {
+        if (made.given.empty()) {
             made.result = "void";
-        } else if (made.given.members.size() == 1) {
-            made.result = made.given.members.front().type.cxx;
+        } else if (made.given.size() == 1) {
+            made.result = made.given.front().type.cxx;
         } else {
             made.result_name = snake_words(costar_name_of(from)) + "_result";
             made.result = fmt::format("::{}::{}", types_.inner_scope_of(id), made.result_name);
@@ -102,34 +99,24 @@ private:
             throw refusal(fmt::format("{}: {} has type parameters, of which no type in C++ is made{}", method,
                 request_.name_of(id), raw_advice));
         if (from.getScopeId() != 0 && types_.is_message(id)) {
-            made.message = made_type{form::message, types_.full_name_of(id), id, types_.holds_pids(id)};
-            types_.note_used(*made.message, used_);
-            check(*made.message, method);
+            member& whole = made.emplace_back();
+            whole.name = "message";
+            whole.type = {form::message, types_.full_name_of(id), id, types_.holds_pids(id)};
+            types_.note_used(whole.type, used_);
+            check(whole.type, method);
             return made;
         }
         const auto all = from.getStruct().getFields();
-        for (const unsigned i : in_order(from)) {
+        for (const unsigned i : fields_as_written(from)) {
             const std::string place = fmt::format("{}, {} {}", method, kind, all[i].getName().cStr());
-            if (all[i].isGroup() || all[i].getDiscriminantValue() != capnp::schema::Field::NO_DISCRIMINANT)
+            if (all[i].isGroup() || is_in_union(all[i]))
                 throw refusal(fmt::format(
                     "{}: is a group or in a union of a struct that is $Costar.local{}", place, raw_advice));
             member each = parameter(all[i], place);
             each.index = i;
             if (each.type.how != form::nothing)
-                made.members.push_back(std::move(each));
+                made.push_back(std::move(each));
         }
-        return made;
-    }
-
-    static std::vector<unsigned> in_order(node from)
-    {
-        std::map<unsigned, unsigned> by_place;
-        const auto all = from.getStruct().getFields();
-        for (unsigned i = 0; i < all.size(); ++i)
-            by_place.emplace(all[i].getCodeOrder(), i);
-        std::vector<unsigned> made;
-        for (const auto& [place, index] : by_place)
-            made.push_back(index);
         return made;
     }
 
@@ -145,9 +132,7 @@ private:
         }
         // An empty one is written then, since an absent one would be the default.
         made.is_default_read = from.getSlot().getHadExplicitDefault();
-        const id_type target = made.type.target;
-        if (made.type.how == form::list && target != 0 && target != schema_of_pid &&
-            request_.at(target).isInterface())
+        if (types_.lists_capabilities(made.type))
             throw refusal(place + ": is a list of capabilities" + std::string(raw_advice));
         if (made.type.how == form::capability)
             made.type.cxx = fmt::format("costar::rpc::nothrow<{}>", made.type.cxx);
@@ -166,17 +151,14 @@ private:
 
     void check_names(id_type id) const
     {
-        std::map<std::string, std::string> taken = {
+        taken_names taken = {
             {made_.name + "_client", "the client itself"}, {made_.name + "_server", "the server itself"}};
         for (const method& each : made_.methods) {
-            const auto [first, is_new] = taken.emplace(each.name, "method " + each.schema);
-            if (!is_new)
-                throw refusal(fmt::format(
-                    "{}, method {}: is called {} in C++, as is {}; give one of them a $Costar.name",
-                    request_.place_of(id), each.schema, each.name, first->second));
+            take_name(taken, each.name, "method " + each.schema,
+                request_.place_of(id, "method", each.schema) + ":");
             for (const fields* all : {&each.asked, &each.given}) {
                 std::set<std::string> names;
-                for (const member& one : all->members)
+                for (const member& one : *all)
                     if (!names.insert(one.name).second)
                         throw refusal(fmt::format(
                             "{}, method {}: has two values that are called {} in C++; give one of "

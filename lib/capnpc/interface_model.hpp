@@ -4,19 +4,13 @@
 
 #include "model.hpp"
 
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace costar::capnpc {
 
-/// What a method is given, or gives: fields one by one, or one struct that is a message.
-struct fields {
-    std::vector<member> members;
-    std::optional<made_type> message;
-
-    bool is_empty() const { return members.empty() && !message; }
-};
+/// What a method is given, or gives: fields one by one, or one struct that is a message, which has no title.
+using fields = std::vector<member>;
 
 /// A method of an interface.
 struct method {

@@ -11,9 +11,6 @@ namespace costar::capnpc {
 
 namespace {
 
-/// The one parameter of a method that is given a struct.
-constexpr std::string_view message_name = "message";
-
 /// As a client is given it: by value where that costs nothing.
 std::string passed(const made_type& type)
 {
@@ -38,16 +35,16 @@ void interface_writer::write()
 
 std::string interface_writer::full_name(std::string_view suffix) const
 {
-    return fmt::format("{}{}{}{}", model_.scope, model_.scope.empty() ? "" : "::", model_.name, suffix);
+    return joined(model_.scope, model_.name) + std::string(suffix);
 }
 
 std::string interface_writer::brief(std::string_view type, const method& in) const
 {
     // Methods and parameters hide types that have their names.
-    std::vector<std::string> taken = {std::string(message_name)};
+    std::vector<std::string> taken;
     for (const method& each : model_.methods)
         taken.push_back(each.name);
-    for (const member& each : in.asked.members)
+    for (const member& each : in.asked)
         taken.push_back(each.name);
     return shortened(type, model_.scope, taken);
 }
@@ -55,14 +52,10 @@ std::string interface_writer::brief(std::string_view type, const method& in) con
 std::vector<std::string> interface_writer::parameters(const method& of, bool is_brief, bool are_owned) const
 {
     std::vector<std::string> made;
-    const auto add = [&](const made_type& type, std::string_view name) {
-        const std::string whole = are_owned ? type.cxx : passed(type);
-        made.push_back(fmt::format("{} {}", is_brief ? brief(whole, of) : whole, name));
-    };
-    if (of.asked.message)
-        add(*of.asked.message, message_name);
-    for (const member& each : of.asked.members)
-        add(each.type, each.name);
+    for (const member& each : of.asked) {
+        const std::string whole = are_owned ? each.type.cxx : passed(each.type);
+        made.push_back(fmt::format("{} {}", is_brief ? brief(whole, of) : whole, each.name));
+    }
     return made;
 }
 
@@ -75,7 +68,7 @@ void interface_writer::results()
         declared_.line(fmt::format("/// What `{}` gives.", each.name));
         declared_.line(0, fmt::format("struct {} {{", each.result_name));
         bool is_comparable = true;
-        for (const member& one : each.given.members) {
+        for (const member& one : each.given) {
             std::string_view initial = " = {}";
             if (one.type.how == form::capability)
                 initial = " = nullptr";
@@ -132,10 +125,7 @@ void interface_writer::client_method(const method& of)
     defined_.line("{");
     defined_.line(4, fmt::format("auto call_ = to_->{}Request();", of.schema));
     statements write(defined_, "call_", "");
-    if (of.asked.message)
-        defined_.list(4, fmt::format("costar::wire::mapping<{}>::write(", of.asked.message->cxx),
-            {std::string(message_name), "call_"}, ");");
-    for (const member& each : of.asked.members)
+    for (const member& each : of.asked)
         write.put(4, each, each.name, false);
     if (of.is_streamed)
         defined_.line(4, "return call_.send();");
@@ -152,11 +142,10 @@ void interface_writer::converted(const method& of)
 {
     constexpr std::string_view send = "return call_.send().then(";
     const std::string head = fmt::format("[](capnp::Response<{}>&& answer_) {{", of.results);
+    statements read(defined_, "", "answer_");
     if (of.result_name.empty()) {
-        const made_type& type = of.given.message ? *of.given.message : of.given.members.front().type;
-        const std::string reader =
-            of.given.message ? "answer_" : fmt::format("answer_.get{}()", of.given.members.front().title);
-        const std::string body = fmt::format("return {};", read_expression(type, reader));
+        const member& only = of.given.front();
+        const std::string body = fmt::format("return {};", read_expression(only.type, read.reader(only)));
         const std::string all = fmt::format("{} {} }}", head, body);
         if (all.size() + 10 <= code::columns)
             return defined_.list(4, send, {all}, ");");
@@ -164,10 +153,9 @@ void interface_writer::converted(const method& of)
         defined_.line(8, body);
         return defined_.line(4, "});");
     }
-    statements read(defined_, "", "answer_");
     defined_.line(4, std::string(send) + head);
     defined_.line(8, fmt::format("{} made_;", of.result));
-    for (const member& each : of.given.members)
+    for (const member& each : of.given)
         read.take(8, each, "made_." + each.name);
     defined_.line(8, "return made_;");
     defined_.line(4, "});");
@@ -233,9 +221,7 @@ void interface_writer::server_method(const method& of)
     defined_.line("{");
     read_parameters(of);
     std::vector<std::string> moved;
-    if (of.asked.message)
-        moved.push_back(fmt::format("std::move({})", message_name));
-    for (const member& each : of.asked.members)
+    for (const member& each : of.asked)
         moved.push_back(each.type.how == form::number || each.type.how == form::enumeration
                 ? each.name
                 : fmt::format("std::move({})", each.name));
@@ -252,33 +238,20 @@ void interface_writer::answered(const method& of, const std::vector<std::string>
 {
     defined_.assign(4, "auto answer_", fmt::format("co_await this->{}(", of.name), arguments, ");");
     defined_.line(4, "auto results_ = call_->getResults();");
-    if (of.given.message)
-        defined_.list(
-            4, fmt::format("costar::wire::mapping<{}>::write(", of.result), {"answer_", "results_"}, ");");
     statements write(defined_, "results_", "");
-    for (const member& each : of.given.members)
+    for (const member& each : of.given)
         write.put(4, each, of.result_name.empty() ? "answer_" : "answer_." + each.name, false);
 }
 
 /// Into variables, and lets go of the message that they came in.
 void interface_writer::read_parameters(const method& of)
 {
-    if (of.asked.is_empty())
+    if (of.asked.empty())
         return;
     defined_.line(4, "auto asked_ = call_->getParams();");
-    if (of.asked.message)
-        defined_.assign(4, fmt::format("auto {}", message_name),
-            fmt::format("costar::wire::mapping<{}>::read(", of.asked.message->cxx), {"asked_"}, ");");
-    for (const member& each : of.asked.members) {
-        const std::string reader = fmt::format("asked_.get{}()", each.title);
-        const std::string all =
-            each.type.how == form::capability ? reader : read_expression(each.type, reader);
-        const std::size_t begin = all.find(reader);
-        if (begin == 0)
-            defined_.assign(4, "auto " + each.name, all, {}, ";");
-        else
-            defined_.assign(4, "auto " + each.name, all.substr(0, begin), {reader}, ");");
-    }
+    statements read(defined_, "", "asked_");
+    for (const member& each : of.asked)
+        read.assign(4, "auto " + each.name, each.type, read.reader(each));
     defined_.line(4, "call_->releaseParams();");
 }
 

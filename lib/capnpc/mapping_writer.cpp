@@ -3,6 +3,7 @@
 #include "mapping_writer.hpp"
 
 #include "header_writer.hpp"
+#include "names.hpp"
 #include "statements.hpp"
 
 #include <fmt/format.h>
@@ -16,6 +17,15 @@ std::vector<std::string> parameters(std::string first, std::string second, bool 
     std::vector<std::string> made = {std::move(first), std::move(second)};
     if (holds_pids)
         made.emplace_back("const pid_translator& pids");
+    return made;
+}
+
+/// A group in a union, as if it stood beside it.
+member group_of(const alternative& of)
+{
+    member made;
+    made.type = {form::group, of.body->full_name(), 0, of.body->holds_pids};
+    made.title = of.title;
     return made;
 }
 
@@ -73,8 +83,7 @@ void mapping_writer::defaults(const record& of)
         to_.line("{");
         to_.line(4, fmt::format("constexpr auto getter = &{}::Reader::get{};", of.schema, each.title));
         const std::string reader = fmt::format("costar::wire::default_of(getter, {})", each.index);
-        const std::string all = read_expression(each.type, reader);
-        to_.assign(4, "static const auto value", all.substr(0, all.find(reader)), {reader}, ");");
+        statements(to_, "", "").assign(4, "static const auto value", each.type, reader);
         to_.line(4, "return value;");
         to_.line("}");
         to_.gap();
@@ -116,11 +125,7 @@ void mapping_writer::put_union(const choice& of)
         to_.line(4, fmt::format("case {}:", i));
         const std::string held = fmt::format("std::get<{}>(from)", i);
         if (each.is_group)
-            to_.list(8, "put(",
-                each.body->holds_pids
-                    ? std::vector<std::string>{held, fmt::format("to.init{}()", each.title), "pids"}
-                    : std::vector<std::string>{held, fmt::format("to.init{}()", each.title)},
-                ");");
+            statements(to_).put(8, group_of(each), held, true);
         else if (each.body->members.empty())
             to_.line(8, fmt::format("to.set{}();", each.title));
         else
@@ -128,7 +133,7 @@ void mapping_writer::put_union(const choice& of)
         to_.line(8, "break;");
     }
     to_.line(4, "default:");
-    to_.line(8, fmt::format("refuse_unknown_member(\"{}\");", of.place));
+    to_.line(8, fmt::format("refuse_unknown_member({});", literal(of.place)));
     to_.line(4, "}");
     to_.line("}");
     to_.gap();
@@ -145,9 +150,7 @@ void mapping_writer::take_union(const choice& of)
         to_.line(4, fmt::format("case {}:", i));
         const std::string held = fmt::format("to.emplace<{}>()", i);
         if (each.is_group)
-            to_.line(8,
-                fmt::format(
-                    "take(from.get{}(), {}{});", each.title, held, each.body->holds_pids ? ", pids" : ""));
+            statements(to_).take(8, group_of(each), held);
         else if (each.body->members.empty())
             to_.line(8, held + ";");
         else if (each.body->members.front().type.how == form::boxed) {

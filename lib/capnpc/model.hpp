@@ -2,12 +2,12 @@
 
 #pragma once
 
+#include "names.hpp"
 #include "types.hpp"
 
-#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace costar::capnpc {
@@ -67,7 +67,7 @@ struct record {
     /// The name of the member of a request that says the type of its answer, and of the key.
     std::string reply;
     std::string key;
-    std::string key_type;
+    bool is_key_text = false;
 
     /// Other names for types that lie beside it: "inner", and the full one.
     std::vector<std::pair<std::string, std::string>> aliases;
@@ -86,7 +86,7 @@ struct record {
 
     bool holds_pids = false;
 
-    std::string full_name() const { return "::" + (scope.empty() ? name : scope + "::" + name); }
+    std::string full_name() const { return "::" + joined(scope, name); }
 
     /// The namespace of what lies in it.
     std::string parts() const;
@@ -119,7 +119,7 @@ struct choice {
 
     std::vector<alternative> alternatives;
 
-    std::string full_name() const { return "::" + scope + "::" + name; }
+    std::string full_name() const { return "::" + joined(scope, name); }
 };
 
 }  // namespace costar::capnpc

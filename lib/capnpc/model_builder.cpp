@@ -8,32 +8,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 
 namespace costar::capnpc {
 
 namespace {
-
-constexpr std::uint16_t in_no_union = capnp::schema::Field::NO_DISCRIMINANT;
 
 /// A union with a name is a group that holds nothing else.
 bool is_pure_union(node group)
 {
     const auto fields = group.getStruct().getFields();
     return group.getStruct().getDiscriminantCount() == fields.size() && fields.size() > 0;
-}
-
-/// The fields beside a union as they are written in the schema, and those in it by their numbers there.
-std::vector<unsigned> in_order(node of, bool of_union)
-{
-    const auto fields = of.getStruct().getFields();
-    std::vector<unsigned> made;
-    for (unsigned i = 0; i < fields.size(); ++i)
-        if ((fields[i].getDiscriminantValue() != in_no_union) == of_union)
-            made.push_back(i);
-    std::ranges::sort(made, {},
-        [&](unsigned i) { return of_union ? fields[i].getDiscriminantValue() : fields[i].getCodeOrder(); });
-    return made;
 }
 
 /// What to do where something is not possible in a message.
@@ -44,7 +28,7 @@ constexpr std::string_view advice =
 
 std::string record::parts() const
 {
-    return (scope.empty() ? "" : scope + "::") + (name.ends_with('_') ? name : name + '_') + "parts";
+    return joined(scope, parts_name(name));
 }
 
 file_model model_builder::build(id_type file)
@@ -96,18 +80,14 @@ void model_builder::add(id_type id)
             throw refusal(fmt::format(
                 "{}: is not possible as a message because it has type parameters{}", place, advice));
         claim(types_.scope_of(id), types_.name_of(id), place);
-        const std::string parts = types_.inner_scope_of(id);
-        claim(types_.scope_of(id), parts.substr(parts.rfind(':') + 1), place);
+        claim(types_.scope_of(id), parts_name(types_.name_of(id)), place);
         made_.messages.push_back(message(id));
     }
 }
 
 void model_builder::claim(const std::string& scope, const std::string& name, const std::string& place)
 {
-    const auto [first, is_new] = claimed_.emplace(scope + "::" + name, place);
-    if (!is_new)
-        throw refusal(fmt::format("{}: is called {} in C++, as is {}; give one of them a $Costar.name", place,
-            name, first->second));
+    take_name(claimed_[scope], name, place, place + ":");
 }
 
 void model_builder::add_enum(id_type id)
@@ -115,16 +95,12 @@ void model_builder::add_enum(id_type id)
     const std::string place = request_.place_of(id);
     claim(types_.scope_of(id), types_.name_of(id), place);
     enumeration made{id, types_.scope_of(id), types_.name_of(id), request_.doc_of(id), {}};
-    std::map<std::string, std::string> seen;
+    taken_names taken;
     const auto all = request_.at(id).getEnum().getEnumerants();
     for (unsigned i = 0; i < all.size(); ++i) {
         const std::string declared = all[i].getName().cStr();
         const std::string name = snake_name(costar_name_of(all[i]));
-        const auto [first, is_new] = seen.emplace(name, declared);
-        if (!is_new)
-            throw refusal(fmt::format(
-                "{}, enumerant {}: is called {} in C++, as is {}; give one of them a $Costar.name", place,
-                declared, name, first->second));
+        take_name(taken, name, declared, request_.place_of(id, "enumerant", declared) + ":");
         made.enumerators.emplace_back(name, request_.doc_of(id, i));
     }
     made_.enums.push_back(std::move(made));
@@ -175,7 +151,6 @@ std::unique_ptr<record> model_builder::message(id_type id)
     made->doc = request_.doc_of(id);
     made->is_message = true;
     made->holds_pids = types_.holds_pids(id);
-    made->is_recursive = types_.holds(id, id);
     for (const auto nested : request_.at(id).getNestedNodes())
         if (request_.knows(nested.getId()) &&
             (types_.is_message(nested.getId()) || request_.at(nested.getId()).isEnum()))
@@ -195,9 +170,10 @@ void model_builder::fill(record& into, id_type id, id_type message, const std::s
     const node from = request_.at(id);
     const auto fields = from.getStruct().getFields();
     into.schema = schema;
-    for (const unsigned i : in_order(from, false)) {
-        member made =
-            fields[i].isGroup() ? group(into, fields[i], i, message) : field(into, fields[i], i, message);
+    for (const unsigned i : fields_as_written(from)) {
+        if (is_in_union(fields[i]))
+            continue;
+        member made = fields[i].isGroup() ? group(into, fields[i], i, message) : field(fields[i], i, message);
         made.doc = request_.doc_of(id, i);
         if (made.type.how == form::nothing)
             continue;
@@ -223,10 +199,8 @@ void model_builder::fill(record& into, id_type id, id_type message, const std::s
         check_names(into);
 }
 
-member model_builder::field(
-    const record& owner, capnp::schema::Field::Reader from, unsigned index, id_type message)
+member model_builder::field(capnp::schema::Field::Reader from, unsigned index, id_type message)
 {
-    static_cast<void>(owner);
     member made;
     made.name = snake_name(costar_name_of(from));
     made.title = title_name(schema_name(from));
@@ -255,7 +229,6 @@ member model_builder::group(
     made.group->scope = owner.parts();
     made.group->name = words + "_type";
     made.group->holds_pids = types_.holds_pids(id);
-    made.group->is_recursive = types_.holds(id, id);
     fill(*made.group, id, message, schema);
     made.type = {form::group, made.group->full_name(), 0, made.group->holds_pids};
     return made;
@@ -271,8 +244,7 @@ void model_builder::slot(
     } catch (const refusal& why) {
         throw refusal(std::string(why.what()) + std::string(advice));
     }
-    if (into.type.how == form::capability ||
-        (into.type.how == form::list && into.type.target != 0 && request_.at(into.type.target).isInterface()))
+    if (into.type.how == form::capability || types_.lists_capabilities(into.type))
         throw refusal(fmt::format(
             "{}: a capability is not possible in a message because it belongs to its connection{}", place,
             advice));
@@ -281,7 +253,6 @@ void model_builder::slot(
     const bool has_default = from.getSlot().getHadExplicitDefault();
     if (into.type.how == form::message && types_.holds(target, message)) {
         into.type.how = form::boxed;
-        into.type.cxx = fmt::format("costar::wire::boxed<{}>", into.type.cxx);
         if (request_.file_of(target).getId() != request_.file_of(message).getId())
             throw refusal(place +
                 ": structs of two files that hold each other are not possible as messages; move "

@@ -50,7 +50,7 @@ private:
     void add_constant(id_type id, record* owner);
     std::unique_ptr<record> message(id_type id);
     void fill(record& into, id_type id, id_type message, const std::string& schema);
-    member field(const record& owner, capnp::schema::Field::Reader from, unsigned index, id_type message);
+    member field(capnp::schema::Field::Reader from, unsigned index, id_type message);
     member group(const record& owner, capnp::schema::Field::Reader from, unsigned index, id_type message);
     void slot(member& into, capnp::schema::Field::Reader from, id_type message, const std::string& place);
     std::unique_ptr<choice> variant(const record& owner, const std::string& name, const std::string& prefix,
@@ -65,7 +65,7 @@ private:
     const types& types_;
     const request& request_;
     file_model made_;
-    std::map<std::string, std::string> claimed_;
+    std::map<std::string, taken_names> claimed_;  // by scope
 };
 
 }  // namespace costar::capnpc

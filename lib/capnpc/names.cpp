@@ -85,6 +85,16 @@ std::string upper_name(std::string_view name)
     return made;
 }
 
+std::string joined(std::string_view scope, std::string_view name)
+{
+    return fmt::format("{}{}{}", scope, scope.empty() ? "" : "::", name);
+}
+
+std::string parts_name(std::string_view name)
+{
+    return fmt::format("{}{}parts", name, name.ends_with('_') ? "" : "_");
+}
+
 std::string literal(std::string_view text)
 {
     std::string made = "\"";

@@ -20,6 +20,12 @@ std::string title_name(std::string_view name);
 /// `name` as `NAME`, as Cap'n Proto's constants are called.
 std::string upper_name(std::string_view name);
 
+/// A name in its scope, which may be none: "demo::outer".
+std::string joined(std::string_view scope, std::string_view name);
+
+/// The namespace beside a struct for what lies in it: `outer` as `outer_parts`.
+std::string parts_name(std::string_view name);
+
 /// A string literal, with its quotes.
 std::string literal(std::string_view text);
 

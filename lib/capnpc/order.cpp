@@ -32,13 +32,14 @@ public:
         }
         for (record* each : all_)
             visit(each);
+        std::map<record*, std::size_t> places;
         for (std::size_t i = 0; i < made_.size(); ++i)
-            place_.emplace(made_[i], i);
+            places.emplace(made_[i], i);
         for (const auto* all : {&edges_, &names_})
             for (const auto& [from, edges] : *all)
                 for (const edge& next : edges)
                     next.to->is_named_early =
-                        next.to->is_named_early || place_.at(next.to) >= place_.at(from);
+                        next.to->is_named_early || places.at(next.to) >= places.at(from);
         return std::move(made_);
     }
 
@@ -105,7 +106,6 @@ private:
     std::map<id_type, record*> by_id_;
     std::map<std::string, record*> by_name_;
     std::map<record*, std::vector<edge>> names_;
-    std::map<record*, std::size_t> place_;
     std::vector<record*> all_;
     std::map<record*, std::vector<edge>> edges_;
     std::set<record*> visited_;

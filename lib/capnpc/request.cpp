@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <numeric>
+
 namespace costar::capnpc {
 
 namespace {
@@ -84,6 +87,31 @@ std::string request::doc_of(id_type id, unsigned member) const
     if (found == docs_.end() || member >= found->second.getMembers().size())
         return "";
     return found->second.getMembers()[member].getDocComment().cStr();
+}
+
+bool is_in_union(capnp::schema::Field::Reader field)
+{
+    return field.getDiscriminantValue() != capnp::schema::Field::NO_DISCRIMINANT;
+}
+
+std::vector<unsigned> fields_as_written(node of)
+{
+    const auto fields = of.getStruct().getFields();
+    std::vector<unsigned> made(fields.size());
+    std::iota(made.begin(), made.end(), 0U);
+    std::ranges::sort(made, {}, [&](unsigned i) { return fields[i].getCodeOrder(); });
+    return made;
+}
+
+std::vector<unsigned> union_members(node of)
+{
+    const auto fields = of.getStruct().getFields();
+    std::vector<unsigned> made;
+    for (unsigned i = 0; i < fields.size(); ++i)
+        if (is_in_union(fields[i]))
+            made.push_back(i);
+    std::ranges::sort(made, {}, [&](unsigned i) { return fields[i].getDiscriminantValue(); });
+    return made;
 }
 
 }  // namespace costar::capnpc

@@ -2,32 +2,7 @@
 
 #pragma once
 
-// Cap'n Proto's headers, which Clang refuses in C++20 before 1.0: the reversed form of a member takes away
-// the comparison of `const char*` with `kj::StringPtr`. As <costar/rpc/kj.hpp>, which needs Asio.
-
-#include <capnp/common.h>
-#include <kj/string.h>
-
-#if CAPNP_VERSION < 9002
-#error "capnpc-costar needs Cap'n Proto 0.9.2 or newer. On Debian it is in libcapnp-dev."
-#endif
-
-#if CAPNP_VERSION < 1000000 && defined(__clang__)
-
-namespace kj {
-
-inline bool operator==(const char* left, const StringPtr& right)
-{
-    return right.operator==(StringPtr(left));
-}
-inline bool operator!=(const char* left, const StringPtr& right)
-{
-    return !right.operator==(StringPtr(left));
-}
-
-}  // namespace kj
-
-#endif
+#include <costar/rpc/kj_comparison.hpp>
 
 #include <capnp/schema.capnp.h>
 
@@ -37,7 +12,6 @@ inline bool operator!=(const char* left, const StringPtr& right)
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace costar::capnpc {
@@ -80,6 +54,16 @@ private:
     std::map<id_type, std::string> names_;
     std::map<id_type, capnp::schema::Node::SourceInfo::Reader> docs_;
 };
+
+/// Whether a field is a member of its struct's union.
+bool is_in_union(capnp::schema::Field::Reader field);
+
+/// The places of a struct's fields in the order in which they are written in the schema, those of its union
+/// too.
+std::vector<unsigned> fields_as_written(node of);
+
+/// Those of the members of its union, in the order of their numbers there.
+std::vector<unsigned> union_members(node of);
 
 /// The text in an annotation; nothing where it is not there. An annotation without a value is an empty text.
 template <class Declaration>

@@ -11,55 +11,63 @@ namespace costar::capnpc {
 
 namespace {
 
-std::string pids_of(const made_type& type)
+/// The arguments of a call, with the translator that a type needs.
+std::vector<std::string> items_of(std::vector<std::string> items, const made_type& type)
 {
-    return type.holds_pids ? ", pids" : "";
-}
-
-std::vector<std::string> arguments(std::string first, std::string second, const made_type& type)
-{
-    std::vector<std::string> made = {std::move(first), std::move(second)};
     if (type.holds_pids)
-        made.emplace_back("pids");
-    return made;
+        items.emplace_back("pids");
+    return items;
 }
 
-/// The type that a member has without its box.
-std::string unboxed(const made_type& type)
+/// What stands before a reader of this type, with its bracket; nothing where the value is read as it is.
+std::string head_of(const made_type& type, std::string_view wire)
 {
-    constexpr std::string_view box = "costar::wire::boxed<";
-    if (!type.cxx.starts_with(box))
-        return type.cxx;
-    return type.cxx.substr(box.size(), type.cxx.size() - box.size() - 1);
+    switch (type.how) {
+    case form::text:
+        return fmt::format("{}text(", wire);
+    case form::data:
+        return fmt::format("{}bytes(", wire);
+    case form::list:
+        return fmt::format("{}vector<{}>(", wire, type.cxx);
+    case form::enumeration:
+        return fmt::format("static_cast<{}>(", type.cxx);
+    case form::message:
+    case form::boxed:
+        return fmt::format("{}mapping<{}>::read(", wire, type.cxx);
+    default:
+        return "";
+    }
 }
 
 }  // namespace
 
 std::string read_expression(const made_type& type, const std::string& reader)
 {
-    switch (type.how) {
-    case form::text:
-        return fmt::format("costar::wire::text({})", reader);
-    case form::data:
-        return fmt::format("costar::wire::bytes({})", reader);
-    case form::list:
-        return fmt::format("costar::wire::vector<{}>({}{})", type.cxx, reader, pids_of(type));
-    case form::enumeration:
-        return fmt::format("static_cast<{}>({})", type.cxx, reader);
-    case form::message:
-    case form::boxed:
-        return fmt::format("costar::wire::mapping<{}>::read({}{})", unboxed(type), reader, pids_of(type));
-    case form::capability:
+    if (type.how == form::capability)
         return fmt::format("{}({})", type.cxx, reader);
-    default:
-        return reader;
-    }
+    const std::string head = head_of(type, "costar::wire::");
+    return head.empty() ? reader : fmt::format("{}{})", head, fmt::join(items_of({reader}, type), ", "));
+}
+
+std::string statements::reader(const member& of) const
+{
+    return of.title.empty() ? source_ : fmt::format("{}.get{}()", source_, of.title);
+}
+
+void statements::assign(
+    std::size_t indent, std::string_view left, const made_type& type, const std::string& reader)
+{
+    const std::string head = head_of(type, wire_);
+    if (head.empty())
+        to_.assign(indent, left, reader, {}, ";");
+    else
+        to_.assign(indent, left, head, items_of({reader}, type), ");");
 }
 
 void statements::put(std::size_t indent, const member& what, const std::string& from, bool is_in_union)
 {
     const bool may_be_absent = !is_in_union && what.initial.empty() && !what.is_default_read;
-    const std::string begin = fmt::format("{}.init{}()", target_, what.title);
+    const std::string target = what.title.empty() ? target_ : fmt::format("{}.init{}()", target_, what.title);
     switch (what.type.how) {
     case form::text:
     case form::data:
@@ -76,8 +84,8 @@ void statements::put(std::size_t indent, const member& what, const std::string& 
             indent += 4;
         }
         to_.list(indent, wire_ + "write_list(",
-            arguments(
-                from, fmt::format("{}.init{}({}count({}))", target_, what.title, wire_, from), what.type),
+            items_of(
+                {from, fmt::format("{}.init{}({}count({}))", target_, what.title, wire_, from)}, what.type),
             ");");
         break;
     case form::enumeration:
@@ -86,8 +94,8 @@ void statements::put(std::size_t indent, const member& what, const std::string& 
         break;
     case form::boxed:
         to_.line(indent, fmt::format("if ({})", from));
-        to_.list(indent + 4, fmt::format("{}mapping<{}>::write(", wire_, unboxed(what.type)),
-            arguments("*" + from, begin, what.type), ");");
+        to_.list(indent + 4, fmt::format("{}mapping<{}>::write(", wire_, what.type.cxx),
+            items_of({"*" + from, target}, what.type), ");");
         if (is_in_union) {
             to_.line(indent, "else");
             to_.line(indent + 4, fmt::format("{}.adopt{}({{}});", target_, what.title));
@@ -95,11 +103,11 @@ void statements::put(std::size_t indent, const member& what, const std::string& 
         break;
     case form::message:
         to_.list(indent, fmt::format("{}mapping<{}>::write(", wire_, what.type.cxx),
-            arguments(from, begin, what.type), ");");
+            items_of({from, target}, what.type), ");");
         break;
     case form::group:
     case form::choice:
-        to_.list(indent, "put(", arguments(from, what.title.empty() ? target_ : begin, what.type), ");");
+        to_.list(indent, "put(", items_of({from, target}, what.type), ");");
         break;
     case form::capability:
         to_.line(indent, fmt::format("{}.set{}(kj::mv(*{}));", target_, what.title, from));
@@ -111,37 +119,20 @@ void statements::put(std::size_t indent, const member& what, const std::string& 
 
 void statements::take(std::size_t indent, const member& what, const std::string& into)
 {
-    const std::string reader = fmt::format("{}.get{}()", source_, what.title);
-    std::vector<std::string> items = {reader};
-    if (what.type.holds_pids)
-        items.emplace_back("pids");
     switch (what.type.how) {
     case form::list:
-        to_.list(indent, wire_ + "read_list(", arguments(reader, into, what.type), ");");
+        to_.list(indent, wire_ + "read_list(", items_of({reader(what), into}, what.type), ");");
         break;
     case form::boxed:
         to_.line(indent, fmt::format("if ({}.has{}())", source_, what.title));
-        to_.assign(
-            indent + 4, into, fmt::format("{}mapping<{}>::read(", wire_, unboxed(what.type)), items, ");");
-        break;
-    case form::message:
-        to_.assign(indent, into, fmt::format("{}mapping<{}>::read(", wire_, what.type.cxx), items, ");");
-        break;
-    case form::text:
-        to_.assign(indent, into, wire_ + "text(", items, ");");
-        break;
-    case form::data:
-        to_.assign(indent, into, wire_ + "bytes(", items, ");");
-        break;
-    case form::enumeration:
-        to_.assign(indent, into, fmt::format("static_cast<{}>(", what.type.cxx), items, ");");
+        assign(indent + 4, into, what.type, reader(what));
         break;
     case form::group:
     case form::choice:
-        to_.list(indent, "take(", arguments(what.title.empty() ? source_ : reader, into, what.type), ");");
+        to_.list(indent, "take(", items_of({reader(what), into}, what.type), ");");
         break;
     default:
-        to_.assign(indent, into, reader, {}, ";");
+        assign(indent, into, what.type, reader(what));
     }
 }
 

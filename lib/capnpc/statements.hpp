@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace costar::capnpc {
@@ -25,8 +26,14 @@ public:
         : to_(to), wire_("costar::wire::"), target_(std::move(target)), source_(std::move(source))
     {}
 
+    /// What gives a member of the source. A whole message has no title: it is the source itself.
+    std::string reader(const member& of) const;
+
     void put(std::size_t indent, const member& what, const std::string& from, bool is_in_union);
     void take(std::size_t indent, const member& what, const std::string& into);
+
+    /// Reads a value of this type from a reader, into a new variable or another.
+    void assign(std::size_t indent, std::string_view left, const made_type& type, const std::string& reader);
 
 private:
     code& to_;

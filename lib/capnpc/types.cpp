@@ -23,12 +23,21 @@ std::string as_space(std::string_view name)
     return made;
 }
 
-std::string joined(const std::string& scope, const std::string& name)
+}  // namespace
+
+std::string made_type::declared() const
 {
-    return scope.empty() ? name : scope + "::" + name;
+    return how == form::boxed ? fmt::format("costar::wire::boxed<{}>", cxx) : cxx;
 }
 
-}  // namespace
+void take_name(
+    taken_names& taken, const std::string& name, const std::string& holder, const std::string& sentence)
+{
+    const auto [first, is_new] = taken.emplace(name, holder);
+    if (!is_new)
+        throw refusal(fmt::format("{} is called {} in C++, as is {}; give one of them a $Costar.name",
+            sentence, name, first->second));
+}
 
 std::string types::space_of(id_type file) const
 {
@@ -65,10 +74,8 @@ std::string types::inner_scope_of(id_type id) const
 {
     if (request_.at(id).isFile())
         return space_of(id);
-    std::string name = name_of(id);
-    if (is_message(id))
-        name = (name.ends_with('_') ? name : name + '_') + "parts";
-    return joined(scope_of(id), name);
+    const std::string name = name_of(id);
+    return joined(scope_of(id), is_message(id) ? parts_name(name) : name);
 }
 
 std::string types::full_name_of(id_type id) const
@@ -173,34 +180,13 @@ made_type types::struct_type(id_type id, const std::string& place) const
 bool types::holds_pids(id_type id) const
 {
     std::set<id_type> seen;
-    return finds_pid(id, seen);
-}
-
-bool types::finds_pid(id_type id, std::set<id_type>& seen) const
-{
-    if (id == schema_of_pid)
-        return true;
-    if (!seen.insert(id).second || !request_.knows(id))
-        return false;
-    for (const auto field : request_.at(id).getStruct().getFields()) {
-        if (field.isGroup()) {
-            if (finds_pid(field.getGroup().getTypeId(), seen))
-                return true;
-            continue;
-        }
-        auto type = field.getSlot().getType();
-        while (type.isList())
-            type = type.getList().getElementType();
-        if (type.isStruct() && finds_pid(type.getStruct().getTypeId(), seen))
-            return true;
-    }
-    return false;
+    return id == schema_of_pid || reaches(id, schema_of_pid, true, seen);
 }
 
 bool types::holds(id_type outer, id_type inner) const
 {
     std::set<id_type> seen;
-    return finds(outer, inner, seen);
+    return reaches(outer, inner, false, seen);
 }
 
 void types::note_used(const made_type& type, std::vector<id_type>& files) const
@@ -209,17 +195,27 @@ void types::note_used(const made_type& type, std::vector<id_type>& files) const
         files.push_back(request_.file_of(type.target).getId());
 }
 
-bool types::finds(id_type here, id_type wanted, std::set<id_type>& seen) const
+bool types::lists_capabilities(const made_type& type) const
+{
+    return type.how == form::list && type.target != 0 && request_.at(type.target).isInterface();
+}
+
+bool types::reaches(id_type here, id_type wanted, bool through_lists, std::set<id_type>& seen) const
 {
     if (!seen.insert(here).second || !request_.knows(here))
         return false;
     for (const auto field : request_.at(here).getStruct().getFields()) {
         id_type next = 0;
-        if (field.isGroup())
+        if (field.isGroup()) {
             next = field.getGroup().getTypeId();
-        else if (field.getSlot().getType().isStruct())
-            next = field.getSlot().getType().getStruct().getTypeId();
-        if (next != 0 && (next == wanted || finds(next, wanted, seen)))
+        } else {
+            auto type = field.getSlot().getType();
+            while (through_lists && type.isList())
+                type = type.getList().getElementType();
+            if (type.isStruct())
+                next = type.getStruct().getTypeId();
+        }
+        if (next != 0 && (next == wanted || reaches(next, wanted, through_lists, seen)))
             return true;
     }
     return false;

@@ -4,6 +4,7 @@
 
 #include "request.hpp"
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -40,7 +41,7 @@ enum class form {
 struct made_type {
     form how = form::nothing;
 
-    /// The type in C++, with all its namespaces.
+    /// The type in C++, with all its namespaces; without its box.
     std::string cxx;
 
     /// For a message or a capability: its declaration.
@@ -48,6 +49,9 @@ struct made_type {
 
     /// It holds addresses of actors, which a translator reads and writes.
     bool holds_pids = false;
+
+    /// The type of a member, in its box where it has one.
+    std::string declared() const;
 };
 
 /// Names and types in C++ of what a schema declares, and what of it can be a message.
@@ -84,6 +88,9 @@ public:
     /// Whether a struct holds another as a member or a member's member, which it then cannot hold by value.
     bool holds(id_type outer, id_type inner) const;
 
+    /// Whether it is a list of capabilities, or of lists of them.
+    bool lists_capabilities(const made_type& type) const;
+
     /// Adds the file whose made header declares the type, if there is one.
     void note_used(const made_type& type, std::vector<id_type>& files) const;
 
@@ -91,11 +98,17 @@ public:
 
 private:
     made_type struct_type(id_type id, const std::string& place) const;
-    bool finds_pid(id_type id, std::set<id_type>& seen) const;
-    bool finds(id_type here, id_type wanted, std::set<id_type>& seen) const;
+    bool reaches(id_type here, id_type wanted, bool through_lists, std::set<id_type>& seen) const;
 
     const request& request_;
 };
+
+/// Names of C++ in one scope, and who has them.
+using taken_names = std::map<std::string, std::string>;
+
+/// Adds a name. Throws a refusal where it is there, a sentence that begins with these words.
+void take_name(
+    taken_names& taken, const std::string& name, const std::string& holder, const std::string& sentence);
 
 /// The name of a field, an enumerant or a method for Cap'n Proto's classes.
 template <class Declaration>

@@ -20,15 +20,9 @@ std::unique_ptr<choice> model_builder::variant(const record& owner, const std::s
     made->schema = schema;
     made->place = request_.place_of(message);
     if (id != message)
-        made->place = request_.place_of(message, "union",
-            request_.at(id).getDisplayName().cStr() + request_.at(id).getDisplayNamePrefixLength());
+        made->place = request_.place_of(message, "union", request_.name_of(id));
     const auto fields = request_.at(id).getStruct().getFields();
-    std::vector<unsigned> order;
-    for (unsigned i = 0; i < fields.size(); ++i)
-        if (fields[i].getDiscriminantValue() != capnp::schema::Field::NO_DISCRIMINANT)
-            order.push_back(i);
-    std::ranges::sort(order, {}, [&](unsigned i) { return fields[i].getDiscriminantValue(); });
-    for (const unsigned i : order) {
+    for (const unsigned i : union_members(request_.at(id))) {
         const std::string words = snake_words(costar_name_of(fields[i]));
         alternative each = variant_member(owner, prefix + "_" + words, id, i, message, schema);
         each.body->doc = request_.doc_of(id, i);
@@ -56,7 +50,7 @@ alternative model_builder::variant_member(const record& owner, const std::string
         fill(*made.body, group, message, schema + "::" + made.title);
         return made;
     }
-    member value = field(*made.body, from, index, message);
+    member value = field(from, index, message);
     value.name = "value";
     made.body->holds_pids = value.type.holds_pids;
     if (value.type.how != form::nothing)
@@ -83,7 +77,7 @@ void model_builder::annotate(record& into, id_type id)
                 each.type.how != form::enumeration))
             throw refusal(place + ": cannot be $Costar.key, which is an integer, an enum or a text");
         into.key = each.name;
-        into.key_type = each.type.how == form::text ? "const std::string&" : "std::uint64_t";
+        into.is_key_text = each.type.how == form::text;
     }
     for (const auto field : fields)
         if (annotation(field, costar_key) && into.key.empty())
@@ -122,15 +116,12 @@ std::string model_builder::reply_of(id_type id, const std::string& name) const
 
 void model_builder::check_names(const record& of) const
 {
-    std::map<std::string, std::string> seen;
-    const std::string place = of.is_message || of.id == 0
+    taken_names taken;
+    const std::string place = of.is_message
         ? request_.place_of(of.id)
         : request_.place_of(request_.at(of.id).getScopeId(), "group", request_.name_of(of.id));
     const auto take = [&](const std::string& name, const std::string& what) {
-        const auto [first, is_new] = seen.emplace(name, what);
-        if (!is_new)
-            throw refusal(fmt::format("{}: {} is called {} in C++, as is {}; give one of them a $Costar.name",
-                place, what, name, first->second));
+        take_name(taken, name, what, fmt::format("{}: {}", place, what));
     };
     if (!of.reply.empty())
         take("reply", "the type of its answer");
@@ -139,7 +130,7 @@ void model_builder::check_names(const record& of) const
     for (const member& each : of.members)
         take(each.name, each.title.empty() ? "the union without a name" : "field " + each.title);
     // A member may be called as its struct, all else not.
-    seen.erase(of.name);
+    taken.erase(of.name);
     take(of.name, "the struct itself");
     for (const constant& each : of.constants)
         take(each.name, "const " + request_.name_of(each.id));

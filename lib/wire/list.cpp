@@ -28,10 +28,4 @@ unsigned count_of(std::size_t elements)
     return static_cast<unsigned>(elements);
 }
 
-std::vector<std::byte> bytes(capnp::Data::Reader from)
-{
-    const auto* begin = reinterpret_cast<const std::byte*>(from.begin());
-    return {begin, begin + from.size()};
-}
-
 }  // namespace costar::wire

@@ -40,9 +40,6 @@ unsigned count(const Container& elements)
     return count_of(elements.size());
 }
 
-/// Bytes as a vector.
-std::vector<std::byte> bytes(capnp::Data::Reader from);
-
 template <class T>
 inline constexpr bool is_vector = false;
 template <class T>

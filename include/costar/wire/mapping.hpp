@@ -89,7 +89,7 @@ inline std::string text(capnp::Text::Reader from)
     return {from.begin(), from.size()};
 }
 
-/// Bytes likewise.
+/// Bytes likewise, which come out as a vector.
 template <class Byte>
     requires(sizeof(Byte) == 1 && std::is_trivially_copyable_v<Byte>)
 capnp::Data::Reader data(std::span<const Byte> from) noexcept
@@ -101,6 +101,13 @@ template <class Byte>
 capnp::Data::Reader data(const std::vector<Byte>& from) noexcept
 {
     return data(std::span<const Byte>(from));
+}
+template <class Byte = std::byte>
+    requires(sizeof(Byte) == 1 && std::is_trivially_copyable_v<Byte>)
+std::vector<Byte> bytes(capnp::Data::Reader from)
+{
+    const auto* begin = reinterpret_cast<const Byte*>(from.begin());
+    return {begin, begin + from.size()};
 }
 
 /// Writes a message by its mapping.

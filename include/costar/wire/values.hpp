@@ -74,12 +74,7 @@ template <class Byte>
 struct mapping<std::vector<Byte>> {
     using schema = costar::schema::Bytes;
     static void write(const std::vector<Byte>& from, schema::Builder to) { to.setValue(data(from)); }
-    static std::vector<Byte> read(schema::Reader from)
-    {
-        const auto bytes = from.getValue();
-        const auto* begin = reinterpret_cast<const Byte*>(bytes.begin());
-        return {begin, begin + bytes.size()};
-    }
+    static std::vector<Byte> read(schema::Reader from) { return bytes<Byte>(from.getValue()); }
 };
 
 template <>
