@@ -81,7 +81,7 @@ task<std::string> link::serve()
     if (has_dialled_)
         board_.book().reached(address_);
     board_.shared().events.publish(peer_connected{peer_name_, address_});
-    self_.spawn_task(beat(self_, place_));
+    self_.spawn_task(beat(self_, place_, board_.options()));
     for (;;) {
         if (letters_.empty() && signals_.empty()) {
             if (left_from_.size() >= board_.shared().stations.size() && self_.mailbox_size() == 0) {
@@ -181,9 +181,8 @@ task<> link::wait_for_end(context& self, rpc::nothrow<rpc::pending<kj::Promise<v
 }
 
 /// Finds out that a peer is gone which does not say so, and forgets those who wait no more.
-task<> link::beat(context&, std::shared_ptr<link_place> place)
+task<> link::beat(context&, std::shared_ptr<link_place> place, const node_options& options)
 {
-    const node_options& options = place->there->board_.options();
     for (;;) {
         co_await sleep_for(options.heartbeat);
         if (place->there == nullptr)

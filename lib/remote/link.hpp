@@ -137,7 +137,7 @@ private:
     void tell_of_end() noexcept;
     void end(std::string why);
     static task<> wait_for_end(context& self, rpc::nothrow<rpc::pending<kj::Promise<void>>> disconnected);
-    static task<> beat(context& self, std::shared_ptr<link_place> place);
+    static task<> beat(context& self, std::shared_ptr<link_place> place, const node_options& options);
 
     /// False when the link has ended.
     bool take(message next);

@@ -259,20 +259,22 @@ void link::fill(schema::Batch::Builder batch, std::size_t letters, std::size_t s
 
 task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)
 {
-    auto request = place->there->node_->findRequest();
-    request.setName(wire::text(asked.get<machine::look_up>().name));
     errc failure = errc::link_lost;
-    try {
-        auto found = co_await rpc::send(request);
-        if (place->there != nullptr) {
-            if (const pid who = place->there->board_.read(found.getWho())) {
-                asked.respond(who);
-                co_return;
+    if (place->there != nullptr) {
+        auto request = place->there->node_->findRequest();
+        request.setName(wire::text(asked.get<machine::look_up>().name));
+        try {
+            auto found = co_await rpc::send(request);
+            if (place->there != nullptr) {
+                if (const pid who = place->there->board_.read(found.getWho())) {
+                    asked.respond(who);
+                    co_return;
+                }
+                failure = errc::no_such_actor;
             }
-            failure = errc::no_such_actor;
+        } catch (...) {
+            // The link has ended, or what came is malformed.
         }
-    } catch (...) {
-        // The link has ended, or what came is malformed.
     }
     machine::envelope* const envelope = asked.release();
     machine::station::of(envelope->receiver()).fail(std::exchange(envelope->reply, 0), failure);
