@@ -2,31 +2,25 @@
 
 #include "connecting.hpp"
 
-#include "address.hpp"
 #include "link.hpp"
 #include "servers.hpp"
 
 #include <costar/core/error.hpp>
 #include <costar/core/log.hpp>
 #include <costar/core/timer.hpp>
-#include <costar/core/use_task.hpp>
 #include <costar/core/when_any.hpp>
 #include <costar/core/with_timeout.hpp>
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/connect.hpp>
 
 #include <fmt/format.h>
 
 #include <chrono>
 #include <exception>
+#include <memory>
 #include <utility>
 
 namespace costar::remote {
 
 namespace {
-
-using boost::asio::ip::tcp;
 
 /// The links of the book forget an actor when it ends.
 class book_entry {
@@ -51,12 +45,14 @@ void tell_of_loss(switchboard& board, const std::string& name, const std::string
 }
 
 /// Holds a link until it ends, for whatever reason. Says whether the peer has been found to be one.
-task<bool> hold(context& self, switchboard& board, tcp::socket socket, std::string address, bool has_dialled)
+task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connection> connection,
+    std::string address, bool has_dialled)
 {
     const auto place = std::make_shared<link_place>();
     rpc::connection_options limits;
     limits.message_max = board.options().message_max + std::size_t{1024} * 1024;
-    auto stream = rpc::make_stream(std::move(socket));
+    auto stream = connection->stream();
+    connection.reset();
     std::string name;
     std::string why;
     bool was_greeted = false;
@@ -85,10 +81,26 @@ task<bool> hold(context& self, switchboard& board, tcp::socket socket, std::stri
     co_return was_greeted;
 }
 
-task<> connect(tcp::resolver& resolver, tcp::socket& socket, host_and_port where)
+/// Has it ready for the first message in time; else says why not.
+task<std::string> open(switchboard& board, new_connection& connection)
 {
-    const auto found = co_await resolver.async_resolve(where.host, std::to_string(where.port), use_task);
-    co_await asio::async_connect(socket, found, use_task);
+    std::exception_ptr failed;
+    try {
+        co_await with_timeout(board.options().greeting_timeout, connection.open());
+        co_return std::string();
+    } catch (...) {
+        failed = machine::caught_exception();
+    }
+    if (is_cancellation(failed))
+        std::rethrow_exception(failed);
+    co_return machine::text_of(failed);
+}
+
+task<std::unique_ptr<new_connection>> connect(switchboard& board, std::string address)
+{
+    auto connection = co_await board.network().dial(std::move(address));
+    co_await connection->open();
+    co_return connection;
 }
 
 void rest(context& self, switchboard& board, const std::string& address)
@@ -102,12 +114,10 @@ void rest(context& self, switchboard& board, const std::string& address)
 task<> dial(context& self, switchboard* board, std::string address)
 {
     const book_entry entry(*board, self.pid());
-    tcp::socket socket(self.get_executor());
-    tcp::resolver resolver(self.get_executor());
+    std::unique_ptr<new_connection> connection;
     std::exception_ptr failed;
     try {
-        co_await with_timeout(
-            board->options().greeting_timeout, connect(resolver, socket, parse_address(address)));
+        connection = co_await with_timeout(board->options().greeting_timeout, connect(*board, address));
     } catch (...) {
         failed = machine::caught_exception();
     }
@@ -118,45 +128,50 @@ task<> dial(context& self, switchboard* board, std::string address)
         tell_of_loss(*board, {}, address, machine::text_of(failed), false);
         co_return;
     }
-    if (!co_await hold(self, *board, std::move(socket), address, true))
+    if (!co_await hold(self, *board, std::move(connection), address, true))
         rest(self, *board, address);
 }
 
-task<> accepted(context& self, switchboard* board, tcp::socket socket, std::string address)
+task<> accepted(context& self, switchboard* board, std::unique_ptr<new_connection> connection)
 {
-    co_await hold(self, *board, std::move(socket), std::move(address), false);
+    std::string address = connection->peer();
+    if (const std::string failure = co_await open(*board, *connection); !failure.empty())
+        tell_of_loss(*board, {}, address, failure, false);
+    else
+        co_await hold(self, *board, std::move(connection), std::move(address), false);
 }
 
 /// Each link is on another strand.
-task<> accept(context& self, switchboard* board, tcp::acceptor& acceptor)
+task<> accept(context& self, switchboard* board, acceptor& door)
 {
     spawn_options options;
     options.placement = placement::chosen;
     options.mailbox.limit = board->options().queue_max;
     for (;;) {
         options.strand = static_cast<std::uint32_t>((options.strand + 1) % board->shared().stations.size());
-        tcp::socket socket(board->owner().get_executor(options.strand));
-        const auto [failed] = co_await acceptor.async_accept(socket, asio::as_tuple(use_task));
+        std::exception_ptr failed;
+        try {
+            auto next = co_await door.accept(board->owner().get_executor(options.strand));
+            self.spawn(options, accepted, board, std::move(next));
+        } catch (...) {
+            failed = machine::caught_exception();
+        }
+        if (!failed)
+            continue;
         if (is_cancellation(failed))
             co_return;
-        if (failed) {
-            log(log_level::warning, fmt::format("a node cannot accept: {}", failed.message()));
-            co_await sleep_for(std::chrono::milliseconds(100));  // as without descriptors
-            continue;
-        }
-        boost::system::error_code gone;
-        const tcp::endpoint from = socket.remote_endpoint(gone);
-        self.spawn(options, accepted, board, std::move(socket), text_of(from));
+        log(log_level::warning, fmt::format("a node cannot accept: {}", machine::text_of(failed)));
+        co_await sleep_for(std::chrono::milliseconds(100));  // as without descriptors
     }
 }
 
-task<> listen(context& self, switchboard* board, tcp::acceptor acceptor)
+task<> listen(context& self, switchboard* board, std::unique_ptr<acceptor> door)
 {
     {
-        auto first = when_any(accept(self, board, acceptor), self.receive<stop_accepting>());
+        auto first = when_any(accept(self, board, *door), self.receive<stop_accepting>());
         co_await std::move(first);
     }
-    acceptor.close();
+    door->close();
     while (co_await self.receive())
         ;
 }
@@ -171,11 +186,11 @@ pid spawn_dialling_link(switchboard& board, const std::string& address)
     return board.owner().spawn(options, dial, &board, address);
 }
 
-pid spawn_listener(switchboard& board, tcp::acceptor acceptor)
+pid spawn_listener(switchboard& board, std::unique_ptr<acceptor> door)
 {
     spawn_options options;
     options.placement = placement::chosen;
-    return board.owner().spawn(options, listen, &board, std::move(acceptor));
+    return board.owner().spawn(options, listen, &board, std::move(door));
 }
 
 }  // namespace costar::remote

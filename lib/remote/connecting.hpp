@@ -4,7 +4,7 @@
 
 #include "switchboard.hpp"
 
-#include <boost/asio/ip/tcp.hpp>
+#include <costar/remote/transport.hpp>
 
 #include <memory>
 #include <string>
@@ -15,6 +15,6 @@ namespace costar::remote {
 pid spawn_dialling_link(switchboard& board, const std::string& address);
 
 /// The actor that accepts connections, each for a link of its own, which is its child.
-pid spawn_listener(switchboard& board, boost::asio::ip::tcp::acceptor acceptor);
+pid spawn_listener(switchboard& board, std::unique_ptr<acceptor> door);
 
 }  // namespace costar::remote

@@ -7,44 +7,40 @@
 #include "switchboard.hpp"
 
 #include <costar/core/result.hpp>
-
-#include <boost/asio/ip/tcp.hpp>
+#include <costar/remote/transport.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
 namespace costar::remote {
 
-using boost::asio::ip::tcp;
-
 node::node(engine& owner, wire::dictionary words, node_options options) : owner_(owner)
 {
-    std::optional<tcp::acceptor> acceptor;
+    if (options.network == nullptr)
+        options.network = tcp_transport();
+    std::unique_ptr<acceptor> door;
     std::string address = options.advertised;
     if (!address.empty())
         parse_address(address);
     if (!options.listen.empty()) {
-        const auto [host, port] = parse_address(options.listen);
-        tcp::resolver resolver(owner.get_executor(0));
-        const auto found = resolver.resolve(host, std::to_string(port), tcp::resolver::passive);
-        acceptor.emplace(owner.get_executor(0), found.begin()->endpoint());
-        if (address.empty() && acceptor->local_endpoint().address().is_unspecified())
+        door = options.network->listen(options.listen, owner.get_executor(0));
+        if (address.empty() && door->is_wildcard())
             throw std::invalid_argument(fmt::format(
                 "nobody can dial {}: say by `advertised` where others find this node", options.listen));
         if (address.empty())
-            address = text_of(acceptor->local_endpoint());
+            address = door->address();
     }
     board_ = std::make_shared<switchboard>(owner, std::move(words), std::move(options), std::move(address));
     machine::gateway* none = nullptr;
     if (!owner.station_at(0).shared().way_out.compare_exchange_strong(none, board_.get()))
         throw std::logic_error("this engine is a node already");
     owner.extensions().emplace<std::shared_ptr<switchboard>>(board_);
-    if (acceptor)
-        listener_ = spawn_listener(*board_, std::move(*acceptor));
+    if (door != nullptr)
+        listener_ = spawn_listener(*board_, std::move(door));
 }
 
 node::~node()

@@ -10,19 +10,17 @@
 #include <fmt/format.h>
 
 #include <new>
-#include <random>
 #include <utility>
 
 namespace costar::remote {
 
 namespace {
 
-std::uint64_t drawn_number()
+std::uint64_t drawn_number(transport& network)
 {
-    std::random_device source;
     std::uint64_t drawn = 0;
     while (drawn == 0)
-        drawn = std::uint64_t{source()} << 32 | source();
+        drawn = network.draw();
     return drawn;
 }
 
@@ -56,7 +54,7 @@ switchboard::switchboard(engine& owner, wire::dictionary words, node_options opt
       shared_(owner.station_at(0).shared()),
       words_(std::move(words)),
       options_(std::move(options)),
-      life_(drawn_number()),
+      life_(drawn_number(*options_.network)),
       address_(std::move(address)),
       book_(options_.lives_max)
 {}
@@ -197,7 +195,7 @@ greeting switchboard::new_greeting() const
     mine.life = life_;
     mine.address = address();
     mine.message_max = options_.message_max;
-    mine.nonce = drawn_number();
+    mine.nonce = drawn_number(network());
     return mine;
 }
 

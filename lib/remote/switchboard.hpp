@@ -8,6 +8,7 @@
 #include <costar/actor/engine.hpp>
 #include <costar/kernel/gateway.hpp>
 #include <costar/remote/node.hpp>
+#include <costar/remote/transport.hpp>
 #include <costar/wire/dictionary.hpp>
 
 #include <atomic>
@@ -86,6 +87,7 @@ public:
     machine::commons& shared() const noexcept { return shared_; }
     const wire::dictionary& words() const noexcept { return words_; }
     const node_options& options() const noexcept { return options_; }
+    transport& network() const noexcept { return *options_.network; }
     peer_book& book() noexcept { return book_; }
     std::uint64_t life() const noexcept { return life_; }
 

@@ -30,9 +30,9 @@ inline kj::Exception broken(const error_code& code)
     return rpc::to_kj(std::make_exception_ptr(boost::system::system_error(code)));
 }
 
-/// Is it a socket itself, which can be written to without waiting?
+/// Can it be written to without waiting, as a socket can?
 template <class Stream>
-inline constexpr bool is_socket = requires(Stream& stream) { stream.native_non_blocking(true); };
+inline constexpr bool writes_at_once = requires(Stream& stream) { stream.non_blocking(true); };
 
 /// How a connection ends that is a socket; others are specialized.
 template <class Stream>
@@ -74,7 +74,7 @@ public:
           framer_(options.read_buffer),
           linger_(stream_.get_executor())
     {
-        if constexpr (is_socket<Stream>)
+        if constexpr (writes_at_once<Stream>)
             stream_.non_blocking(true);
     }
 
@@ -248,7 +248,7 @@ private:
     /// Sends what a socket takes at once. False when it takes no more.
     bool try_to_write()
     {
-        if constexpr (is_socket<Stream>) {
+        if constexpr (writes_at_once<Stream>) {
             error_code code;
             sent_ += stream_.write_some(rest(), code);
             if (code && code != asio::error::would_block)

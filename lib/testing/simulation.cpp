@@ -5,10 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
-#include <cstring>
-#include <optional>
 
 namespace costar::testing {
 
@@ -16,40 +12,40 @@ using namespace machine;
 
 namespace {
 
-/// A number that the environment gives.
-std::optional<std::uint64_t> number_of(const char* name)
-{
-    const char* text = std::getenv(name);
-    if (text == nullptr || *text == '\0')
-        return std::nullopt;
-    std::uint64_t number = 0;
-    const char* end = text + std::strlen(text);
-    const auto [stopped, failure] = std::from_chars(text, end, number);
-    if (failure != std::errc{} || stopped != end)
-        throw std::invalid_argument(fmt::format("{} is '{}', which is no number", name, text));
-    return number;
-}
-
 /// Not zero, so that a time that was never set shows.
 constexpr std::uint64_t origin = 1'000'000'000;
 
 }  // namespace
 
 simulation::simulation(std::uint64_t seed, simulation_options options)
-    : seed_(number_of("COSTAR_SEED").value_or(seed)),
-      options_(std::move(options)),
-      clock_(origin),
-      random_(seed_)
+    : seed_(named_seed().value_or(seed)), options_(std::move(options)), clock_(origin), random_(seed_)
 {
     options_.engine.strands = options_.strands;
     options_.engine.clock = &clock_;
-    engine_ = std::make_unique<costar::engine>(scheduler::manual{}, options_.engine);
-    for (std::size_t i = 0; i < engine_->size(); ++i)
-        engine_->station_at(i).home().choose_order_by(random_);
-    if (options_.faults) {
+    if (options_.faults)
         faults_ = std::make_unique<testing::faults>(random_);
-        engine_->station_at(0).shared().interceptor = faults_.get();
-    }
+    add_engine(options_.engine.name);
+}
+
+costar::engine& simulation::add_engine(std::string name)
+{
+    options_.engine.name = std::move(name);
+    auto made = std::make_unique<costar::engine>(scheduler::manual{}, options_.engine);
+    for (std::size_t i = 0; i < made->size(); ++i)
+        made->station_at(i).home().choose_order_by(random_);
+    if (engines_.empty())
+        made->station_at(0).shared().interceptor = faults_.get();
+    return *engines_.emplace_back(std::move(made));
+}
+
+void simulation::end(costar::engine& other)
+{
+    const auto found = std::find_if(
+        engines_.begin(), engines_.end(), [&](const auto& each) { return each.get() == &other; });
+    if (found == engines_.end() || found == engines_.begin())
+        throw std::logic_error("this is no engine that was added to the simulation");
+    const auto ended = std::move(*found);
+    engines_.erase(found);
 }
 
 simulation::~simulation()
@@ -65,26 +61,6 @@ testing::faults& simulation::faults()
     return *faults_;
 }
 
-std::uint64_t seed_count(std::uint64_t count)
-{
-    return number_of("COSTAR_SEED") ? 1 : number_of("COSTAR_SEEDS").value_or(count);
-}
-
-seed_failed::seed_failed(std::uint64_t seed, const std::string& what)
-    : std::runtime_error(fmt::format("COSTAR_SEED={}: {}", seed, what)), seed_(seed)
-{}
-
-void throw_with_seed(std::uint64_t seed)
-{
-    std::string what = "an exception of unknown type";
-    try {
-        throw;
-    } catch (const std::exception& thrown) {
-        what = thrown.what();
-    } catch (...) {}
-    std::throw_with_nested(seed_failed(seed, what));
-}
-
 std::chrono::nanoseconds simulation::now() noexcept
 {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(clock_.now() - origin));
@@ -93,22 +69,31 @@ std::chrono::nanoseconds simulation::now() noexcept
 std::uint64_t simulation::next_timer() const noexcept
 {
     std::uint64_t next = UINT64_MAX;
-    for (std::size_t i = 0; i < engine_->size(); ++i)
-        next = std::min(next, engine_->station_at(i).home().next_timer());
+    for_each_strand([&](strand_context& each) { next = std::min(next, each.next_timer()); });
+    for (const happenings* each : happenings_)
+        if (each->next() != std::chrono::nanoseconds::max())
+            next = std::min(next, origin + static_cast<std::uint64_t>(each->next().count()));
     return next;
 }
 
 bool simulation::step()
 {
     std::vector<strand_context*> ready;
-    for (std::size_t i = 0; i < engine_->size(); ++i) {
-        strand_context& each = engine_->station_at(i).home();
+    for_each_strand([&](strand_context& each) {
         if (each.has_work() || each.next_timer() <= clock_.now())
             ready.push_back(&each);
-    }
-    if (ready.empty())
+    });
+    std::vector<happenings*> due;
+    for (happenings* each : happenings_)
+        if (each->next() <= now())
+            due.push_back(each);
+    if (ready.empty() && due.empty())
         return false;
-    ready[random_.below(ready.size())]->step();
+    const std::size_t chosen = random_.below(ready.size() + due.size());
+    if (chosen < ready.size())
+        ready[chosen]->step();
+    else
+        due[chosen - ready.size()]->happen();
     return true;
 }
 
@@ -164,7 +149,7 @@ void simulation::run_until(const std::function<bool()>& done)
 void simulation::stop(pid target)
 {
     const auto ended = std::make_shared<bool>(false);
-    engine_->stop(target, [ended](error_code) { *ended = true; });
+    engine().stop(target, [ended](error_code) { *ended = true; });
     run_until([&] { return *ended; });
 }
 
@@ -175,7 +160,9 @@ probe simulation::make_probe()
 
 std::string simulation::dump() const
 {
-    const std::string text = engine_->dump_stopped();
+    std::string text;
+    for (const auto& each : engines_)
+        text += each->dump_stopped();
     return text.empty() ? "no actor is alive\n" : text;
 }
 

@@ -294,20 +294,6 @@ TEST_CASE("simulation: a probe may outlive it", "[testing][simulation]")
     CHECK(tester.pid());
 }
 
-TEST_CASE("simulation: a test over many seeds says which one failed", "[testing][simulation]")
-{
-    std::vector<std::uint64_t> tried;
-    const auto test = [&](simulation& sim) {
-        tried.push_back(sim.seed());
-        if (sim.seed() == 3)
-            throw std::runtime_error("found it");
-    };
-    CHECK_THROWS_WITH(for_each_seed(5, {}, test), "COSTAR_SEED=3: found it");
-    CHECK(tried == std::vector<std::uint64_t>{1, 2, 3});
-    CHECK_THROWS_AS(for_each_seed(5, {}, [](simulation&) { throw 1; }), seed_failed);
-    CHECK(for_each_seed(2, {}, test) == 2);
-}
-
 TEST_CASE("simulation: a probe that was moved from says so", "[testing][simulation]")
 {
     simulation sim;

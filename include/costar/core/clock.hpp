@@ -102,6 +102,21 @@ private:
     std::uint64_t dated_at_;  // when it was `date_`
 };
 
+/// What happens in virtual time beside timers: a network, a disk. A simulation makes it happen.
+///
+/// Thread safety: the thread that moves the clock.
+class happenings {
+public:
+    /// When something happens next; the largest time there is for never.
+    virtual std::chrono::nanoseconds next() const noexcept = 0;
+
+    /// Does something of what is due.
+    virtual void happen() = 0;
+
+protected:
+    ~happenings() = default;
+};
+
 }  // namespace costar
 
 namespace costar::machine {

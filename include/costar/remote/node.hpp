@@ -16,6 +16,8 @@
 
 namespace costar::remote {
 
+class transport;
+
 /// What can be chosen for a node.
 struct node_options {
     /// Two living nodes that meet must not have one name; empty for one without.
@@ -50,6 +52,9 @@ struct node_options {
 
     /// Lives of other nodes that may be known.
     std::size_t lives_max = 65'536;
+
+    /// How it reaches others; null for TCP.
+    std::shared_ptr<transport> network{};
 };
 
 /// What has come and gone since the node began: envelopes, and the batches in which they went; those that

@@ -6,6 +6,7 @@
 #include <costar/core/clock.hpp>
 #include <costar/core/spawn.hpp>
 #include <costar/testing/faults.hpp>
+#include <costar/testing/seeds.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -20,6 +21,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace costar::testing {
 
@@ -61,7 +63,7 @@ class probe;
 ///
 /// The same seed and the same program give the same order, time after time; another seed gives another one.
 /// Ready actors, handlers and strands are chosen at random, messages from one sender to one receiver stay in
-/// order.
+/// order. There may be more engines, as of several nodes.
 ///
 /// Thread safety: one thread, that of the test.
 /// Lifetime: actors that are left are destroyed with it.
@@ -70,10 +72,16 @@ public:
     /// The seed is `COSTAR_SEED` of the environment when it is set, else `seed`.
     explicit simulation(std::uint64_t seed = 1, simulation_options options = {});
     simulation(const simulation&) = delete;
-    simulation& operator=(const simulation&) = delete;
     ~simulation();
 
-    costar::engine& engine() noexcept { return *engine_; }
+    costar::engine& engine() noexcept { return *engines_.front(); }
+
+    /// Another engine on the same clock, with as many strands, until `end`: at once, as in a crash. And other
+    /// things that happen in time.
+    costar::engine& add_engine(std::string name);
+    void end(costar::engine& other);
+    void add(happenings& others) { happenings_.push_back(&others); }
+    void forget(happenings& others) noexcept { std::erase(happenings_, &others); }
 
     std::uint64_t seed() const noexcept { return seed_; }
 
@@ -101,13 +109,18 @@ public:
     template <class Destination, class Message>
     auto ask(const Destination& to, Message&& message)
     {
+        return ask_from(engine(), to, std::forward<Message>(message));
+    }
+    template <class Destination, class Message>
+    auto ask_from(costar::engine& from, const Destination& to, Message&& message)
+    {
         using reply = typename std::remove_cvref_t<Message>::reply;
         struct outcome {
             std::optional<error_code> code;
             std::optional<stored_reply<reply>> value;
         };
         const auto seen = std::make_shared<outcome>();  // outlives this call when the test is stuck
-        engine_->ask(to, std::forward<Message>(message), std::chrono::nanoseconds(-1),
+        from.ask(to, std::forward<Message>(message), std::chrono::nanoseconds(-1),
             [seen](error_code ended, auto... answer) {
                 seen->code = ended;
                 if constexpr (sizeof...(answer) == 1)
@@ -119,6 +132,9 @@ public:
         if constexpr (!std::is_void_v<reply>)
             return std::move(*seen->value);
     }
+
+    /// Runs until something holds; time passes as far as needed. Errors: `stuck` when that cannot come.
+    void run_until(const std::function<bool()>& done);
 
     /// Runs a task on the first strand and gives its value; time passes as far as needed.
     ///
@@ -134,7 +150,7 @@ public:
         };
         const auto seen = std::make_shared<outcome>();  // outlives this call when the test is stuck
         async_spawn(
-            engine_->get_executor(0), std::move(work), [seen](std::exception_ptr thrown, auto... result) {
+            engine().get_executor(0), std::move(work), [seen](std::exception_ptr thrown, auto... result) {
                 seen->failure = thrown;
                 if constexpr (sizeof...(result) == 1)
                     (take(seen->value, std::move(result)), ...);
@@ -153,7 +169,7 @@ public:
     template <class Destination, class Message>
     void send(const Destination& to, Message&& message)
     {
-        engine_->send(to, std::forward<Message>(message));
+        engine().send(to, std::forward<Message>(message));
     }
 
     /// Stops an actor and runs until it has ended.
@@ -188,7 +204,14 @@ private:
             place.emplace(std::move(*answer));
     }
 
-    void run_until(const std::function<bool()>& done);
+    template <class Function>
+    void for_each_strand(Function&& function) const
+    {
+        for (const auto& each : engines_)
+            for (std::size_t i = 0; i < each->size(); ++i)
+                function(each->station_at(i).home());
+    }
+
     bool step();
     bool pass_to_next_timer(std::chrono::nanoseconds limit);
     std::uint64_t next_timer() const noexcept;
@@ -198,26 +221,9 @@ private:
     manual_clock clock_;
     random_source random_;
     std::unique_ptr<testing::faults> faults_;
-    std::unique_ptr<costar::engine> engine_;
+    std::vector<happenings*> happenings_;
+    std::vector<std::unique_ptr<costar::engine>> engines_;
 };
-
-/// How many seeds `for_each_seed` tries: `COSTAR_SEEDS` of the environment when it is set, else `count`; one
-/// when `COSTAR_SEED` names it.
-std::uint64_t seed_count(std::uint64_t count);
-
-/// A test has failed with one of many seeds. What it threw is nested in it.
-class seed_failed : public std::runtime_error {
-public:
-    seed_failed(std::uint64_t seed, const std::string& what);
-
-    std::uint64_t seed() const noexcept { return seed_; }
-
-private:
-    std::uint64_t seed_;
-};
-
-/// Throws the exception that is being handled again, as a `seed_failed`.
-[[noreturn]] void throw_with_seed(std::uint64_t seed);
 
 /// Runs a test with one simulation after the other, with the seeds from 1 to `count`, and gives how many
 /// these were: `for_each_seed(1000, {}, [](simulation& sim) { ... });`.

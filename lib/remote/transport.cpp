@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/remote/transport.hpp>
+
+#include "address.hpp"
+
+#include <costar/core/spawn.hpp>
+#include <costar/core/use_task.hpp>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <random>
+#include <utility>
+
+namespace costar::remote {
+
+using boost::asio::ip::tcp;
+
+std::uint64_t transport::draw()
+{
+    std::random_device source;
+    return std::uint64_t{source()} << 32 | source();
+}
+
+namespace {
+
+class tcp_connection final : public new_connection {
+public:
+    explicit tcp_connection(tcp::socket socket) noexcept : socket_(std::move(socket)) {}
+
+    task<> open() override { co_return; }
+    kj::Own<capnp::MessageStream> stream() override { return rpc::make_stream(std::move(socket_)); }
+    std::string peer() const override
+    {
+        boost::system::error_code gone;
+        const tcp::endpoint from = socket_.remote_endpoint(gone);
+        return text_of(from);
+    }
+
+private:
+    tcp::socket socket_;
+};
+
+class tcp_acceptor final : public acceptor {
+public:
+    tcp_acceptor(asio::any_io_executor strand, const tcp::endpoint& where) : acceptor_(strand, where) {}
+
+    std::string address() const override { return text_of(acceptor_.local_endpoint()); }
+    bool is_wildcard() const override { return acceptor_.local_endpoint().address().is_unspecified(); }
+    task<std::unique_ptr<new_connection>> accept(asio::any_io_executor strand) override
+    {
+        tcp::socket socket(strand);
+        co_await acceptor_.async_accept(socket, use_task);
+        co_return std::make_unique<tcp_connection>(std::move(socket));
+    }
+    void close() noexcept override
+    {
+        boost::system::error_code ignored;
+        acceptor_.close(ignored);
+    }
+
+private:
+    tcp::acceptor acceptor_;
+};
+
+class tcp_network final : public transport {
+public:
+    std::unique_ptr<acceptor> listen(const std::string& address, asio::any_io_executor strand) override
+    {
+        const auto [host, port] = parse_address(address);
+        tcp::resolver resolver(strand);
+        const auto found = resolver.resolve(host, std::to_string(port), tcp::resolver::passive);
+        return std::make_unique<tcp_acceptor>(strand, found.begin()->endpoint());
+    }
+
+    task<std::unique_ptr<new_connection>> dial(std::string address) override
+    {
+        const auto [host, port] = parse_address(address);
+        const auto strand = machine::strand_context::current()->get_executor();
+        tcp::socket socket(strand);
+        tcp::resolver resolver(strand);
+        const auto found = co_await resolver.async_resolve(host, std::to_string(port), use_task);
+        co_await asio::async_connect(socket, found, use_task);
+        co_return std::make_unique<tcp_connection>(std::move(socket));
+    }
+};
+
+}  // namespace
+
+std::shared_ptr<transport> tcp_transport()
+{
+    return std::make_shared<tcp_network>();
+}
+
+}  // namespace costar::remote

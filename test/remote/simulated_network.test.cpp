@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/remote/simulated_network.hpp>
+
+#include <costar/testing/simulation.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <support/catch.hpp>
+
+#include "places.hpp"
+
+using namespace costar;
+using namespace support;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A host with a node, which may die and come back.
+struct simulated_place {
+    simulated_place(testing::simulation& sim, remote::simulated_network& network, std::string name,
+        remote::node_options options = {})
+        : sim(sim), actors(sim.add_engine(name))
+    {
+        options.name = name;
+        options.listen = name + ":1";
+        options.network = network.host(name);
+        node = std::make_unique<remote::node>(actors, all_words(), std::move(options));
+    }
+    ~simulated_place()
+    {
+        node.reset();
+        sim.end(actors);
+    }
+    simulated_place(const simulated_place&) = delete;
+
+    testing::simulation& sim;
+    engine& actors;
+    std::unique_ptr<remote::node> node;
+};
+
+/// An actor of another node by its name; time passes as far as needed.
+pid found(testing::simulation& sim, simulated_place& from, const std::string& where)
+{
+    auto seen = std::make_shared<std::pair<bool, pid>>();
+    from.node->find(where, [seen](error_code, pid who) { *seen = {true, who}; });
+    sim.run_until([&] { return seen->first; });
+    return seen->second;
+}
+
+std::string greeted(testing::simulation& sim, simulated_place& from, pid whom, const std::string& name)
+{
+    return sim.ask_from(from.actors, whom, greeting{name});
+}
+
+/// Two hosts, each with a node; that of b has an actor "host".
+struct simulated_pair {
+    explicit simulated_pair(std::uint64_t seed) : sim(seed), network(sim), a(sim, network, "a", hasty())
+    {
+        begin_b();
+    }
+
+    static remote::node_options hasty()
+    {
+        return {.greeting_timeout = 2s, .heartbeat = 1s, .silence_max = 4s, .pause_max = 1s};
+    }
+    void begin_b()
+    {
+        b.emplace(sim, network, "b", hasty());
+        b->actors.spawn("host", host);
+    }
+
+    /// What comes of looking for it from a.
+    error_code search()
+    {
+        auto seen = std::make_shared<std::optional<error_code>>();
+        a.node->find("b:1/host", [seen](error_code failed, pid) { *seen = failed; });
+        sim.run_until([&] { return seen->has_value(); });
+        return **seen;
+    }
+
+    testing::simulation sim;
+    remote::simulated_network network;
+    simulated_place a;
+    std::optional<simulated_place> b;
+};
+
+}  // namespace
+
+TEST_CASE("simulated_network: nodes speak in virtual time, the same with each seed", "[remote][network]")
+{
+    const auto run = [](std::uint64_t seed) {
+        testing::simulation sim(seed);
+        remote::simulated_network network(sim);
+        simulated_place a(sim, network, "a");
+        simulated_place b(sim, network, "b");
+        b.actors.spawn("host", host);
+        const pid far = found(sim, a, "b:1/host");
+        CHECK(greeted(sim, a, far, "bob") == "hello bob");
+        return std::pair(sim.now(), network.seen().bytes);
+    };
+    const auto first = run(7);
+    CHECK(first == run(7));
+    CHECK(first.first > 0ns);
+    CHECK(first.first < 1s);
+    CHECK(first.first != run(8).first);
+}
+
+TEST_CASE("simulated_network: a connection that is cut after any byte of its greeting harms nobody",
+    "[remote][network]")
+{
+    std::size_t greeting = 0;
+    {
+        simulated_pair pair(1);
+        REQUIRE_FALSE(pair.search());
+        greeting = pair.network.seen().bytes;
+    }
+    CHECK(greeting > 500);
+    std::size_t failed = 0;
+    for (std::size_t bytes = 0; bytes < greeting; ++bytes) {
+        simulated_pair pair(1 + bytes);
+        pair.network.reset_after(bytes);
+        failed += pair.search() ? 1 : 0;
+        pair.sim.advance(2s);
+        const error_code then = pair.search();
+        if (then)
+            FAIL("not reached again when cut after byte " << bytes << ": " << then.message());
+    }
+    CHECK(failed > greeting / 2);
+}
+
+TEST_CASE(
+    "simulated_network: silence is found by heartbeats, and what was sent into it arrives when it heals",
+    "[remote][network]")
+{
+    simulated_pair pair(3);
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    std::optional<error_code> ended;
+    const auto ask = [&](std::chrono::nanoseconds limit) {
+        ended.reset();
+        pair.a.actors.ask(far, greeting{"bob"}, limit,
+            [&ended](error_code failed, std::optional<std::string>) { ended = failed; });
+    };
+
+    pair.network.silence("a", "b");
+    ask(-1ns);
+    pair.sim.advance(1s);
+    CHECK_FALSE(ended);
+    pair.network.heal();
+    pair.sim.advance(1s);
+    CHECK(ended == error_code());
+
+    // Only one way, and for long: both sides find out.
+    pair.network.silence("b", "a");
+    ask(-1ns);
+    pair.sim.advance(10s);
+    CHECK(ended == error_code(errc::link_lost));
+    ask(-1ns);
+    pair.sim.advance(10s);
+    CHECK(ended == error_code(errc::unreachable));
+    pair.network.heal();
+    pair.sim.advance(2s);
+    CHECK_FALSE(pair.search());
+}
+
+TEST_CASE("simulated_network: a host that lost its power is found out, and is another one when it is back",
+    "[remote][network]")
+{
+    simulated_pair pair(4);
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    pair.network.crash("b");
+    pair.b.reset();
+    pair.begin_b();
+    // The former connection is half open: its other end is told when it sends.
+    CHECK(failure_of([&] { greeted(pair.sim, pair.a, far, "bob"); }));
+    pair.sim.advance(5s);
+    CHECK(failure_of([&] { greeted(pair.sim, pair.a, far, "bob"); }) == errc::no_such_actor);
+    CHECK(greeted(pair.sim, pair.a, found(pair.sim, pair.a, "b:1/host"), "bob") == "hello bob");
+    pair.b.reset();
+    pair.sim.advance(10s);
+    CHECK(pair.network.connections() == 0);
+}
+
+TEST_CASE("simulated_network: links that say nothing stay for hours", "[remote][network]")
+{
+    simulated_pair pair(5);
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    pair.sim.advance(std::chrono::hours(3));
+    CHECK(pair.network.seen().connected == 1);
+    CHECK(greeted(pair.sim, pair.a, far, "bob") == "hello bob");
+    CHECK(pair.network.seen().connected == 1);
+}
