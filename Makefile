@@ -9,7 +9,7 @@ SOURCES = find include lib test demos benchmarks -name '*.[ch]pp' -print0
 # Lets ccache keep what begins with a precompiled header.
 export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 
-.PHONY: help setup demo demo-remote test test-asan test-tsan bench bench-smoke bench-growth bench-peers soak stress format format-check tidy lint install clean
+.PHONY: help setup demo demo-remote test test-asan test-tsan bench bench-smoke bench-growth bench-peers soak stress worlds format format-check tidy lint install clean
 
 help:
 	@echo 'make demo         build and run the account service; ARGS="--port 18080 --for 20s" are its arguments'
@@ -23,6 +23,7 @@ help:
 	@echo 'make bench-peers  costar beside other actor systems, and docs/benchmarks.md from it (about an hour)'
 	@echo 'make soak         mixed traffic for ten minutes; ARGS="--seconds 60" for less'
 	@echo 'make stress       random worlds and overload under threads for ten minutes; ARGS="3600" seconds, and a seed'
+	@echo 'make worlds       ten thousand random worlds of nodes, and mistakes that they must find; ARGS=100000 worlds'
 	@echo 'make format       format all sources with clang-format 19; make format-check only looks'
 	@echo 'make tidy         check the layout and the texts of the project'
 	@echo 'make lint         look for likely mistakes in the library with clang-tidy 19; each public header compiles alone'
@@ -85,6 +86,11 @@ soak: setup
 stress: setup
 	@$(NINJA) -C $(BUILD) test/test_thread test/test_testing
 	@exec scripts/stress $(BUILD) $(ARGS)
+
+worlds: setup
+	@$(NINJA) -C $(BUILD) test/remote/test_remote_world
+	@COSTAR_SEEDS=$(or $(ARGS),10000) $(BUILD)/test/remote/test_remote_world
+	@exec python3 test/remote/mistakes.py $(BUILD)
 
 format:
 	@scripts/packages check
