@@ -521,7 +521,7 @@ TEST_CASE("remote world: what is promised between nodes holds with every seed", 
 {
     set_log_level(log_level::warning);  // links come and go
     std::map<std::string, std::uint64_t> marks;
-    const std::uint64_t seeds = testing::for_each_seed(1000, {}, [&](testing::simulation& sim) {
+    const std::uint64_t seeds = testing::for_each_seed(400, {}, [&](testing::simulation& sim) {
         remote_world world(sim);
         world.run();
         world.collect(marks);
