@@ -154,7 +154,6 @@ bool link::accept(const greeting& theirs, const agreement& agreed)
     const auto known = board_.book().enter_greeted(theirs.life, address_or_none(theirs.address), theirs.name);
     if (known == nullptr)
         return false;
-    heard_at_ = post().home().now();
     message_max_ = agreed.message_max;
     peer_name_ = theirs.name;
     peer_ = known->number;
@@ -188,7 +187,7 @@ task<> link::beat(context&, std::shared_ptr<link_place> place, const node_option
         if (place->there == nullptr)
             co_return;
         place->there->forget_late_ones();
-        const std::uint64_t before = place->there->heard_at_;
+        const std::uint64_t before = place->there->connection_.bytes_received();
         auto ping = place->there->node_->pingRequest();
         bool is_there = true;
         try {
@@ -203,9 +202,7 @@ task<> link::beat(context&, std::shared_ptr<link_place> place, const node_option
         }
         if (place->there == nullptr)
             co_return;
-        if (is_there)
-            place->there->heard_at_ = place->there->post().home().now();
-        else if (place->there->heard_at_ == before)
+        if (!is_there && place->there->connection_.bytes_received() == before)
             place->there->end("nothing has come from it for too long");
     }
 }

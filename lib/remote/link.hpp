@@ -8,7 +8,6 @@
 #include <costar/kernel/reply_table.hpp>
 #include <costar/rpc/connection.hpp>
 #include <costar/rpc/nothrow.hpp>
-#include <costar/wire/flat_message.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -104,22 +103,6 @@ public:
     void answer(owed_answer& owed, const machine::message_type* type, void* value, errc failure) noexcept;
 
 private:
-    /// An envelope on its way out.
-    struct letter {
-        pid target;
-        pid sender;
-        std::uint64_t type = 0;
-        std::uint64_t request = 0;
-        std::uint64_t answers = 0;
-        std::uint64_t deadline = 0;
-        errc failure{};
-        std::vector<std::uint64_t> body;
-        std::unique_ptr<headers> with;
-
-        /// What it takes on the wire, about.
-        std::size_t bytes() const noexcept;
-    };
-
     /// Whoever asked the peer.
     struct asker {
         std::uint64_t token = 0;
@@ -141,9 +124,8 @@ private:
 
     /// False when the link has ended.
     bool take(message next);
-    void depart(departing&& message);
+    void depart(departing&& leaving);
     void depart(const machine::outbound_signal& news);
-    errc encode(const wire::codec& known, const void* body, letter& out) noexcept;
     void queue(letter&& out);
     void wake();
     task<> send_batch();
@@ -170,7 +152,6 @@ private:
     std::string peer_name_;
     std::uint32_t peer_ = 0;
     std::uint32_t message_max_ = 0;
-    std::uint64_t heard_at_ = 0;
     const bool has_dialled_;
     bool has_heard_ = false;
     bool was_greeted_ = false;
@@ -180,7 +161,6 @@ private:
     std::string why_ended_;
     std::vector<message> leaves_;        // who waits until all has arrived
     std::set<std::uint16_t> left_from_;  // the strands from which they came
-    wire::flat_writer writer_;
     std::deque<letter> letters_;
     std::size_t letter_bytes_ = 0;
     std::deque<machine::outbound_signal> signals_;

@@ -6,6 +6,7 @@
 
 #include <costar/core/log.hpp>
 #include <costar/kernel/station.hpp>
+#include <costar/wire/flat_message.hpp>
 
 #include <fmt/format.h>
 
@@ -17,7 +18,6 @@ namespace costar::remote {
 
 void link::deliver(schema::Batch::Reader batch)
 {
-    heard_at_ = post().home().now();
     const auto named = batch.getPids();
     const auto letters = batch.getEnvelopes();
     const auto signals = batch.getSignals();

@@ -60,35 +60,26 @@ bool link::take(message next)
     return true;
 }
 
-void link::depart(departing&& message)
+void link::depart(departing&& leaving)
 {
-    machine::outbound& leaving = message.message;
-    machine::envelope& sent = *leaving.sent;
-    const auto refuse = [&](errc reason) { post().bury(leaving.sent.release(), leaving.to, reason); };
-    if (sent.reply != 0 && sent.deadline != 0 && sent.deadline <= post().home().now()) {
-        refuse(errc::timed_out);
+    letter& out = leaving.out;
+    errc failure{};
+    if (leaving.asker != 0 && out.deadline != 0 && out.deadline <= post().home().now())
+        failure = errc::timed_out;
+    else if (out.target.node() != peer_)  // of a former life of the peer
+        failure = errc::no_such_actor;
+    else if (out.body_bytes().size() > message_max_)
+        failure = errc::too_large;
+    if (failure != errc{}) {
+        leaving.lose(post(), failure);
         return;
     }
-    if (leaving.to.node() != peer_) {  // of a former life of the peer
-        refuse(errc::no_such_actor);
-        return;
-    }
-    letter out;
-    out.target = leaving.to;
-    out.sender = sent.sender;
-    out.deadline = sent.deadline;
-    if (const errc failure = encode(*message.known, sent.body(), out); failure != errc{}) {
-        refuse(failure);
-        return;
-    }
-    if (sent.reply != 0) {
+    if (leaving.waiter != 0)
+        post().answer(leaving.waiter, std::monostate{});
+    if (leaving.asker != 0) {
         out.request = ++last_request_;
-        const machine::message_type* const reply = sent.type->reply;
-        asked_.emplace(out.request,
-            asker{sent.reply, reply != nullptr ? board_.words().find(*reply) : nullptr, sent.deadline});
-        sent.reply = 0;
+        asked_.emplace(out.request, asker{leaving.asker, leaving.answer, out.deadline});
     }
-    out.with = std::move(leaving.with);
     letter_bytes_ += out.bytes();
     letters_.push_back(std::move(out));
 }
@@ -147,27 +138,12 @@ void link::answer(owed_answer& owed, const machine::message_type* type, void* va
         out.answers = owed.request;
         out.failure = failure;
         if (const wire::codec* known = type != nullptr ? board_.words().find(*type) : nullptr)
-            out.failure = encode(*known, value, out);
+            out.failure = out.write(*known, value, board_, message_max_);
         else if (type != nullptr)
             out.failure = errc::no_wire_form;
         queue(std::move(out));
     } catch (const std::bad_alloc&) {
         // The asker's deadline ends its wait.
-    }
-}
-
-errc link::encode(const wire::codec& known, const void* body, letter& out) noexcept
-{
-    try {
-        const std::size_t bytes = writer_.write(known, body, board_);
-        if (bytes > message_max_)
-            return errc::too_large;
-        out.type = known.id;
-        out.body.resize(bytes / sizeof(std::uint64_t));
-        writer_.copy_to(reinterpret_cast<kj::byte*>(out.body.data()));
-        return {};
-    } catch (...) {
-        return errc::no_wire_form;
     }
 }
 
@@ -203,16 +179,6 @@ task<> link::send_batch()
     board_.counters.sent.fetch_add(count, std::memory_order_relaxed);
     board_.counters.batches.fetch_add(1, std::memory_order_relaxed);
     co_await rpc::send(request);
-    heard_at_ = post().home().now();  // the window opens when something has been taken
-}
-
-std::size_t link::letter::bytes() const noexcept
-{
-    std::size_t all = body.size() * sizeof(std::uint64_t) + 80;
-    if (with != nullptr)
-        for (const auto& [name, value] : *with)
-            all += name.size() + value.size() + 32;
-    return all;
 }
 
 void link::fill(schema::Batch::Builder batch, std::size_t letters, std::size_t signals)
@@ -231,8 +197,7 @@ void link::fill(schema::Batch::Builder batch, std::size_t letters, std::size_t s
         to.setFailure(static_cast<std::uint16_t>(from.failure));
         if (from.deadline != 0)
             to.setRemaining(std::max<std::uint64_t>(from.deadline - std::min(now, from.deadline), 1));
-        to.setBody(
-            {reinterpret_cast<const kj::byte*>(from.body.data()), from.body.size() * sizeof(std::uint64_t)});
+        to.setBody(from.body_bytes());
         if (from.with == nullptr)
             continue;
         auto list = to.initHeaders(static_cast<unsigned>(from.with->size()));

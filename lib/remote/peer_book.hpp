@@ -2,10 +2,11 @@
 
 #pragma once
 
+#include "letter.hpp"
+
 #include <costar/kernel/cell.hpp>
 #include <costar/post/pid.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -30,28 +31,7 @@ struct peer {
 
     std::string name;
 
-    /// How many messages wait for it.
-    std::shared_ptr<std::atomic<std::uint32_t>> waiting = std::make_shared<std::atomic<std::uint32_t>>(0);
-};
-
-/// A message that waits for a peer.
-class place_in_queue {
-public:
-    explicit place_in_queue(std::shared_ptr<std::atomic<std::uint32_t>> waiting) noexcept
-        : waiting_(std::move(waiting))
-    {
-        waiting_->fetch_add(1, std::memory_order_relaxed);
-    }
-    place_in_queue(place_in_queue&&) noexcept = default;
-    place_in_queue& operator=(place_in_queue&&) = delete;
-    ~place_in_queue()
-    {
-        if (waiting_ != nullptr)
-            waiting_->fetch_sub(1, std::memory_order_relaxed);
-    }
-
-private:
-    std::shared_ptr<std::atomic<std::uint32_t>> waiting_;
+    std::shared_ptr<waiting_letters> waiting = std::make_shared<waiting_letters>();
 };
 
 /// Somebody who watches across a link.

@@ -38,6 +38,10 @@ public:
 
     /// How long something is on its way that starts now.
     std::chrono::nanoseconds latency();
+
+    /// How long so many bytes take to leave.
+    std::chrono::nanoseconds time_for(std::size_t bytes) const noexcept;
+
     std::uint64_t draw() { return sim_.random().next(); }
 
     /// Does it happen, once in so many times?

@@ -63,6 +63,13 @@ std::chrono::nanoseconds simulated_hub::latency()
     return options_.latency_min + std::chrono::nanoseconds(sim_.random().below(span + 1));
 }
 
+std::chrono::nanoseconds simulated_hub::time_for(std::size_t bytes) const noexcept
+{
+    if (options_.bytes_per_second == 0)
+        return {};
+    return std::chrono::nanoseconds(bytes * 1'000'000'000 / options_.bytes_per_second);
+}
+
 bool simulated_hub::is_silent(const std::string& from, const std::string& to) const
 {
     return !silent.empty() && silent.contains({from, to});

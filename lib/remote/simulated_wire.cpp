@@ -18,11 +18,13 @@ simulated_wire::simulated_wire(
 {}
 
 /// Bytes on one connection do not overtake each other.
-simulated_wire::time simulated_wire::arrival(int to) const
+simulated_wire::time simulated_wire::arrival(int to, std::size_t bytes)
 {
     if (hub_.is_silent(hosts_[1 - to], hosts_[to]))
         return never;
-    const time earliest = hub_.now() + hub_.latency();
+    time& busy_until = lines_[to].busy_until;
+    busy_until = std::max(busy_until, hub_.now()) + hub_.time_for(bytes);
+    const time earliest = busy_until + hub_.latency();
     const auto& before = lines_[to].under_way;
     return before.empty() ? earliest : std::max(earliest, before.back().arrives);
 }
@@ -39,7 +41,7 @@ void simulated_wire::append(int to, std::vector<char> bytes)
         tell_of_cut(1 - to);
         return;
     }
-    const time arrives = arrival(to);
+    const time arrives = arrival(to, bytes.size());
     lines_[to].under_way.push_back({arrives, std::move(bytes)});
 }
 
@@ -72,8 +74,9 @@ std::size_t simulated_wire::write(int side, rpc::asio::const_buffer bytes, costa
     const std::size_t goes = std::min(bytes.size(), cut_after_ - std::min(carried_, cut_after_));
     carried_ += bytes.size();
     hub_.seen.bytes += goes;
-    if (goes != 0)
-        append(1 - side, std::vector<char>(first, first + goes));
+    constexpr std::size_t packet = 16 * 1024;
+    for (std::size_t at = 0; at < goes; at += packet)
+        append(1 - side, std::vector<char>(first + at, first + std::min(goes, at + packet)));
     if (carried_ >= cut_after_)
         reset();
     return bytes.size();

@@ -65,6 +65,7 @@ private:
     struct line {
         std::deque<parcel> under_way;
         bool is_over = false;
+        time busy_until{0};
         time breaks = never;  // when the side is told that the connection is cut
         rpc::asio::mutable_buffer into;
         rpc::byte_stream::handler reader;
@@ -72,7 +73,7 @@ private:
 
     line& to(int side) noexcept { return lines_[side]; }
     line& from(int side) noexcept { return lines_[1 - side]; }
-    time arrival(int to) const;
+    time arrival(int to, std::size_t bytes);
     void append(int to, std::vector<char> bytes);
     void tell_of_cut(int side);
     void deliver(line& where);

@@ -29,12 +29,23 @@ std::uint64_t drawn_number(transport& network)
 errc departing::bury(machine::post_office& where, errc reason) noexcept
 {
     const errc why = machine::reason_of_loss(reason);
-    if (message.sent == nullptr)
-        return why;
-    where.bury(message.sent.release(), message.to, why);
-    if (message.token != 0)
-        where.fail(message.token, why);
+    lose(where, why);
     return why;
+}
+
+void departing::lose(machine::post_office& where, errc reason) noexcept
+{
+    const switchboard& board = switchboard::of(where);
+    try {
+        auto lost = out.read(*known, board);
+        lost->reply = std::exchange(asker, 0);
+        where.bury(lost.release(), out.target, reason);
+    } catch (...) {
+        // Without memory there is no dead letter.
+    }
+    for (const std::uint64_t token : {std::exchange(asker, 0), std::exchange(waiter, 0)})
+        if (token != 0)
+            where.fail(token, reason);
 }
 
 /// Whoever waits or watches is told that nothing is known.
@@ -66,26 +77,56 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
         signal(from, {.what = machine::outbound_signal::kind::poison, .to = message.to});
         return;
     }
-    // Here, where a message that belongs to its strand may be destroyed.
-    const wire::codec* const known = words_.find(*message.sent->type);
+    // Written here, where a message that belongs to its strand may be destroyed, and beside other strands.
+    machine::envelope& sent = *message.sent;
+    const wire::codec* const known = words_.find(*sent.type);
     const auto way = book_.find(message.to.node());
-    const pid link = known != nullptr && way.to != nullptr ? link_for(way, from.home().now()) : pid();
-    if (!link) {
-        const errc why = known == nullptr ? errc::no_wire_form
-            : way.to == nullptr           ? errc::not_local
-                                          : errc::unreachable;
-        from.bury(message.sent.release(), message.to, why);
+    letter out;
+    errc failure{};
+    pid link;
+    if (known == nullptr)
+        failure = errc::no_wire_form;
+    else if (way.to == nullptr)
+        failure = errc::not_local;
+    else if (link = link_for(way, from.home().now()); !link)
+        failure = errc::unreachable;
+    else
+        failure = out.write(*known, sent.body(), *this, options_.message_max);
+    const bool has_room = failure != errc{} || has_room_for(*way.to->waiting, out.bytes());
+    if (!has_room && message.token == 0)
+        failure = errc::mailbox_full;
+    if (failure != errc{}) {
+        from.bury(message.sent.release(), message.to, failure);
         if (message.token != 0)
-            from.fail(message.token, why);
+            from.fail(message.token, failure);
         return;
     }
-    const std::uint64_t token = std::exchange(message.token, 0);  // the room is that of the link's mailbox
-    const bool is_ahead = way.to->waiting->load(std::memory_order_relaxed) > options_.queue_max / 8;
-    from.admit(link,
-        machine::envelope::make(departing{std::move(message), known, place_in_queue(way.to->waiting)}),
-        token);
+
+    out.target = message.to;
+    out.sender = sent.sender;
+    out.deadline = sent.deadline;
+    out.with = std::move(message.with);
+    const std::size_t bytes = out.bytes();
+    const bool is_ahead = way.to->waiting->count.load(std::memory_order_relaxed) > options_.queue_max / 8 ||
+        way.to->waiting->bytes.load(std::memory_order_relaxed) > options_.queue_bytes_max / 8;
+    const machine::message_type* const reply = sent.reply != 0 ? sent.type->reply : nullptr;
+    departing leaving{std::move(out), known, std::exchange(sent.reply, 0),
+        reply != nullptr ? words_.find(*reply) : nullptr, 0, place_in_queue(way.to->waiting, bytes)};
+    // Who waits for room waits for that of the link's mailbox; where bytes are too many, until it leaves.
+    const std::uint64_t token = has_room ? message.token : 0;
+    if (!has_room)
+        leaving.waiter = message.token;
+    message.sent.reset();
+    from.admit(link, machine::envelope::make(std::move(leaving)), token);
     if (is_ahead)
         from.home().pause_running();
+}
+
+/// A message that is larger than all that may wait leaves alone.
+bool switchboard::has_room_for(const waiting_letters& queue, std::size_t bytes) const noexcept
+{
+    const std::uint64_t before = queue.bytes.load(std::memory_order_relaxed);
+    return before == 0 || before + bytes <= options_.queue_bytes_max;
 }
 
 void switchboard::signal(machine::post_office& from, const machine::outbound_signal& news)

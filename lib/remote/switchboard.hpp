@@ -3,6 +3,7 @@
 #pragma once
 
 #include "greeting.hpp"
+#include "letter.hpp"
 #include "peer_book.hpp"
 
 #include <costar/actor/engine.hpp>
@@ -28,15 +29,23 @@ inline constexpr std::size_t bytes_of_a_batch = 64 * 1024;
 
 /// A message for another node in the mailbox of a link.
 struct departing {
-    machine::outbound message;
+    letter out;
 
-    /// How it is written.
+    /// How it was written.
     const wire::codec* known;
+
+    /// Of a request: who has asked, and how the answer is read.
+    std::uint64_t asker;
+    const wire::codec* answer;
+
+    /// Told when it leaves; 0 for nobody.
+    std::uint64_t waiter;
 
     place_in_queue place;
 
-    /// It is lost: the message in it is.
+    /// It is lost.
     errc bury(machine::post_office& where, errc reason) noexcept;
+    void lose(machine::post_office& where, errc reason) noexcept;
 };
 
 /// What is said to an actor of another node, likewise. What others wait for overtakes messages, as it does
@@ -65,6 +74,11 @@ struct stop_accepting {};
 class switchboard final : public machine::gateway, public wire::pid_translator {
 public:
     switchboard(engine& owner, wire::dictionary words, node_options options, std::string address);
+
+    static switchboard& of(machine::post_office& where) noexcept
+    {
+        return static_cast<switchboard&>(*where.shared().way_out.load(std::memory_order_relaxed));
+    }
 
     void send(machine::post_office& from, machine::outbound message) override;
     void signal(machine::post_office& from, const machine::outbound_signal& news) override;
@@ -97,6 +111,8 @@ public:
     node_counters counters;
 
 private:
+    bool has_room_for(const waiting_letters& queue, std::size_t bytes) const noexcept;
+
     /// Nobody where there is no link, and none can be dialled or could be a moment ago.
     pid link_for(const peer_book::way& way, std::uint64_t now);
     pid link_for(const machine::outbound_signal& news, std::uint64_t now);

@@ -92,6 +92,7 @@ public:
     bool is_over() const noexcept { return (has_ended_ || read_failure_) && !is_holding_back_; }
     bool ended_inside() const noexcept { return !framer_.is_between_messages(); }
     const error_code& read_failure() const noexcept { return read_failure_; }
+    std::uint64_t bytes_read() const noexcept { return bytes_read_; }
 
     /// Tells `waiting` when more has come, the stream has ended or failed. False when somebody waits already.
     bool wait(reader& waiting)
@@ -205,6 +206,7 @@ private:
     void has_read(const error_code& code, std::size_t bytes)
     {
         is_reading_ = false;
+        bytes_read_ += bytes;
         framer_.commit(bytes);
         if (code == asio::error::eof || stream_end<Stream>::is_cut(code))
             has_ended_ = true;
@@ -320,6 +322,7 @@ private:
     bool is_reading_ = false;
     bool has_ended_ = false;
     error_code read_failure_;
+    std::uint64_t bytes_read_ = 0;
 
     std::vector<char> gathered_;
     std::vector<char> sending_;

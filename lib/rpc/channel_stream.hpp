@@ -62,6 +62,8 @@ public:
 
     void never_wait(std::size_t unsent_max) noexcept override { channel_->never_wait(unsent_max); }
 
+    std::uint64_t bytes_read() const noexcept override { return channel_->bytes_read(); }
+
     kj::Promise<void> end() override
     {
         channel_->end_output();

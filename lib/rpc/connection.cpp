@@ -38,12 +38,13 @@ struct connection::parts {
     parts(kj::Own<capnp::MessageStream> made, capnp::rpc::twoparty::Side side,
         kj::Maybe<capnp::Capability::Client> bootstrap, const connection_options& options)
         : stream(kj::mv(made)),
+          own(dynamic_cast<machine::gathering_stream*>(stream.get())),
           network(*stream, side, reader_options(options)),
           system(network, kj::mv(bootstrap)),
           peer(side == capnp::rpc::twoparty::Side::CLIENT ? capnp::rpc::twoparty::Side::SERVER
                                                           : capnp::rpc::twoparty::Side::CLIENT)
     {
-        if (auto* own = dynamic_cast<machine::gathering_stream*>(stream.get()))
+        if (own != nullptr)
             own->never_wait(unsent_max_of(options, side));
         if (options.calls_max > 0)
             system.setFlowLimit(options.calls_max / sizeof(capnp::word));
@@ -67,6 +68,7 @@ struct connection::parts {
     }
 
     kj::Own<capnp::MessageStream> stream;
+    machine::gathering_stream* own;  // null for one of somebody else
     capnp::TwoPartyVatNetwork network;
     capnp::RpcSystem<capnp::rpc::twoparty::VatId> system;
     capnp::rpc::twoparty::Side peer;
@@ -108,6 +110,11 @@ connection::parts& connection::whole() const
 capnp::Capability::Client connection::bootstrap()
 {
     return whole().front();
+}
+
+std::uint64_t connection::bytes_received() const
+{
+    return whole().own != nullptr ? whole().own->bytes_read() : 0;
 }
 
 pending<kj::Promise<void>> connection::disconnected()

@@ -5,6 +5,7 @@
 #include <capnp/serialize-async.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace costar::machine {
 
@@ -14,6 +15,9 @@ public:
     /// Writes are done at once from now on, however much waits to be sent: Cap'n Proto chains them, and
     /// nobody waits at the end of the chain. `unsent_max` bytes hold back input instead, if it is not 0.
     virtual void never_wait(std::size_t unsent_max) noexcept = 0;
+
+    /// What has come, whole messages or not.
+    virtual std::uint64_t bytes_read() const noexcept = 0;
 };
 
 }  // namespace costar::machine

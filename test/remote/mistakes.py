@@ -25,23 +25,23 @@ SEEDS = 3000
 MISTAKES = {
     "a message for a former life is delivered to this one": [
         ("link_out.cpp",
-         "if (leaving.to.node() != peer_) {  // of a former life of the peer\n",
-         "if (false) {\n"),
+         "else if (out.target.node() != peer_)  // of a former life of the peer",
+         "else if (false)"),
         ("switchboard.cpp",
          "if (life != life_) {",
          "if (life != life_ && wire::text(from.getAddress()) != address_) {")],
     "a heartbeat that is not answered is ignored": [
         ("link.cpp",
-         "else if (place->there->heard_at_ == before)",
-         "else if (false && place->there->heard_at_ == before)")],
+         "if (!is_there && place->there->connection_.bytes_received() == before)",
+         "if (false)")],
     "a heartbeat has no time to be answered": [
         ("link.cpp",
          "co_await with_timeout(options.silence_max, rpc::send(ping));",
          "co_await with_timeout(std::chrono::nanoseconds(1), rpc::send(ping));")],
     "requests that wait for a link are forgotten when it ends": [
         ("switchboard.cpp",
-         "where.bury(message.sent.release(), message.to, why);",
-         "message.sent.release();")],
+         "    const errc why = machine::reason_of_loss(reason);\n    lose(where, why);",
+         "    const errc why = machine::reason_of_loss(reason);")],
     "requests that were sent are forgotten when a link ends": [
         ("link.cpp",
          "post().fail(waits.token, errc::link_lost);",

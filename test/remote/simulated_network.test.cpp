@@ -59,7 +59,9 @@ std::string greeted(testing::simulation& sim, simulated_place& from, pid whom, c
 
 /// Two hosts, each with a node; that of b has an actor "host".
 struct simulated_pair {
-    explicit simulated_pair(std::uint64_t seed) : sim(seed), network(sim), a(sim, network, "a", hasty())
+    explicit simulated_pair(std::uint64_t seed, remote::node_options options = hasty(),
+        remote::simulated_network_options way = {})
+        : sim(seed), network(sim, way), a(sim, network, "a", std::move(options))
     {
         begin_b();
     }
@@ -88,6 +90,15 @@ struct simulated_pair {
     simulated_place a;
     std::optional<simulated_place> b;
 };
+
+/// Sends so many messages of ten kilobytes, each when there is room for it.
+task<> pours(context& self, pid to, int count, int* sent)
+{
+    for (int i = 0; i < count; ++i) {
+        co_await self.send_async(to, greeting{std::string(10'000, 'x')});
+        ++*sent;
+    }
+}
 
 }  // namespace
 
@@ -192,5 +203,55 @@ TEST_CASE("simulated_network: links that say nothing stay for hours", "[remote][
     pair.sim.advance(std::chrono::hours(3));
     CHECK(pair.network.seen().connected == 1);
     CHECK(greeted(pair.sim, pair.a, far, "bob") == "hello bob");
+    CHECK(pair.network.seen().connected == 1);
+}
+
+TEST_CASE("simulated_network: bytes that wait for a peer that takes nothing are bounded, and who waits for "
+          "room gets it",
+    "[remote][network]")
+{
+    auto options = simulated_pair::hasty();
+    options.silence_max = 60s;
+    options.queue_bytes_max = 100'000;
+    simulated_pair pair(6, options);
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    std::size_t lost = 0;
+    const auto listening = pair.a.actors.events().subscribe<dead_letter>(
+        [&](const dead_letter& each) { lost += each.reason == errc::mailbox_full ? 1 : 0; });
+
+    pair.network.silence("a", "b");
+    for (int i = 0; i < 200; ++i) {
+        pair.a.actors.send(far, greeting{std::string(10'000, 'x')});
+        pair.sim.advance(1ms);
+    }
+    // What the connection itself takes is bounded too.
+    CHECK(lost > 100);
+    CHECK(lost < 190);
+    int sent = 0;
+    pair.a.actors.spawn(pours, far, 50, &sent);
+    pair.sim.advance(1s);
+    CHECK(sent < 10);
+    pair.network.heal();
+    pair.sim.advance(1s);
+    CHECK(sent == 50);
+    pair.a.actors.send(far, greeting{std::string(1'000'000, 'x')});  // alone it leaves
+    pair.sim.advance(1s);
+    CHECK(greeted(pair.sim, pair.a, far, "bob") == "hello bob");
+}
+
+TEST_CASE("simulated_network: a message that takes longer than silence may last keeps its link",
+    "[remote][network]")
+{
+    remote::simulated_network_options slow;
+    slow.bytes_per_second = 100'000;
+    simulated_pair pair(7, simulated_pair::hasty(), slow);
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    const auto begun = pair.sim.now();
+    std::optional<error_code> ended;
+    pair.a.actors.ask(far, greeting{std::string(1'000'000, 'x')}, 60s,
+        [&ended](error_code failed, std::optional<std::string>) { ended = failed; });
+    pair.sim.run_until([&] { return ended.has_value(); });
+    CHECK(*ended == error_code());
+    CHECK(pair.sim.now() - begun > 18s);  // there and back
     CHECK(pair.network.seen().connected == 1);
 }

@@ -47,8 +47,10 @@ struct node_options {
     /// May other nodes stop and restart actors of this one?
     bool lets_stop = false;
 
-    /// Messages that may wait for one peer; what is above becomes a dead letter with `errc::mailbox_full`.
+    /// Messages that may wait for one peer, and their bytes; what is above becomes a dead letter with
+    /// `errc::mailbox_full`, and `send_async` waits.
     std::uint32_t queue_max = 100'000;
+    std::uint64_t queue_bytes_max = 64 * 1024 * 1024;
 
     /// Lives of other nodes that may be known.
     std::size_t lives_max = 65'536;

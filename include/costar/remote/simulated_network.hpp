@@ -18,6 +18,9 @@ struct simulated_network_options {
     /// How long bytes are on their way; drawn anew for each write, the order on a connection stays.
     std::chrono::nanoseconds latency_min = std::chrono::microseconds(50);
     std::chrono::nanoseconds latency_max = std::chrono::milliseconds(2);
+
+    /// How much one direction of a connection carries; 0 for any amount.
+    std::uint64_t bytes_per_second = 0;
 };
 
 class simulated_hub;

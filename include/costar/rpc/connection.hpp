@@ -9,6 +9,7 @@
 #include <kj/async.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -97,6 +98,10 @@ public:
         return bootstrap().castAs<Interface>();
     }
     capnp::Capability::Client bootstrap();
+
+    /// Bytes that have come so far, of whole messages or not: a peer that sends is there. 0 for a stream that
+    /// does not count.
+    std::uint64_t bytes_received() const;
 
     /// Comes when the connection has ended, whichever side has done it.
     pending<kj::Promise<void>> disconnected();

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+
+#include "letter.hpp"
+
+#include <costar/wire/flat_message.hpp>
+
+namespace costar::remote {
+
+std::size_t letter::bytes() const noexcept
+{
+    std::size_t all = body.size() * sizeof(std::uint64_t) + 80;
+    if (with != nullptr)
+        for (const auto& [name, value] : *with)
+            all += name.size() + value.size() + 32;
+    return all;
+}
+
+errc letter::write(const wire::codec& known, const void* message, const wire::pid_translator& pids,
+    std::size_t bytes_max) noexcept
+{
+    // A mapping writes its message and nothing else, so one writer serves all strands of a thread.
+    thread_local wire::flat_writer writer;
+    try {
+        const std::size_t size = writer.write(known, message, pids);
+        if (size > bytes_max)
+            return errc::too_large;
+        type = known.id;
+        body.resize(size / sizeof(std::uint64_t), boost::container::default_init);
+        writer.copy_to(reinterpret_cast<kj::byte*>(body.data()));
+        return {};
+    } catch (...) {
+        return errc::no_wire_form;
+    }
+}
+
+machine::held_envelope letter::read(const wire::codec& known, const wire::pid_translator& pids) const
+{
+    auto made = wire::read_flat(known, body_bytes(), pids);
+    made->sender = sender;
+    return made;
+}
+
+}  // namespace costar::remote

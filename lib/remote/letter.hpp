@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+
+#pragma once
+
+#include <costar/core/error.hpp>
+#include <costar/post/envelope.hpp>
+#include <costar/post/headers.hpp>
+#include <costar/post/pid.hpp>
+#include <costar/wire/codec.hpp>
+
+#include <boost/container/small_vector.hpp>
+
+#include <capnp/common.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace costar::remote {
+
+/// A message, a request or an answer as it goes over a link. It belongs to no strand.
+struct letter {
+    pid target;
+    pid sender;
+    std::uint64_t type = 0;
+    std::uint64_t request = 0;
+    std::uint64_t answers = 0;
+    std::uint64_t deadline = 0;
+    errc failure{};
+    boost::container::small_vector<std::uint64_t, 6> body;
+    std::unique_ptr<headers> with;
+
+    /// What it takes on the wire, about.
+    std::size_t bytes() const noexcept;
+
+    kj::ArrayPtr<const kj::byte> body_bytes() const noexcept
+    {
+        return {reinterpret_cast<const kj::byte*>(body.data()), body.size() * sizeof(std::uint64_t)};
+    }
+
+    /// Writes a message into the body. Says why not, where it has no form or is larger than `bytes_max`.
+    errc write(const wire::codec& known, const void* message, const wire::pid_translator& pids,
+        std::size_t bytes_max) noexcept;
+
+    /// The message once more, for those who hear that it is lost.
+    machine::held_envelope read(const wire::codec& known, const wire::pid_translator& pids) const;
+};
+
+/// How much waits for a peer.
+///
+/// Thread safety: any thread.
+struct waiting_letters {
+    std::atomic<std::uint32_t> count{0};
+    std::atomic<std::uint64_t> bytes{0};
+};
+
+/// The place of a letter that waits for a peer.
+class place_in_queue {
+public:
+    place_in_queue(std::shared_ptr<waiting_letters> queue, std::size_t bytes) noexcept
+        : queue_(std::move(queue)), bytes_(bytes)
+    {
+        queue_->count.fetch_add(1, std::memory_order_relaxed);
+        queue_->bytes.fetch_add(bytes_, std::memory_order_relaxed);
+    }
+    place_in_queue(place_in_queue&&) noexcept = default;
+    place_in_queue& operator=(place_in_queue&&) = delete;
+    ~place_in_queue()
+    {
+        if (queue_ == nullptr)
+            return;
+        queue_->count.fetch_sub(1, std::memory_order_relaxed);
+        queue_->bytes.fetch_sub(bytes_, std::memory_order_relaxed);
+    }
+
+private:
+    std::shared_ptr<waiting_letters> queue_;
+    std::size_t bytes_;
+};
+
+}  // namespace costar::remote
