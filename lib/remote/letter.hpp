@@ -59,6 +59,9 @@ struct waiting_letters {
 /// The place of a letter that waits for a peer.
 class place_in_queue {
 public:
+    /// None.
+    place_in_queue() noexcept = default;
+
     place_in_queue(std::shared_ptr<waiting_letters> queue, std::size_t bytes) noexcept
         : queue_(std::move(queue)), bytes_(bytes)
     {
@@ -77,7 +80,7 @@ public:
 
 private:
     std::shared_ptr<waiting_letters> queue_;
-    std::size_t bytes_;
+    std::size_t bytes_ = 0;
 };
 
 }  // namespace costar::remote

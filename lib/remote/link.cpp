@@ -39,20 +39,28 @@ link::~link() noexcept
         tell_of_end();
 }
 
+/// It was not sent.
+void link::lose(const letter& left) noexcept
+{
+    if (left.request != 0) {
+        if (const auto found = asked_.find(left.request); found != asked_.end()) {
+            const std::uint64_t token = found->second.token;
+            asked_.erase(found);
+            post().fail(token, errc::unreachable);
+        }
+    } else if (left.answers == 0) {
+        board_.tell_of_loss(post().home().now(), left.target, left.sender, errc::unreachable, left.type);
+    }
+}
+
 /// Whoever waits or watches across the link is told that it is lost.
 void link::tell_of_end() noexcept
 {
-    for (const letter& left : letters_) {
-        if (left.request != 0) {
-            if (const auto found = asked_.find(left.request); found != asked_.end()) {
-                const std::uint64_t token = found->second.token;
-                asked_.erase(found);
-                post().fail(token, errc::unreachable);
-            }
-        } else if (left.answers == 0) {
-            board_.tell_of_loss(post().home().now(), left.target, left.sender, errc::unreachable, left.type);
-        }
-    }
+    for (const letter& left : letters_)
+        lose(left);
+    for (const bulk_lane::item& left : bulk_.items())
+        if (const letter* const message = std::get_if<letter>(&left.what); message != nullptr)
+            lose(*message);
     for (const auto& [request, waits] : std::exchange(asked_, {}))
         post().fail(waits.token, errc::link_lost);
     for (const auto& [request, owed] : owed_) {
@@ -84,7 +92,8 @@ task<std::string> link::serve()
     self_.spawn_task(beat(self_, place_, board_.options()));
     for (;;) {
         if (letters_.empty() && signals_.empty()) {
-            if (left_from_.size() >= board_.shared().stations.size() && self_.mailbox_size() == 0) {
+            if (left_from_.size() >= board_.shared().stations.size() && self_.mailbox_size() == 0 &&
+                !bulk_.is_busy() && !is_carrying_) {
                 co_await take_leave_of_peer();
                 break;
             }
@@ -103,8 +112,12 @@ task<std::string> link::serve()
 /// All has been sent, and has arrived when this has been answered.
 task<> link::take_leave_of_peer()
 {
-    auto request = (*sink_)->doneRequest();
-    co_await rpc::send(request);
+    for (auto* const sink : {&sink_, &bulk_sink_}) {
+        if (!*sink)
+            continue;
+        auto request = (**sink)->doneRequest();
+        co_await rpc::send(request);
+    }
     for (message& each : leaves_)
         each.respond(std::monostate{});
     why_ended_ = "this node leaves";

@@ -2,12 +2,15 @@
 
 #pragma once
 
+#include "bulk_lane.hpp"
 #include "switchboard.hpp"
 
 #include <costar/actor/context.hpp>
 #include <costar/kernel/reply_table.hpp>
 #include <costar/rpc/connection.hpp>
 #include <costar/rpc/nothrow.hpp>
+
+#include <capnp/message.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -60,6 +63,15 @@ struct owed_answer : machine::reply_waiter {
     pid ends{};
 };
 
+/// A message of which parts have come.
+struct unfinished {
+    pid to;
+    pid sender;
+    std::uint32_t size = 0;
+    capnp::MallocMessageBuilder envelope{64};
+    std::vector<kj::byte> body;
+};
+
 using watches = std::unordered_set<watch_across, watch_across::hash>;
 
 /// What a peer may have this node keep for it.
@@ -67,6 +79,7 @@ inline constexpr std::size_t owed_max = 100'000;
 inline constexpr std::size_t watches_max = 100'000;
 inline constexpr std::size_t letter_bytes_max = std::size_t{64} * 1024 * 1024;
 inline constexpr unsigned batch_max = 4096;
+inline constexpr unsigned sinks_max = 12;
 inline constexpr unsigned headers_max = 256;
 
 /// One connection to one peer; it lies in the frame of its actor.
@@ -94,6 +107,10 @@ public:
     void hear(const greeting& theirs, schema::Welcome::Builder welcome);
     bool has_heard() const noexcept { return has_heard_; }
     void deliver(schema::Batch::Reader batch);
+    void take_part(schema::Part::Reader part, std::unique_ptr<unfinished>& begun);
+
+    /// False where it has opened too many.
+    bool may_open_sink() noexcept { return ++sinks_ <= sinks_max; }
     switchboard& board() const noexcept { return board_; }
 
     // What comes back from here
@@ -118,6 +135,7 @@ private:
     bool accept(const greeting& theirs, const agreement& agreed);
     void forget_late_ones();
     void tell_of_end() noexcept;
+    void lose(const letter& left) noexcept;
     void end(std::string why);
     static task<> wait_for_end(context& self, rpc::nothrow<rpc::pending<kj::Promise<void>>> disconnected);
     static task<> beat(context& self, std::shared_ptr<link_place> place, const node_options& options);
@@ -127,14 +145,23 @@ private:
     void depart(departing&& leaving);
     void depart(const machine::outbound_signal& news);
     void queue(letter&& out);
+    void enqueue(letter&& out, place_in_queue place = {});
     void wake();
     task<> send_batch();
     void fill(schema::Batch::Builder batch, std::size_t letters, std::size_t signals);
+    void write(const letter& from, schema::Envelope::Builder to) const;
+    static void write(const machine::outbound_signal& from, schema::Signal::Builder to);
+    void carry();
+    static task<> carry_bulk(std::shared_ptr<link_place> place);
+    static task<> wait_for_ordinary(std::shared_ptr<link_place> place, std::uint64_t count);
+    static task<> send_in_parts(std::shared_ptr<link_place> place, const letter& message);
+    task<> send_alone(const bulk_lane::item& next);
+    static task<> release(std::shared_ptr<link_place> place, bulk_lane::pair which, std::uint64_t begun);
     task<> take_leave_of_peer();
     static task<> look_up_there(std::shared_ptr<link_place> place, message asked);
 
-    void take_message(schema::Envelope::Reader from, pid to, pid sender);
-    void take_answer(schema::Envelope::Reader from);
+    void take_message(schema::Envelope::Reader from, capnp::Data::Reader body, pid to, pid sender);
+    void take_answer(schema::Envelope::Reader from, capnp::Data::Reader body);
     void take_signal(schema::Signal::Reader from, pid to, pid about);
     void refuse(std::uint64_t request, errc why);
     void complain(const char* what);
@@ -161,6 +188,12 @@ private:
     std::string why_ended_;
     std::vector<message> leaves_;        // who waits until all has arrived
     std::set<std::uint16_t> left_from_;  // the strands from which they came
+    std::optional<rpc::nothrow<schema::Sink::Client>> bulk_sink_;
+    bulk_lane bulk_;
+    bool is_carrying_ = false;  // what is in it
+    std::uint64_t ordinary_ = 0;
+    std::uint64_t ordinary_taken_ = 0;  // by the peer, of these
+    unsigned sinks_ = 0;                // of the peer
     std::deque<letter> letters_;
     std::size_t letter_bytes_ = 0;
     std::deque<machine::outbound_signal> signals_;

@@ -32,9 +32,9 @@ void link::deliver(schema::Batch::Reader batch)
     };
     for (const auto each : letters) {
         if (each.getAnswers() != 0)
-            take_answer(each);
+            take_answer(each, each.getBody());
         else
-            take_message(each, at(each.getTarget()), at(each.getSender()));
+            take_message(each, each.getBody(), at(each.getTarget()), at(each.getSender()));
     }
     for (const auto each : signals)
         take_signal(each, at(each.getTarget()), at(each.getAbout()));
@@ -69,7 +69,45 @@ void link::complain(const char* what)
             fmt::format("node {} at {} sends what is malformed: {}", peer_name_, address_, what));
 }
 
-void link::take_message(schema::Envelope::Reader from, pid to, pid sender)
+/// Memory grows as bytes come, whatever size was announced.
+void link::take_part(schema::Part::Reader part, std::unique_ptr<unfinished>& begun)
+{
+    const capnp::Data::Reader data = part.getData();
+    if (part.getSize() != 0) {
+        if (begun != nullptr)
+            complain("a message in parts has no end");
+        begun.reset();
+        if (part.getSize() > board_.options().message_max) {
+            complain("a message in parts is larger than was agreed");
+            return;
+        }
+        begun = std::make_unique<unfinished>();
+        begun->to = board_.read(part.getTarget());
+        begun->sender = board_.read(part.getSender());
+        begun->size = part.getSize();
+        begun->envelope.setRoot(part.getEnvelope());
+    }
+    if (begun == nullptr)
+        return;  // of one that was refused
+    if (data.size() == 0 || data.size() > begun->size - begun->body.size()) {
+        complain("a part is empty, or larger than what is left");
+        begun.reset();
+        return;
+    }
+    begun->body.insert(begun->body.end(), data.begin(), data.end());
+    if (begun->body.size() < begun->size)
+        return;
+    const auto whole = std::move(begun);
+    const schema::Envelope::Reader envelope = whole->envelope.getRoot<schema::Envelope>().asReader();
+    const capnp::Data::Reader body(whole->body.data(), whole->body.size());
+    if (envelope.getAnswers() != 0)
+        take_answer(envelope, body);
+    else
+        take_message(envelope, body, whole->to, whole->sender);
+    board_.counters.received.fetch_add(1, std::memory_order_relaxed);
+}
+
+void link::take_message(schema::Envelope::Reader from, capnp::Data::Reader body, pid to, pid sender)
 {
     const std::uint64_t request = from.getRequest();
     const auto lose = [&](errc why) {
@@ -88,7 +126,7 @@ void link::take_message(schema::Envelope::Reader from, pid to, pid sender)
     }
     machine::held_envelope made;
     try {
-        made = wire::read_flat(*known, from.getBody(), board_);
+        made = wire::read_flat(*known, body, board_);
     } catch (const error& failure) {
         complain(failure.what());
         lose(errc::malformed);
@@ -142,7 +180,7 @@ void link::refuse(std::uint64_t request, errc why)
     queue(std::move(out));
 }
 
-void link::take_answer(schema::Envelope::Reader from)
+void link::take_answer(schema::Envelope::Reader from, capnp::Data::Reader body)
 {
     const auto found = asked_.find(from.getAnswers());
     if (found == asked_.end())
@@ -159,7 +197,7 @@ void link::take_answer(schema::Envelope::Reader from)
         return;
     }
     try {
-        const auto made = wire::read_flat(*waits.answer, from.getBody(), board_);
+        const auto made = wire::read_flat(*waits.answer, body, board_);
         post().pass_on(waits.token, *made->type, made->body());
     } catch (const error& failure) {
         complain(failure.what());

@@ -80,6 +80,18 @@ void link::depart(departing&& leaving)
         out.request = ++last_request_;
         asked_.emplace(out.request, asker{leaving.asker, leaving.answer, out.deadline});
     }
+    enqueue(std::move(out), std::move(leaving.place));
+}
+
+/// Behind what must be in front of it.
+void link::enqueue(letter&& out, place_in_queue place)
+{
+    if (bulk_.takes(out)) {
+        bulk_.push({std::move(out), std::move(place), ordinary_});
+        carry();
+        return;
+    }
+    ++ordinary_;
     letter_bytes_ += out.bytes();
     letters_.push_back(std::move(out));
 }
@@ -127,7 +139,12 @@ void link::depart(const machine::outbound_signal& news)
     case kind::poison:
         break;
     }
-    signals_.push_back(out);
+    if (bulk_.takes(out)) {
+        bulk_.push({out, {}, ordinary_});
+        carry();
+    } else {
+        signals_.push_back(out);
+    }
 }
 
 void link::answer(owed_answer& owed, const machine::message_type* type, void* value, errc failure) noexcept
@@ -156,10 +173,9 @@ void link::wake()
 
 void link::queue(letter&& out)
 {
-    letter_bytes_ += out.bytes();
-    letters_.push_back(std::move(out));
+    enqueue(std::move(out));
     wake();
-    if (letter_bytes_ > letter_bytes_max && !std::exchange(is_full_, true))
+    if (letter_bytes_ + bulk_.answer_bytes() > letter_bytes_max && !std::exchange(is_full_, true))
         end("it asks, and does not take the answers");
 }
 
@@ -184,42 +200,52 @@ task<> link::send_batch()
 void link::fill(schema::Batch::Builder batch, std::size_t letters, std::size_t signals)
 {
     pid_places places;
-    const std::uint64_t now = post().home().now();
     auto envelopes = batch.initEnvelopes(static_cast<unsigned>(letters));
     for (unsigned i = 0; i < letters; ++i) {
         const letter& from = letters_[i];
         auto to = envelopes[i];
+        write(from, to);
         to.setTarget(places.of(from.target));
         to.setSender(places.of(from.sender));
-        to.setType(from.type);
-        to.setRequest(from.request);
-        to.setAnswers(from.answers);
-        to.setFailure(static_cast<std::uint16_t>(from.failure));
-        if (from.deadline != 0)
-            to.setRemaining(std::max<std::uint64_t>(from.deadline - std::min(now, from.deadline), 1));
         to.setBody(from.body_bytes());
-        if (from.with == nullptr)
-            continue;
-        auto list = to.initHeaders(static_cast<unsigned>(from.with->size()));
-        unsigned at = 0;
-        for (const auto& [name, value] : *from.with) {
-            list[at].setName(wire::text(name));
-            list[at++].setValue(wire::text(value));
-        }
     }
     auto news = batch.initSignals(static_cast<unsigned>(signals));
     for (unsigned i = 0; i < signals; ++i) {
-        const machine::outbound_signal& from = signals_[i];
-        news[i].setKind(static_cast<std::uint16_t>(from.what));
-        news[i].setTarget(places.of(from.to));
-        news[i].setAbout(places.of(from.about));
-        news[i].setLinked(from.is_linked);
-        news[i].setReason(static_cast<std::uint16_t>(from.reason));
-        news[i].setRequest(from.token);
+        write(signals_[i], news[i]);
+        news[i].setTarget(places.of(signals_[i].to));
+        news[i].setAbout(places.of(signals_[i].about));
     }
     auto pids = batch.initPids(static_cast<unsigned>(places.all().size()));
     for (unsigned i = 0; i < places.all().size(); ++i)
         board_.write(places.all()[i], pids[i]);
+}
+
+void link::write(const letter& from, schema::Envelope::Builder to) const
+{
+    to.setType(from.type);
+    to.setRequest(from.request);
+    to.setAnswers(from.answers);
+    to.setFailure(static_cast<std::uint16_t>(from.failure));
+    if (from.deadline != 0) {
+        const std::uint64_t now = std::min(post().home().now(), from.deadline);
+        to.setRemaining(std::max<std::uint64_t>(from.deadline - now, 1));
+    }
+    if (from.with == nullptr)
+        return;
+    auto list = to.initHeaders(static_cast<unsigned>(from.with->size()));
+    unsigned at = 0;
+    for (const auto& [name, value] : *from.with) {
+        list[at].setName(wire::text(name));
+        list[at++].setValue(wire::text(value));
+    }
+}
+
+void link::write(const machine::outbound_signal& from, schema::Signal::Builder to)
+{
+    to.setKind(static_cast<std::uint16_t>(from.what));
+    to.setLinked(from.is_linked);
+    to.setReason(static_cast<std::uint16_t>(from.reason));
+    to.setRequest(from.token);
 }
 
 task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)

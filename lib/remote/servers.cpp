@@ -24,9 +24,22 @@ private:
             if (place_->there != nullptr)
                 place_->there->deliver(batch);
         } catch (const kj::Exception& failure) {
+            is_unreadable("batch", failure);
+        } catch (...) {  // without memory
             ++unreadable_;
-            log(log_level::warning,
-                fmt::format("a batch from another node is malformed: {}", failure.getDescription().cStr()));
+        }
+        return kj::READY_NOW;
+    }
+
+    kj::Promise<void> piece(PieceContext call) override
+    {
+        try {
+            const auto part = call.getParams().getPart();
+            count_ += part.getSize() != 0 ? 1 : 0;
+            if (place_->there != nullptr)
+                place_->there->take_part(part, begun_);
+        } catch (const kj::Exception& failure) {
+            is_unreadable("part", failure);
         } catch (...) {  // without memory
             ++unreadable_;
         }
@@ -40,7 +53,16 @@ private:
         return kj::READY_NOW;
     }
 
+    void is_unreadable(const char* what, const kj::Exception& failure)
+    {
+        if (unreadable_++ == 0)
+            log(log_level::warning,
+                fmt::format(
+                    "a {} from another node is malformed: {}", what, failure.getDescription().cStr()));
+    }
+
     std::shared_ptr<link_place> place_;
+    std::unique_ptr<unfinished> begun_;
     std::uint64_t count_ = 0;
     std::uint64_t unreadable_ = 0;
 };
@@ -65,7 +87,7 @@ kj::Promise<void> node_server::hello(HelloContext call)
 
 kj::Promise<void> node_server::open(OpenContext call)
 {
-    greeted();
+    KJ_REQUIRE(greeted().may_open_sink(), "a node opens a dozen sinks at most");
     call.getResults().setSink(kj::heap<sink_server>(place_));
     return kj::READY_NOW;
 }

@@ -17,7 +17,8 @@ interface Node @0x93bcf44399cd6966 {
   # a second one.
 
   open @1 (lane :UInt8) -> (sink :Sink);
-  # A new sink, for what the caller sends. Lane 0 is the ordinary one; 1 (control) and 2 (bulk) are taken.
+  # A new sink, for what the caller sends; a dozen of them at most. Lane 0 is the ordinary one, 2 that of messages which are
+  # larger than a part, and of what has to stay behind them; 1 is taken.
 
   find @2 (name :Text) -> (who :Values.Pid);
   # The actor with this name, nobody when there is none.
@@ -78,6 +79,24 @@ interface Sink @0x8c1b291c72439306 {
 
   done @1 () -> (count :UInt64, unreadable :UInt64);
   # How many envelopes have been taken since the sink was opened, and how many of them could not be read.
+
+  piece @2 (part :Part) -> stream;
+  # A message in parts, one after the other, so that those of other lanes come in between. Never fails either.
+}
+
+struct Part @0xb9a6f2ad5c1c3f07 {
+  envelope @0 :Envelope;
+  # Of the first part: without a body.
+
+  target @1 :Values.Pid;
+  sender @2 :Values.Pid;
+  # Of the first part, instead of places.
+
+  size @3 :UInt32;
+  # Of the first part: bytes of the whole body. Nothing is kept for it before it is there.
+
+  data @4 :Data;
+  # 64 KiB at most.
 }
 
 struct Batch @0xefa94cbf941d74d2 {

@@ -246,3 +246,55 @@ TEST_CASE("hostile: one who stays silent is lost by its heartbeat", "[remote][ho
     CHECK(lost.comes(
         [](const remote::peer_lost& each) { return each.reason.find("too long") != std::string::npos; }));
 }
+
+TEST_CASE(
+    "hostile: parts of messages that lie about their size are refused, and what is right after them is taken",
+    "[remote][hostile]")
+{
+    place there({.listen = "127.0.0.1:0", .message_max = 200'000});
+    there.actors.spawn("host", host);
+    const pid summing = there.actors.spawn("adder", adder);
+    const std::string address = there.node.address();
+    as_peer(there, [&](boost::asio::io_context& io, schema::Node::Client& node) {
+        auto hello = node.helloRequest();
+        greet(hello.initGreeting());
+        auto greeted = hello.send();
+        auto open = node.openRequest();
+        open.setLane(2);
+        auto sink = open.send().getSink();
+        auto find = node.findRequest();
+        find.setName("adder");
+        auto found = find.send();
+        const auto part = [&](std::uint32_t size, std::size_t bytes, bool is_first) {
+            auto request = sink.pieceRequest();
+            auto made = request.initPart();
+            if (is_first) {
+                made.setSize(size);
+                made.initEnvelope().setType(0xdead);
+            }
+            const std::vector<kj::byte> data(bytes);
+            made.setData({data.data(), data.size()});
+            CHECK(outcome(io, request.send()) == "");
+        };
+        part(4'000'000'000, 10, true);  // far above the limit
+        part(0, 10, false);             // of nothing
+        part(100'000, 50'000, true);
+        part(0, 60'000, false);  // more than was said
+        part(100'000, 50'000, true);
+        part(100'000, 50'000, true);  // and again from the beginning
+        part(0, 0, false);            // empty
+        part(150'000, 100'000, true);
+        part(0, 50'000, false);  // whole, of an unknown type
+        auto done = sink.doneRequest();
+        CHECK(outcome(io, done.send()) == "");
+        // Too many sinks.
+        std::string refused;
+        for (int i = 0; i < 20 && refused.empty(); ++i) {
+            auto another = node.openRequest();
+            refused = outcome(io, another.send());
+        }
+        CHECK(refused.find("a dozen sinks") != std::string::npos);
+    });
+    static_cast<void>(summing);
+    check_serves(there);
+}

@@ -69,12 +69,20 @@ MISTAKES = {
          "out.failure = errc::no_wire_form;")],
     "messages overtake each other": [
         ("link_out.cpp",
-         "letters_.push_back(std::move(out));\n}\n\nvoid link::depart(const",
-         "letters_.push_front(std::move(out));\n}\n\nvoid link::depart(const")],
+         "    letters_.push_back(std::move(out));",
+         "    letters_.push_front(std::move(out));")],
     "a message is sent twice": [
         ("link_out.cpp",
          "letters_.begin() + static_cast<std::ptrdiff_t>(count));",
          "letters_.begin() + static_cast<std::ptrdiff_t>(count - count / 7));")],
+    "a small message overtakes a large one": [
+        ("link_out.cpp",
+         "    if (bulk_.takes(out)) {\n        bulk_.push({std::move(out)",
+         "    if (out.body_bytes().size() > bytes_of_a_part) {\n        bulk_.push({std::move(out)")],
+    "a large message overtakes a small one": [
+        ("link_bulk.cpp",
+         "place->there->ordinary_taken_ < count",
+         "false && place->there->ordinary_taken_ < count")],
     "an address that could not be dialled is never dialled again": [
         ("peer_book.cpp",
          "if (std::erase_if(dialled_, [&](const auto& each) { return each.second == link; }) == 0)",

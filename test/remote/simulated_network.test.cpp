@@ -255,3 +255,32 @@ TEST_CASE("simulated_network: a message that takes longer than silence may last 
     CHECK(pair.sim.now() - begun > 18s);  // there and back
     CHECK(pair.network.seen().connected == 1);
 }
+
+TEST_CASE(
+    "simulated_network: small messages pass between the parts of large ones, but none of their own pair",
+    "[remote][network]")
+{
+    remote::simulated_network_options slow;
+    slow.bytes_per_second = 10'000'000;
+    simulated_pair pair(8, simulated_pair::hasty(), slow);
+    pair.b->actors.spawn("adder", adder);
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    const pid summing = found(pair.sim, pair.a, "b:1/adder");
+    std::vector<std::size_t> came;
+    const auto sized = [&](std::size_t size) {
+        pair.a.actors.ask(far, greeting{std::string(size, 'x')}, 60s,
+            [&came](error_code, std::optional<std::string> answer) {
+                came.push_back(answer ? answer->size() : 0);
+            });
+    };
+    const auto begun = pair.sim.now();
+    sized(3'000'000);  // 300 ms
+    sized(1);
+    pair.sim.advance(1ms);
+    CHECK(pair.sim.ask_from(pair.a.actors, summing, total{}) == 0);
+    CHECK(pair.sim.now() - begun < 100ms);
+    CHECK(came.empty());
+    pair.sim.advance(2s);
+    // The small one was handled second; its answer need not wait for a large one.
+    CHECK(came == std::vector<std::size_t>{7, 3'000'006});
+}

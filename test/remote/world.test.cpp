@@ -126,6 +126,12 @@ task<> waits(context& self, chronicle* book, life* mine, pid whom)
     ++book->seen["waited"];
 }
 
+/// A message that may travel in parts.
+greeting letter_of(std::uint32_t sender, std::uint64_t number, std::size_t size)
+{
+    return {std::to_string(sender) + std::string(size, '.'), static_cast<std::uint32_t>(number)};
+}
+
 task<> citizen(context& self, chronicle* book)
 {
     const std::uint32_t id = book->add();
@@ -137,6 +143,11 @@ task<> citizen(context& self, chronicle* book)
     while (message m = co_await self.receive()) {
         if (m.is<more>()) {
             book->arrived(id, m.get<more>().value);
+            m.mark_handled();
+        } else if (m.is<greeting>()) {
+            const auto& large = m.get<greeting>();
+            book->arrived(id, std::stoull(large.name) << 32 | large.times);
+            ++book->seen["a large message has arrived"];
             m.mark_handled();
         } else if (m.is<total>()) {
             m.respond(std::uint64_t{id});
@@ -161,8 +172,12 @@ task<> citizen(context& self, chronicle* book)
         } else if (m.is<send_order>()) {
             const pid whom = somebody();
             for (std::uint32_t i = 0; i < m.get<send_order>().count; ++i) {
-                self.send(whom, more{++number});
+                ++number;
                 ++book->sent;
+                if (book->random.below(40) == 0)
+                    self.send(whom, letter_of(id, number, book->random.below(200'000)));
+                else
+                    self.send(whom, more{number});
             }
         } else if (m.is<ask_order>()) {
             self.spawn_task(asks(self, book, &mine, somebody(), total{}, m.get<ask_order>().deadline));

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+
+// What a link sends in parts, beside its batches.
+
+#include "link.hpp"
+
+#include <costar/rpc/await.hpp>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace costar::remote {
+
+/// Begins to carry what is in the bulk lane, unless that is under way.
+void link::carry()
+{
+    if (!std::exchange(is_carrying_, true))
+        self_.spawn_task(carry_bulk(place_));
+}
+
+task<> link::carry_bulk(std::shared_ptr<link_place> place)
+{
+    std::string why;
+    try {
+        if (place->there != nullptr && !place->there->bulk_sink_) {
+            auto open = place->there->node_->openRequest();
+            open.setLane(2);
+            auto opened = co_await rpc::send(open);
+            if (place->there != nullptr)
+                place->there->bulk_sink_.emplace(opened.getSink());
+        }
+        while (place->there != nullptr && !place->there->bulk_.empty()) {
+            co_await wait_for_ordinary(place, place->there->bulk_.items().front().after);
+            if (place->there == nullptr)
+                break;
+            bulk_lane::item next = place->there->bulk_.take();
+            const letter* const message = std::get_if<letter>(&next.what);
+            const bool is_message = message != nullptr && message->answers == 0;
+            const bulk_lane::pair which = is_message ? bulk_lane::pair_of(*message) : bulk_lane::pair();
+            if (message != nullptr && message->body_bytes().size() > bytes_of_a_part)
+                co_await send_in_parts(place, *message);
+            else
+                co_await place->there->send_alone(next);
+            if (!is_message || place->there == nullptr)
+                continue;
+            if (const std::uint64_t begun = place->there->bulk_.has_left(which); begun != 0)
+                place->there->self_.spawn_task(release(place, which, begun));
+        }
+    } catch (const rpc::error& failure) {
+        why = failure.what();
+    }
+    if (place->there == nullptr)
+        co_return;
+    place->there->is_carrying_ = false;
+    if (!why.empty())
+        place->there->end(std::move(why));
+    else
+        place->there->wake();  // it may be what the end waits for
+}
+
+/// What was sent before has to be there before: the peer says how many letters it has taken.
+task<> link::wait_for_ordinary(std::shared_ptr<link_place> place, std::uint64_t count)
+{
+    while (place->there != nullptr && place->there->ordinary_taken_ < count) {
+        auto request = (*place->there->sink_)->doneRequest();
+        auto taken = co_await rpc::send(request);
+        if (place->there != nullptr)
+            place->there->ordinary_taken_ = taken.getCount();
+    }
+}
+
+/// The window of the sink decides how many are on their way.
+task<> link::send_in_parts(std::shared_ptr<link_place> place, const letter& message)
+{
+    const auto body = message.body_bytes();
+    for (std::size_t at = 0; at < body.size() && place->there != nullptr; at += bytes_of_a_part) {
+        link& here = *place->there;
+        auto request = (*here.bulk_sink_)->pieceRequest();
+        auto part = request.initPart();
+        if (at == 0) {
+            here.write(message, part.initEnvelope());
+            here.board_.write(message.target, part.initTarget());
+            here.board_.write(message.sender, part.initSender());
+            part.setSize(static_cast<std::uint32_t>(body.size()));
+            here.board_.counters.sent.fetch_add(1, std::memory_order_relaxed);
+        }
+        part.setData(body.slice(at, std::min(body.size(), at + bytes_of_a_part)));
+        co_await rpc::send(request);
+    }
+}
+
+/// What is small, and waits here since it must not overtake.
+task<> link::send_alone(const bulk_lane::item& next)
+{
+    auto request = (*bulk_sink_)->deliverRequest();
+    auto batch = request.initBatch();
+    auto pids = batch.initPids(2);
+    if (const letter* const message = std::get_if<letter>(&next.what); message != nullptr) {
+        board_.write(message->target, pids[0]);
+        board_.write(message->sender, pids[1]);
+        auto envelope = batch.initEnvelopes(1)[0];
+        write(*message, envelope);
+        envelope.setTarget(1);
+        envelope.setSender(2);
+        envelope.setBody(message->body_bytes());
+        board_.counters.sent.fetch_add(1, std::memory_order_relaxed);
+    } else {
+        const auto& news = std::get<machine::outbound_signal>(next.what);
+        board_.write(news.to, pids[0]);
+        board_.write(news.about, pids[1]);
+        auto signal = batch.initSignals(1)[0];
+        write(news, signal);
+        signal.setTarget(1);
+        signal.setAbout(2);
+    }
+    co_await rpc::send(request);
+}
+
+/// When the peer has taken all that has left so far, what follows may go with the others again.
+task<> link::release(std::shared_ptr<link_place> place, bulk_lane::pair which, std::uint64_t begun)
+{
+    if (place->there == nullptr)
+        co_return;
+    try {
+        auto request = (*place->there->bulk_sink_)->doneRequest();
+        co_await rpc::send(request);
+    } catch (const rpc::error&) {
+        co_return;  // the link ends
+    }
+    if (place->there == nullptr)
+        co_return;
+    place->there->bulk_.release(which, begun);
+    place->there->wake();
+}
+
+}  // namespace costar::remote
