@@ -35,6 +35,10 @@ link::~link() noexcept
 {
     place_->there = nullptr;
     board_.book().forget(self_.pid());
+    if (counters_ != nullptr) {
+        count_bytes();
+        count_link(false);
+    }
     if (!post().is_being_destroyed())
         tell_of_end();
 }
@@ -170,9 +174,33 @@ bool link::accept(const greeting& theirs, const agreement& agreed)
     message_max_ = agreed.message_max;
     peer_name_ = theirs.name;
     peer_ = known->number;
+    if (counters_ == nullptr) {
+        counters_ = known->counters;
+        count_link(true);
+    }
     if (const pid former = board_.book().greeted(peer_, self_.pid(), has_dialled_))
         self_.send(former, link_ended{"the peer has dialled again"});
     return true;
+}
+
+void link::count_link(bool is_there) noexcept
+{
+    if (is_there) {
+        counters_->links.fetch_add(1, std::memory_order_relaxed);
+        counters_->links_now.fetch_add(1, std::memory_order_relaxed);
+    } else {
+        counters_->links_now.fetch_sub(1, std::memory_order_relaxed);
+    }
+    const std::chrono::nanoseconds now = post().home().read_wall().time_since_epoch();
+    counters_->changed_at.store(now.count(), std::memory_order_relaxed);
+}
+
+void link::count_bytes() noexcept
+{
+    const std::uint64_t in = connection_.bytes_received();
+    const std::uint64_t out = connection_.bytes_written();
+    counters_->bytes_received.fetch_add(in - std::exchange(counted_in_, in), std::memory_order_relaxed);
+    counters_->bytes_sent.fetch_add(out - std::exchange(counted_out_, out), std::memory_order_relaxed);
 }
 
 /// Ends the link at the next message that its actor takes.
@@ -200,7 +228,9 @@ task<> link::beat(context&, std::shared_ptr<link_place> place, const node_option
         if (place->there == nullptr)
             co_return;
         place->there->forget_late_ones();
+        place->there->count_bytes();
         const std::uint64_t before = place->there->connection_.bytes_received();
+        const std::uint64_t begun = place->there->post().home().read_clock();
         auto ping = place->there->node_->pingRequest();
         bool is_there = true;
         try {
@@ -215,7 +245,11 @@ task<> link::beat(context&, std::shared_ptr<link_place> place, const node_option
         }
         if (place->there == nullptr)
             co_return;
-        if (!is_there && place->there->connection_.bytes_received() == before)
+        if (is_there)
+            place->there->counters_->round_trip.store(
+                static_cast<std::int64_t>(place->there->post().home().read_clock() - begun),
+                std::memory_order_relaxed);
+        else if (place->there->connection_.bytes_received() == before)
             place->there->end("nothing has come from it for too long");
     }
 }

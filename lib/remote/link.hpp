@@ -165,6 +165,8 @@ private:
     void take_signal(schema::Signal::Reader from, pid to, pid about);
     void refuse(std::uint64_t request, errc why);
     void complain(const char* what);
+    void count_bytes() noexcept;
+    void count_link(bool is_there) noexcept;
     owed_answer* owe(std::uint64_t request);
 
     context& self_;
@@ -179,6 +181,9 @@ private:
     std::string peer_name_;
     std::uint32_t peer_ = 0;
     std::uint32_t message_max_ = 0;
+    std::shared_ptr<link_counters> counters_;  // there when the peer has been greeted
+    std::uint64_t counted_in_ = 0;             // bytes
+    std::uint64_t counted_out_ = 0;
     const bool has_dialled_;
     bool has_heard_ = false;
     bool was_greeted_ = false;

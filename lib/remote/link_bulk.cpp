@@ -84,6 +84,7 @@ task<> link::send_in_parts(std::shared_ptr<link_place> place, const letter& mess
             here.board_.write(message.sender, part.initSender());
             part.setSize(static_cast<std::uint32_t>(body.size()));
             here.board_.counters.sent.fetch_add(1, std::memory_order_relaxed);
+            here.counters_->sent.fetch_add(1, std::memory_order_relaxed);
         }
         part.setData(body.slice(at, std::min(body.size(), at + bytes_of_a_part)));
         co_await rpc::send(request);
@@ -105,6 +106,7 @@ task<> link::send_alone(const bulk_lane::item& next)
         envelope.setSender(2);
         envelope.setBody(message->body_bytes());
         board_.counters.sent.fetch_add(1, std::memory_order_relaxed);
+        counters_->sent.fetch_add(1, std::memory_order_relaxed);
     } else {
         const auto& news = std::get<machine::outbound_signal>(next.what);
         board_.write(news.to, pids[0]);

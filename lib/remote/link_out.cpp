@@ -194,6 +194,8 @@ task<> link::send_batch()
     letter_bytes_ -= bytes;
     board_.counters.sent.fetch_add(count, std::memory_order_relaxed);
     board_.counters.batches.fetch_add(1, std::memory_order_relaxed);
+    counters_->sent.fetch_add(count, std::memory_order_relaxed);
+    counters_->batches.fetch_add(1, std::memory_order_relaxed);
     co_await rpc::send(request);
 }
 

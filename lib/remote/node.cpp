@@ -61,6 +61,11 @@ const node_counters& node::counters() const noexcept
     return board_->counters;
 }
 
+std::vector<peer_figures> node::peers() const
+{
+    return board_->book().figures();
+}
+
 namespace {
 
 /// One for each link on each strand, behind what that strand has sent.

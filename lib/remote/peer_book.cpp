@@ -5,6 +5,7 @@
 #include <costar/kernel/commons.hpp>
 
 #include <algorithm>
+#include <chrono>
 
 namespace costar::remote {
 
@@ -93,6 +94,38 @@ std::vector<pid> peer_book::links() const
     for (const auto& [address, link] : dialled_)
         all.insert(link);
     return {all.begin(), all.end()};
+}
+
+std::vector<peer_figures> peer_book::figures() const
+{
+    std::map<std::uint32_t, std::shared_ptr<const peer>> known;
+    {
+        const std::shared_lock lock(mutex_);
+        for (const auto& [number, each] : by_number_)
+            if (each->counters->links.load(std::memory_order_relaxed) != 0)
+                known.emplace(number, each);
+    }
+    std::vector<peer_figures> all;
+    for (const auto& [number, each] : known) {
+        const link_counters& from = *each->counters;
+        peer_figures& to = all.emplace_back();
+        to.name = each->name;
+        to.address = each->address;
+        to.is_connected = from.links_now.load(std::memory_order_relaxed) != 0;
+        const std::chrono::nanoseconds changed(from.changed_at.load(std::memory_order_relaxed));
+        to.since = std::chrono::system_clock::time_point(
+            std::chrono::duration_cast<std::chrono::system_clock::duration>(changed));
+        to.links = from.links.load(std::memory_order_relaxed);
+        to.sent = from.sent.load(std::memory_order_relaxed);
+        to.received = from.received.load(std::memory_order_relaxed);
+        to.batches = from.batches.load(std::memory_order_relaxed);
+        to.bytes_sent = from.bytes_sent.load(std::memory_order_relaxed);
+        to.bytes_received = from.bytes_received.load(std::memory_order_relaxed);
+        to.waiting = each->waiting->count.load(std::memory_order_relaxed);
+        to.bytes_waiting = each->waiting->bytes.load(std::memory_order_relaxed);
+        to.round_trip = std::chrono::nanoseconds(from.round_trip.load(std::memory_order_relaxed));
+    }
+    return all;
 }
 
 void peer_book::route(const watch_across& watch, pid link)

@@ -6,7 +6,9 @@
 
 #include <costar/kernel/cell.hpp>
 #include <costar/post/pid.hpp>
+#include <costar/remote/node.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -21,6 +23,21 @@
 
 namespace costar::remote {
 
+/// What has gone over the links to a node.
+///
+/// Thread safety: any thread.
+struct link_counters {
+    std::atomic<std::uint64_t> links{0};
+    std::atomic<std::uint64_t> links_now{0};
+    std::atomic<std::int64_t> changed_at{0};  // nanoseconds of the system's clock
+    std::atomic<std::uint64_t> sent{0};
+    std::atomic<std::uint64_t> received{0};
+    std::atomic<std::uint64_t> batches{0};
+    std::atomic<std::uint64_t> bytes_sent{0};
+    std::atomic<std::uint64_t> bytes_received{0};
+    std::atomic<std::int64_t> round_trip{0};  // nanoseconds
+};
+
 /// A node in one of its lives, as this process knows it.
 struct peer {
     std::uint32_t number = 0;
@@ -32,6 +49,7 @@ struct peer {
     std::string name;
 
     std::shared_ptr<waiting_letters> waiting = std::make_shared<waiting_letters>();
+    std::shared_ptr<link_counters> counters = std::make_shared<link_counters>();
 };
 
 /// Somebody who watches across a link.
@@ -82,6 +100,9 @@ public:
     pid greeted(std::uint32_t number, pid link, bool has_dialled);
 
     std::vector<pid> links() const;
+
+    /// Of those to which there has been a link.
+    std::vector<peer_figures> figures() const;
 
     /// News of an end take the way on which the watch came.
     void route(const watch_across& watch, pid link);

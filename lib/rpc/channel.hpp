@@ -111,8 +111,11 @@ public:
 
     // Output
 
+    std::uint64_t bytes_written() const noexcept { return bytes_written_; }
+
     void append(const void* bytes, std::size_t size)
     {
+        bytes_written_ += size;
         const auto* first = static_cast<const char*>(bytes);
         gathered_.insert(gathered_.end(), first, first + size);
     }
@@ -323,6 +326,7 @@ private:
     bool has_ended_ = false;
     error_code read_failure_;
     std::uint64_t bytes_read_ = 0;
+    std::uint64_t bytes_written_ = 0;
 
     std::vector<char> gathered_;
     std::vector<char> sending_;

@@ -63,6 +63,7 @@ public:
     void never_wait(std::size_t unsent_max) noexcept override { channel_->never_wait(unsent_max); }
 
     std::uint64_t bytes_read() const noexcept override { return channel_->bytes_read(); }
+    std::uint64_t bytes_written() const noexcept override { return channel_->bytes_written(); }
 
     kj::Promise<void> end() override
     {

@@ -117,6 +117,11 @@ std::uint64_t connection::bytes_received() const
     return whole().own != nullptr ? whole().own->bytes_read() : 0;
 }
 
+std::uint64_t connection::bytes_written() const
+{
+    return whole().own != nullptr ? whole().own->bytes_written() : 0;
+}
+
 pending<kj::Promise<void>> connection::disconnected()
 {
     return whole().network.onDisconnect();

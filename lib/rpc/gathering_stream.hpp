@@ -16,8 +16,9 @@ public:
     /// nobody waits at the end of the chain. `unsent_max` bytes hold back input instead, if it is not 0.
     virtual void never_wait(std::size_t unsent_max) noexcept = 0;
 
-    /// What has come, whole messages or not.
+    /// What has come, whole messages or not; and what was written.
     virtual std::uint64_t bytes_read() const noexcept = 0;
+    virtual std::uint64_t bytes_written() const noexcept = 0;
 };
 
 }  // namespace costar::machine

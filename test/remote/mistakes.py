@@ -32,8 +32,8 @@ MISTAKES = {
          "if (life != life_ && wire::text(from.getAddress()) != address_) {")],
     "a heartbeat that is not answered is ignored": [
         ("link.cpp",
-         "if (!is_there && place->there->connection_.bytes_received() == before)",
-         "if (false)")],
+         "else if (place->there->connection_.bytes_received() == before)",
+         "else if (false)")],
     "a heartbeat has no time to be answered": [
         ("link.cpp",
          "co_await with_timeout(options.silence_max, rpc::send(ping));",

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace costar::remote {
 
@@ -66,6 +67,32 @@ struct node_counters {
     std::atomic<std::uint64_t> received{0};
     std::atomic<std::uint64_t> batches{0};
     std::atomic<std::uint64_t> lost{0};
+};
+
+/// What is known of another node, and what has gone over the links to it.
+struct peer_figures {
+    std::string name;
+    std::string address;
+
+    /// Is there a link? And since when there is one, or none.
+    bool is_connected = false;
+    std::chrono::system_clock::time_point since{};
+
+    /// Links that were made; messages, requests and answers, the batches in which they went, and bytes of all
+    /// that was said.
+    std::uint64_t links = 0;
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
+    std::uint64_t batches = 0;
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+
+    /// What waits for it.
+    std::uint32_t waiting = 0;
+    std::uint64_t bytes_waiting = 0;
+
+    /// How long the last heartbeat took, there and back; 0 before the first.
+    std::chrono::nanoseconds round_trip{0};
 };
 
 /// A link to another node has been made.
@@ -140,6 +167,9 @@ public:
     std::string address() const;
 
     const node_counters& counters() const noexcept;
+
+    /// The nodes that this one has had links to, in each of their lives, the newest last.
+    std::vector<peer_figures> peers() const;
 
     /// The actor of another node, "host:port/name", with any completion token; the signature is
     /// `void(error_code, pid)`. The node is dialled if there is no link yet.

@@ -103,6 +103,9 @@ public:
     /// does not count.
     std::uint64_t bytes_received() const;
 
+    /// Bytes that were written so far, sent or not.
+    std::uint64_t bytes_written() const;
+
     /// Comes when the connection has ended, whichever side has done it.
     pending<kj::Promise<void>> disconnected();
 
