@@ -532,7 +532,7 @@ private:
 
 }  // namespace
 
-TEST_CASE("remote world: what is promised between nodes holds with every seed", "[remote][world]")
+TEST_CASE("world: what is promised between nodes holds with every seed", "[remote][world]")
 {
     set_log_level(log_level::warning);  // links come and go
     std::map<std::string, std::uint64_t> marks;
