@@ -4,11 +4,22 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <stdexcept>
 #include <system_error>
 
 namespace costar::remote {
+
+namespace {
+
+/// A host is looked up and stands in lines of the log: nothing in it ends either.
+bool is_of_a_host(char c) noexcept
+{
+    return static_cast<unsigned char>(c) > ' ' && c != '\x7f';
+}
+
+}  // namespace
 
 host_and_port parse_address(std::string_view text)
 {
@@ -22,6 +33,7 @@ host_and_port parse_address(std::string_view text)
         if (has_brackets)
             host = host.substr(1, host.size() - 2);
         if (failure == std::errc() && read_to == end && !host.empty() &&
+            std::all_of(host.begin(), host.end(), is_of_a_host) &&
             (has_brackets || host.find(':') == std::string_view::npos))
             return {std::string(host), port};
     }

@@ -51,11 +51,22 @@ void greeting::write(schema::Greeting::Builder to) const
     to.setNonce(nonce);
 }
 
+namespace {
+
+/// A name stands in lines of the log, which it must not end.
+bool is_name(const std::string& name) noexcept
+{
+    return name.size() <= 255 && std::none_of(name.begin(), name.end(), [](char c) {
+        return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+    });
+}
+
+}  // namespace
+
 std::optional<agreement> agree(const greeting& mine, const greeting& theirs, refusal& why)
 {
     const std::uint16_t protocol = std::min(mine.newest, theirs.newest);
-    if (theirs.name.size() > 255 || theirs.life == 0 || theirs.oldest > theirs.newest ||
-        theirs.message_max == 0)
+    if (!is_name(theirs.name) || theirs.life == 0 || theirs.oldest > theirs.newest || theirs.message_max == 0)
         why = refusal::malformed;
     else if (theirs.life == mine.life)
         why = refusal::is_itself;

@@ -63,7 +63,11 @@ TEST_CASE("greeting: each refusal has its reason, and its words", "[remote][gree
     namesake.name = "node 1";
     CHECK(why_refused(namesake) == refusal::name_taken);
     for (const auto& spoil : {+[](remote::greeting& g) { g.life = 0; },
-             +[](remote::greeting& g) { g.oldest = 9; }, +[](remote::greeting& g) { g.message_max = 0; }}) {
+             +[](remote::greeting& g) { g.oldest = 9; }, +[](remote::greeting& g) { g.message_max = 0; },
+             +[](remote::greeting& g) { g.name = std::string(256, 'x'); },
+             // It would write lines of the log.
+             +[](remote::greeting& g) { g.name = "a\nb"; }, +[](remote::greeting& g) { g.name = "\x1b[2J"; },
+             +[](remote::greeting& g) { g.name = std::string(1, '\0'); }}) {
         remote::greeting broken = from_node(2);
         spoil(broken);
         CHECK(why_refused(broken) == refusal::malformed);
