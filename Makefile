@@ -4,12 +4,13 @@ BUILD = build
 NINJA = ninja $(JOBS:%=-j%)
 MESON_TEST = meson test --print-errorlogs
 SANITIZE = --buildtype=debugoptimized -Dcpp_args=-g1 -Db_ndebug=false -Db_lundef=false -Ddemos=false -Dbenchmarks=false
+FUZZ_CXX = $(if $(findstring clang,$(CXX)),$(CXX),$(if $(shell command -v ccache),ccache )clang++-19)
 SOURCES = find include lib test demos benchmarks -name '*.[ch]pp' -print0
 
 # Lets ccache keep what begins with a precompiled header.
 export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 
-.PHONY: help setup demo demo-remote test test-asan test-tsan bench bench-smoke bench-growth bench-peers soak stress worlds format format-check tidy lint install clean
+.PHONY: help setup demo demo-remote test test-asan test-tsan fuzz bench bench-smoke bench-growth bench-peers soak stress worlds format format-check tidy lint install clean
 
 help:
 	@echo 'make demo         build and run the account service; ARGS="--port 18080 --for 20s" are its arguments'
@@ -17,6 +18,7 @@ help:
 	@echo 'make test         build everything and run all tests; ARGS="--suite unit" go to meson test'
 	@echo 'make test-asan    unit and thread tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan    unit and thread tests under ThreadSanitizer'
+	@echo 'make fuzz         makes up what peers may send for 90 seconds, with Clang; ARGS="3600" seconds'
 	@echo 'make bench        build and run the benchmarks; ARGS are their arguments'
 	@echo 'make bench-smoke  every benchmark once with few messages, to see that it runs'
 	@echo 'make bench-growth how costs grow with the number of other things, and its part of docs/benchmarks.md'
@@ -58,6 +60,13 @@ test-tsan:
 	@scripts/setup $(BUILD)-tsan $(SANITIZE) -Db_sanitize=thread $(MESON_ARGS)
 	@$(NINJA) -C $(BUILD)-tsan test-programs
 	@exec $(MESON_TEST) -C $(BUILD)-tsan --no-rebuild --suite unit --suite thread $(ARGS)
+
+fuzz:
+	@scripts/packages check
+	@CXX="$(FUZZ_CXX)" scripts/setup $(BUILD)-fuzz $(SANITIZE) -Doptimization=1 -Db_sanitize=address,undefined \
+	    -Dfuzz=true $(MESON_ARGS)
+	@$(NINJA) -C $(BUILD)-fuzz fuzzers
+	@exec scripts/fuzz $(BUILD)-fuzz $(ARGS)
 
 bench: setup
 	@$(NINJA) -C $(BUILD) bench

@@ -342,12 +342,15 @@ def named_tests_exist(tree):
 
 
 def read_tree(root):
-    """The text files of the project: neither build folders nor what git ignores nor what is not text."""
+    """The text files of the project: neither build folders nor what git ignores nor what is not text,
+    nor inputs of fuzzers, some of which look like it."""
     tree = {}
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
         top = parts[0]
         if top == ".git" or top.startswith("build") or top.startswith("install") or "__pycache__" in parts:
+            continue
+        if parts[:3] == ("test", "fuzz", "corpus"):
             continue
         if top == "subprojects" and path.suffix != ".wrap" or top in (".cache", ".vscode", ".idea"):
             continue
