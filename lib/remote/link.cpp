@@ -77,9 +77,10 @@ void link::tell_of_end() noexcept
     for (const watch_across& each : watched_) {
         if (!board_.book().unroute(each, self_.pid()))
             continue;  // it is watched across another link by now
-        post().remove_watcher(each.target, each.watcher);
         if (each.watcher.is_linked)
-            post().tell_watcher({each.target, true}, each.watcher.who, errc::unreachable);
+            post().tell_watcher({each.target, true}, each.watcher.who, errc::unreachable);  // and unties it
+        else
+            post().remove_watcher(each.target, each.watcher);
     }
 }
 
