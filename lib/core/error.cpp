@@ -84,6 +84,10 @@ private:
             return "the link to the node was lost";
         case errc::not_permitted:
             return "the other node does not permit it";
+        case errc::unknown_kind:
+            return "the other node has no actors of this kind";
+        case errc::too_many_actors:
+            return "as many actors as are permitted live on the other node";
         }
         return "unknown error";
     }

@@ -35,6 +35,7 @@ link::~link() noexcept
 {
     place_->there = nullptr;
     board_.book().forget(self_.pid());
+    board_.names().forget_link(self_.pid());
     if (counters_ != nullptr) {
         count_bytes();
         count_link(false);

@@ -72,6 +72,9 @@ struct unfinished {
     std::vector<kj::byte> body;
 };
 
+/// A reason that a peer gives. What means something to this node's own alone is a failure there.
+errc reason_from(std::uint16_t number) noexcept;
+
 using watches = std::unordered_set<watch_across, watch_across::hash>;
 
 /// What a peer may have this node keep for it.
@@ -111,6 +114,7 @@ public:
 
     /// False where it has opened too many.
     bool may_open_sink() noexcept { return ++sinks_ <= sinks_max; }
+    machine::spawned spawn_for_peer(schema::Node::SpawnParams::Reader wanted);
     switchboard& board() const noexcept { return board_; }
 
     // What comes back from here
@@ -125,6 +129,9 @@ private:
         std::uint64_t token = 0;
         const wire::codec* answer = nullptr;
         std::uint64_t deadline = 0;
+
+        pid whom{};
+        bool is_end = false;  // what is waited for
     };
 
     class pid_places;
@@ -159,6 +166,13 @@ private:
     static task<> release(std::shared_ptr<link_place> place, bulk_lane::pair which, std::uint64_t begun);
     task<> take_leave_of_peer();
     static task<> look_up_there(std::shared_ptr<link_place> place, message asked);
+    static task<> spawn_there(std::shared_ptr<link_place> place, message asked);
+
+    /// Keeps who has a name there, and watches it to forget it in time.
+    void remember(const std::string& name, pid who);
+
+    /// May the peer stop an actor of this node?
+    bool lets_stop(pid target);
 
     void take_message(schema::Envelope::Reader from, capnp::Data::Reader body, pid to, pid sender);
     void take_answer(schema::Envelope::Reader from, capnp::Data::Reader body);

@@ -51,16 +51,15 @@ std::uint64_t deadline_after(std::uint64_t now, std::uint64_t remaining) noexcep
     return now + std::min(remaining, latest - std::min(now, latest));
 }
 
-/// A reason that a peer gives. What means something to this node's own alone is a failure there.
+}  // namespace
+
 errc reason_from(std::uint16_t number) noexcept
 {
     const auto reason = static_cast<errc>(number);
-    const bool is_known = number != 0 && reason <= errc::not_permitted;
+    const bool is_known = number != 0 && reason <= errc::too_many_actors;
     return !is_known || reason == errc::cancelled || reason == errc::request_circle ? errc::actor_failed
                                                                                     : reason;
 }
-
-}  // namespace
 
 /// Once for a link: who sends one thing that is malformed may send a million.
 void link::complain(const char* what)
@@ -191,9 +190,14 @@ void link::take_answer(schema::Envelope::Reader from, capnp::Data::Reader body)
     asked_.erase(found);
     awaited_ends_.erase(waits.token);
     if (from.getFailure() != 0) {
-        post().fail(waits.token, reason_from(from.getFailure()));
+        const errc reason = reason_from(from.getFailure());
+        if (reason == errc::no_such_actor || reason == errc::actor_stopped)
+            board_.names().forget(waits.whom);
+        post().fail(waits.token, reason);
         return;
     }
+    if (waits.is_end)
+        board_.names().forget(waits.whom);
     if (waits.answer == nullptr || waits.answer->id != from.getType()) {
         post().fail(waits.token, errc::wrong_reply);
         return;
@@ -218,7 +222,7 @@ void link::take_signal(schema::Signal::Reader from, pid to, pid about)
     switch (what) {
     case kind::stop:
     case kind::await_end: {
-        if ((what == kind::stop && !board_.options().lets_stop) ||
+        if ((what == kind::stop && !lets_stop(to)) ||
             (what == kind::await_end && refused_poison_.erase(to) != 0)) {
             if (request != 0)
                 refuse(request, errc::not_permitted);
@@ -239,13 +243,15 @@ void link::take_signal(schema::Signal::Reader from, pid to, pid about)
         return;
     }
     case kind::restart:
-        if (board_.options().lets_stop && is_ours)
+        if (is_ours && lets_stop(to))
             post().restart(to);
         return;
     case kind::poison:
-        if (board_.options().lets_stop && is_ours)
+        if (!is_ours)
+            return;
+        if (lets_stop(to))
             post().send(to, machine::envelope::make(poison_pill{}, about));
-        else if (is_ours && refused_poison_.size() < watches_max)
+        else if (refused_poison_.size() < watches_max)
             refused_poison_.insert(to);  // whoever waits for the end is told
         return;
     case kind::forget_end:
@@ -277,6 +283,8 @@ void link::take_signal(schema::Signal::Reader from, pid to, pid about)
             post().remove_watcher(to, {about, from.getLinked()});
         return;
     case kind::ended:
+        if (is_theirs)
+            board_.names().forget(about);
         // Who is tied hears of it, whichever side has tied them.
         if (is_ours &&
             (watching_.erase({about, {to, from.getLinked()}}) != 0 ||

@@ -3,6 +3,7 @@
 // What a link sends: messages, requests, answers and signals, in batches.
 
 #include "link.hpp"
+#include "spawning.hpp"
 
 #include <costar/rpc/await.hpp>
 
@@ -50,6 +51,8 @@ bool link::take(message next)
         is_told_ = false;
     } else if (next.is<machine::look_up>()) {
         self_.spawn_task(look_up_there(place_, std::move(next)));
+    } else if (next.is<machine::spawn_there>()) {
+        self_.spawn_task(spawn_there(place_, std::move(next)));
     } else if (next.is<take_leave>()) {
         left_from_.insert(next.sender().strand());
         leaves_.push_back(std::move(next));
@@ -78,7 +81,7 @@ void link::depart(departing&& leaving)
         post().answer(leaving.waiter, std::monostate{});
     if (leaving.asker != 0) {
         out.request = ++last_request_;
-        asked_.emplace(out.request, asker{leaving.asker, leaving.answer, out.deadline});
+        asked_.emplace(out.request, asker{leaving.asker, leaving.answer, out.deadline, out.target});
     }
     enqueue(std::move(out), std::move(leaving.place));
 }
@@ -112,7 +115,7 @@ void link::depart(const machine::outbound_signal& news)
     case kind::await_end:
         if (news.token != 0) {
             out.token = ++last_request_;
-            asked_.emplace(out.token, asker{news.token, &wire::codec_of<std::monostate>});
+            asked_.emplace(out.token, asker{news.token, &wire::codec_of<std::monostate>, 0, news.to, true});
             awaited_ends_.emplace(news.token, out.token);
         }
         break;
@@ -254,12 +257,18 @@ task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)
 {
     errc failure = errc::link_lost;
     if (place->there != nullptr) {
+        const std::string& name = asked.get<machine::look_up>().name;
+        if (const pid known = place->there->board_.names().find(place->there->self_.pid(), name)) {
+            asked.respond(known);
+            co_return;
+        }
         auto request = place->there->node_->findRequest();
-        request.setName(wire::text(asked.get<machine::look_up>().name));
+        request.setName(wire::text(name));
         try {
             auto found = co_await rpc::send(request);
             if (place->there != nullptr) {
                 if (const pid who = place->there->board_.read(found.getWho())) {
+                    place->there->remember(name, who);
                     asked.respond(who);
                     co_return;
                 }
@@ -269,9 +278,15 @@ task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)
             // The link has ended, or what came is malformed.
         }
     }
-    machine::envelope* const envelope = asked.release();
-    machine::station::of(envelope->receiver()).fail(std::exchange(envelope->reply, 0), failure);
-    envelope->discard();
+    fail(std::move(asked), failure);
+}
+
+void link::remember(const std::string& name, pid who)
+{
+    if (who.node() != peer_ || !board_.names().enter(self_.pid(), name, who))
+        return;
+    signals_.push_back({.what = machine::outbound_signal::kind::watch, .to = who, .about = self_.pid()});
+    wake();
 }
 
 }  // namespace costar::remote

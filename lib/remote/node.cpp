@@ -98,15 +98,14 @@ pid node::spawn_leaving(std::chrono::nanoseconds deadline)
     return owner_.spawn(leave_all, board_.get(), deadline);
 }
 
-std::pair<pid, std::string> node::link_to(std::string_view where)
+std::chrono::nanoseconds node::timeout_of(const newcomer& what) const
 {
-    const std::size_t slash = where.rfind('/');
-    if (slash == std::string_view::npos || slash + 1 == where.size())
-        throw std::invalid_argument(
-            fmt::format("\"{}\" names no actor of a node: write host:port/name", where));
-    const std::string address(where.substr(0, slash));
-    parse_address(address);
-    return {board_->link_to(address), std::string(where.substr(slash + 1))};
+    return what.timeout.value_or(board_->shared().ask_timeout);
+}
+
+void node::offer(const std::string& name, const remote::kinds& one)
+{
+    board_->residents().offer(name, one.find(name));
 }
 
 }  // namespace costar::remote

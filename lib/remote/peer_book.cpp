@@ -21,8 +21,14 @@ std::shared_ptr<const peer> peer_book::enter_greeted(
 {
     const std::unique_lock lock(mutex_);
     const auto found = by_life_.find(life);
-    if (found == by_life_.end())
-        return add(life, address, name);
+    if (found == by_life_.end()) {
+        auto made = add(life, address, name);
+        if (made != nullptr && !name.empty())
+            by_name_[name] = made->number;
+        return made;
+    }
+    if (!name.empty())
+        by_name_[name] = found->second->number;
     // Readers hold the old one; what they have seen of it stays true.
     auto changed = std::make_shared<peer>(*found->second);
     changed->address = address;
@@ -51,6 +57,19 @@ peer_book::way peer_book::find(std::uint32_t number) const
         return {};
     const auto used = links_.find(number);
     return {known->second, used != links_.end() ? used->second.link : pid()};
+}
+
+peer_book::way peer_book::find_name(const std::string& name) const
+{
+    std::uint32_t number = 0;
+    {
+        const std::shared_lock lock(mutex_);
+        const auto found = by_name_.find(name);
+        if (found == by_name_.end())
+            return {};
+        number = found->second;
+    }
+    return find(number);
 }
 
 pid peer_book::link_to(const std::string& address) const

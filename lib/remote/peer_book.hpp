@@ -88,6 +88,9 @@ public:
     };
     way find(std::uint32_t number) const;
 
+    /// The same for the node that has greeted last by this name.
+    way find_name(const std::string& name) const;
+
     /// Who has the link to an address, nobody when there is none.
     pid link_to(const std::string& address) const;
 
@@ -139,6 +142,7 @@ private:
     mutable std::shared_mutex mutex_;
     std::unordered_map<std::uint64_t, std::shared_ptr<const peer>> by_life_;
     std::unordered_map<std::uint32_t, std::shared_ptr<const peer>> by_number_;
+    std::map<std::string, std::uint32_t> by_name_;
     std::unordered_map<std::uint32_t, entry> links_;
     std::map<std::string, pid> dialled_;
     std::set<pid> ended_;  // before they were claimed

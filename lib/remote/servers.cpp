@@ -106,4 +106,14 @@ kj::Promise<void> node_server::ping(PingContext)
     return kj::READY_NOW;
 }
 
+kj::Promise<void> node_server::spawn(SpawnContext call)
+{
+    link& asking = greeted();
+    const machine::spawned made = asking.spawn_for_peer(call.getParams());
+    call.getResults().setFailure(static_cast<std::uint16_t>(made.failure));
+    if (made.who)
+        asking.board().write(made.who, call.getResults().initWho());
+    return kj::READY_NOW;
+}
+
 }  // namespace costar::remote

@@ -19,6 +19,7 @@ private:
     kj::Promise<void> open(OpenContext call) override;
     kj::Promise<void> find(FindContext call) override;
     kj::Promise<void> ping(PingContext call) override;
+    kj::Promise<void> spawn(SpawnContext call) override;
 
     /// Errors: throws where the peer has not greeted yet.
     link& greeted() const;

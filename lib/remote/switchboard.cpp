@@ -67,7 +67,8 @@ switchboard::switchboard(engine& owner, wire::dictionary words, node_options opt
       options_(std::move(options)),
       life_(drawn_number(*options_.network)),
       address_(std::move(address)),
-      book_(options_.lives_max)
+      book_(options_.lives_max),
+      residents_(std::make_shared<remote::residents>(options_.kinds, options_.spawned_max))
 {}
 
 void switchboard::send(machine::post_office& from, machine::outbound message)

@@ -2,9 +2,11 @@
 
 #pragma once
 
+#include "found_names.hpp"
 #include "greeting.hpp"
 #include "letter.hpp"
 #include "peer_book.hpp"
+#include "residents.hpp"
 
 #include <costar/actor/engine.hpp>
 #include <costar/kernel/gateway.hpp>
@@ -17,6 +19,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace costar::remote {
@@ -90,6 +93,14 @@ public:
     /// there.
     pid link_to(const std::string& address, std::uint32_t number = 0);
 
+    /// Who asks a node for something: the link to it, or an actor that does it here. Nobody where there is
+    /// none. Errors: throws `std::invalid_argument` for what is no address.
+    pid node_at(const destination& where);
+
+    /// The same for a text form, and what is asked for.
+    std::pair<pid, machine::look_up> way_to(std::string_view text);
+    std::string text_of(pid who) const;
+
     /// A dead letter of which only the id of its schema is known; `now` is the time of the strand.
     void tell_of_loss(std::uint64_t now, pid to, pid sender, errc reason, std::uint64_t type) noexcept;
 
@@ -103,6 +114,8 @@ public:
     const node_options& options() const noexcept { return options_; }
     transport& network() const noexcept { return *options_.network; }
     peer_book& book() noexcept { return book_; }
+    found_names& names() noexcept { return names_; }
+    remote::residents& residents() noexcept { return *residents_; }
     std::uint64_t life() const noexcept { return life_; }
 
     /// The node is no more: nothing is dialled.
@@ -124,6 +137,8 @@ private:
     const std::uint64_t life_;
     const std::string address_;
     mutable peer_book book_;
+    found_names names_;
+    const std::shared_ptr<remote::residents> residents_;
     std::atomic<bool> is_closed_{false};
 };
 

@@ -25,6 +25,11 @@ interface Node @0x93bcf44399cd6966 {
 
   ping @3 () -> ();
   # Are you there? A peer from which nothing has come for a while is lost.
+
+  spawn @4 (kind :Text, name :Text, type :UInt64, arguments :Data) -> (failure :UInt16, who :Values.Pid);
+  # Spawns an actor of a kind that this node offers to the caller. `name` is empty for an automatic one. `type` is the
+  # id of the struct that `arguments` is, one message of Cap'n Proto as it stands in a file; 0 for none. Where `failure`
+  # is not 0 nothing was spawned, and `who` has the name if that is why.
 }
 
 struct Greeting @0x8c634e448aa2b81d {

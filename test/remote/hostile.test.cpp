@@ -12,6 +12,7 @@
 #include <boost/asio/write.hpp>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -296,5 +297,44 @@ TEST_CASE(
         CHECK(refused.find("a dozen sinks") != std::string::npos);
     });
     static_cast<void>(summing);
+    check_serves(there);
+}
+
+TEST_CASE("hostile: a spawn that lies is refused with a number, and nothing is spawned", "[remote][hostile]")
+{
+    place there;
+    there.actors.spawn("host", host);
+    there.node.kind<greeting>(
+        "greeted", [](context&, greeting) -> task<> { co_return; }, {.spawned_by = remote::peers{"liar"}});
+    as_peer(there, [](boost::asio::io_context& io, schema::Node::Client& node) {
+        const auto asks = [&](const std::string& kind, const std::string& name, std::uint64_t type,
+                              const std::string& arguments) {
+            auto wanted = node.spawnRequest();
+            wanted.setKind(wire::text(kind));
+            wanted.setName(wire::text(name));
+            wanted.setType(type);
+            wanted.setArguments({reinterpret_cast<const kj::byte*>(arguments.data()), arguments.size()});
+            std::optional<errc> failure;
+            rpc::async_wait(wanted.send(), [&](std::exception_ptr thrown, auto... came) {
+                if (!thrown)
+                    ((failure = static_cast<errc>(came.getFailure())), ...);
+                io.stop();
+            });
+            io.restart();
+            io.run_for(10s);
+            return failure;
+        };
+        const std::uint64_t type = wire::schema_id<greeting>();
+        CHECK_FALSE(asks("greeted", "", type, "").has_value());  // it has not greeted
+        auto hello = node.helloRequest();
+        greet(hello.initGreeting());
+        CHECK(outcome(io, hello.send()) == "");
+        CHECK(asks("greeted", "", type, "") == errc::malformed);
+        CHECK(asks("greeted", "", type, "nonsense") == errc::malformed);
+        CHECK(asks("greeted", "", type, std::string(64, '\xff')) == errc::malformed);
+        CHECK(asks("greeted", "", 0, "") == errc::not_understood);
+        CHECK(asks("greeted", std::string(10'000, 'x'), type, "") == errc::too_large);
+        CHECK(asks(std::string(10'000, 'x'), "", type, "") == errc::unknown_kind);
+    });
     check_serves(there);
 }

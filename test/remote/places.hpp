@@ -128,6 +128,12 @@ public:
         return comes([](const Event&) { return true; });
     }
 
+    std::size_t count()
+    {
+        const std::lock_guard lock(mutex_);
+        return events_.size();
+    }
+
 private:
     void add(const Event& event)
     {

@@ -89,6 +89,13 @@ enum class errc {
 
     /// The other node does not let this one do that. Have it allowed there.
     not_permitted,
+
+    /// The other node offers no actors of this kind. Correct the name, or have it offered there.
+    unknown_kind,
+
+    /// As many actors live on the other node as it may have on behalf of this one. Nothing was done: end
+    /// some, or have more allowed there.
+    too_many_actors,
 };
 
 /// The category of `errc`, named "costar".

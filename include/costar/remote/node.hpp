@@ -3,6 +3,9 @@
 #pragma once
 
 #include <costar/actor/engine.hpp>
+#include <costar/remote/kinds.hpp>
+#include <costar/remote/peers.hpp>
+#include <costar/remote/spawn.hpp>
 #include <costar/wire/dictionary.hpp>
 
 #include <atomic>
@@ -45,8 +48,16 @@ struct node_options {
     std::chrono::nanoseconds pause_min = std::chrono::milliseconds(100);
     std::chrono::nanoseconds pause_max = std::chrono::seconds(30);
 
-    /// May other nodes stop and restart actors of this one?
-    bool lets_stop = false;
+    /// Which nodes may stop, poison and restart actors of this one: `true` for all. Those that were spawned
+    /// for a node, that node may always.
+    peers lets_stop{};
+
+    /// What other nodes may have this one spawn, as far as they are permitted to; more come by `node::kind`.
+    remote::kinds kinds{};
+
+    /// Actors that live here and were spawned for one node, in all its lives. Nodes without a name count as
+    /// one.
+    std::size_t spawned_max = 10'000;
 
     /// Messages that may wait for one peer, and their bytes; what is above becomes a dead letter with
     /// `errc::mailbox_full`, and `send_async` waits.
@@ -108,7 +119,12 @@ struct peer_lost {
     std::string reason;
 };
 
-class switchboard;
+/// Another node wanted what it is not permitted to do; told once for each node and thing.
+struct peer_refused {
+    std::string name;
+    std::string address;
+    std::string what;
+};
 
 }  // namespace costar::remote
 
@@ -124,6 +140,9 @@ constexpr errc reason_of_loss(errc lost) noexcept
 struct look_up {
     using reply = pid;
     std::string name;
+
+    /// Who it is, where that is known.
+    pid known{};
 
     /// There is no link, and so no dead letter either.
     errc bury(post_office&, errc reason) noexcept { return reason_of_loss(reason); }
@@ -171,16 +190,74 @@ public:
     /// The nodes that this one has had links to, in each of their lives, the newest last.
     std::vector<peer_figures> peers() const;
 
-    /// The actor of another node, "host:port/name", with any completion token; the signature is
-    /// `void(error_code, pid)`. The node is dialled if there is no link yet.
+    /// The actor with a text form: "host:port/name", or "node/name" by the name of a node that has been met,
+    /// with any completion token; the signature is `void(error_code, pid)`. The node is dialled if there is
+    /// no link yet.
     ///
-    /// Errors: throws `std::invalid_argument` for a text of another form; `errc::unreachable`,
-    /// `no_such_actor`, `timed_out`.
+    /// What was found is remembered until the actor or the link ends, so that asking again costs nothing on
+    /// the wire.
+    ///
+    /// Errors: throws `std::invalid_argument` for a text of another form; `errc::unreachable`, also for a
+    /// node that has not been met, `no_such_actor`, `timed_out`.
     template <class Token>
     auto find(std::string_view where, Token&& token)
     {
-        const auto [link, name] = link_to(where);
-        return owner_.ask(link, machine::look_up{name}, std::forward<Token>(token));
+        auto [link, wanted] = way_to(where);
+        return owner_.ask(link, std::move(wanted), std::forward<Token>(token));
+    }
+
+    /// The text form of an actor of this node or another one: "host:port/name", with the name of the node
+    /// where it does not listen. One whose name is not known here has "$strand-slot-generation-life" in its
+    /// place, the life being that of its node. `find` reads it.
+    std::string text_of(pid who) const;
+
+    /// Offers a kind of actors to other nodes, as `kinds::add`.
+    template <class Arguments, class Body>
+        requires machine::actor_function<Body, Arguments>
+    void kind(std::string name, Body body, kind_options options = {})
+    {
+        offer(name, remote::kinds().add<Arguments>(name, std::move(body), std::move(options)));
+    }
+    template <class Body>
+        requires machine::actor_function<Body>
+    void kind(std::string name, Body body, kind_options options = {})
+    {
+        offer(name, remote::kinds().add(name, std::move(body), std::move(options)));
+    }
+
+    /// Has another node spawn an actor of a kind that it offers, with any completion token; the signature is
+    /// `void(error_code, pid)`.
+    ///
+    ///     node.spawn("10.0.0.2:4711", "worker", order{"tea"}, use_future);
+    ///     node.spawn("10.0.0.2:4711", {.kind = "worker", .name = "anna"}, order{"tea"}, use_future);
+    ///
+    /// It is an actor of that node as any other: without a parent, it ends when its body does, and goes on
+    /// when this node is lost. This one may stop, poison and restart it.
+    ///
+    /// Errors: throws what writing the arguments does. `errc::unknown_kind`, `not_permitted`,
+    /// `not_understood` for arguments of another type, `malformed`, `too_large`, `name_in_use` with the pid
+    /// of who has the name, `engine_stopped`, `too_many_actors`, `actor_failed` where the spawn threw:
+    /// nothing was spawned; `unreachable` likewise. `timed_out` and `link_lost`: it may have been.
+    template <wire::mapped Arguments, class Token>
+    auto spawn(const destination& where, newcomer what, const Arguments& arguments, Token&& token)
+    {
+        return spawn_at(
+            where, std::move(what), &wire::codec_of<Arguments>, &arguments, std::forward<Token>(token));
+    }
+    template <wire::mapped Arguments, class Token>
+    auto spawn(const destination& where, std::string_view kind, const Arguments& arguments, Token&& token)
+    {
+        return spawn(where, newcomer{std::string(kind)}, arguments, std::forward<Token>(token));
+    }
+    template <class Token>
+    auto spawn(const destination& where, newcomer what, Token&& token)
+    {
+        return spawn_at(where, std::move(what), nullptr, nullptr, std::forward<Token>(token));
+    }
+    template <class Token>
+    auto spawn(const destination& where, std::string_view kind, Token&& token)
+    {
+        return spawn(where, newcomer{std::string(kind)}, std::forward<Token>(token));
     }
 
     /// Ends all links when what waits for their peers has arrived there, after `deadline` at the latest;
@@ -193,7 +270,24 @@ public:
     }
 
 private:
-    std::pair<pid, std::string> link_to(std::string_view where);
+    template <class Token>
+    auto spawn_at(const destination& where, newcomer what, const wire::codec* known, const void* arguments,
+        Token&& token)
+    {
+        return asio::async_initiate<Token, void(boost::system::error_code, pid)>(
+            [&owner = owner_](
+                auto handler, pid link, machine::spawn_there wanted, std::chrono::nanoseconds timeout) {
+                owner.ask(link, std::move(wanted), timeout,
+                    machine::spawn_handler<decltype(handler)>(std::move(handler)));
+            },
+            token, node_at(where), machine::spawn_there_with(*board_, what, known, arguments),
+            timeout_of(what));
+    }
+
+    std::pair<pid, machine::look_up> way_to(std::string_view where);
+    pid node_at(const destination& where);
+    std::chrono::nanoseconds timeout_of(const newcomer& what) const;
+    void offer(const std::string& name, const remote::kinds& one);
     pid spawn_leaving(std::chrono::nanoseconds deadline);
 
     engine& owner_;

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+
+// Actors that one node spawns for another: what the asking and what the asked node do.
+
+#include "spawning.hpp"
+
+#include "link.hpp"
+
+#include <costar/core/log.hpp>
+#include <costar/kernel/station.hpp>
+#include <costar/rpc/await.hpp>
+#include <costar/wire/flat_message.hpp>
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace costar::remote {
+
+namespace {
+
+std::span<const kj::byte> bytes_of(const std::vector<std::uint64_t>& words) noexcept
+{
+    return {reinterpret_cast<const kj::byte*>(words.data()), words.size() * sizeof(std::uint64_t)};
+}
+
+errc reason_of(const error& thrown) noexcept
+{
+    return thrown.code().category() == error_category() ? static_cast<errc>(thrown.code().value())
+                                                        : errc::actor_failed;
+}
+
+}  // namespace
+
+// What the asked node does
+// ----------------------------------------------------------------------------------------------------------
+
+void tell_of_refusal(switchboard& board, const visitor& who, const std::string& what)
+{
+    if (!board.residents().notes_refusal(who.number, what))
+        return;
+    log(log_level::warning, fmt::format("node {} at {} may not {} here", who.name, who.address, what));
+    board.shared().events.publish(peer_refused{who.name, who.address, what});
+}
+
+machine::spawned spawn_here(switchboard& board, const visitor& for_whom, const newcomer& wanted,
+    std::uint64_t type, capnp::Data::Reader arguments)
+{
+    constexpr std::size_t longest_name = 255;
+    residents& book = board.residents();
+    const auto kind = book.kind(wanted.kind);
+    if (kind == nullptr)
+        return {{}, errc::unknown_kind};
+    if (for_whom.number != board.shared().node && !kind->options.spawned_by.contains(for_whom.name)) {
+        tell_of_refusal(board, for_whom, fmt::format("spawn the kind \"{}\"", wanted.kind));
+        return {{}, errc::not_permitted};
+    }
+    if (type != (kind->arguments != nullptr ? kind->arguments->id : 0))
+        return {{}, errc::not_understood};
+    if (wanted.name.size() > longest_name)
+        return {{}, errc::too_large};
+    spawn_options how = kind->options.actor;
+    if (!wanted.name.empty())
+        how.name = wanted.name;
+    if (how.placement == placement::beside)
+        how.placement = placement::spread;
+    try {
+        machine::held_envelope given;
+        if (kind->arguments != nullptr)
+            given = wire::read_flat(*kind->arguments, arguments, board);
+        const auto entry = book.admit(for_whom.name);
+        if (entry == nullptr)
+            return {{}, errc::too_many_actors};
+        const pid born =
+            kind->bear(board.owner(), std::move(how), entry, given != nullptr ? given->body() : nullptr);
+        book.enter(*entry, born, kind, for_whom.number);
+        return {born, {}};
+    } catch (const name_in_use& taken) {
+        return {taken.holder(), errc::name_in_use};
+    } catch (const error& failure) {
+        return {{}, reason_of(failure)};
+    } catch (const std::exception& failure) {
+        log(log_level::warning,
+            fmt::format("kind {}: an actor could not be spawned: {}", wanted.kind, failure.what()));
+        return {{}, errc::actor_failed};
+    }
+}
+
+machine::spawned link::spawn_for_peer(schema::Node::SpawnParams::Reader wanted)
+{
+    if (wanted.getArguments().size() > message_max_)
+        return {{}, errc::too_large};
+    return spawn_here(board_, {peer_, peer_name_, address_},
+        {.kind = wire::text(wanted.getKind()), .name = wire::text(wanted.getName())}, wanted.getType(),
+        wanted.getArguments());
+}
+
+bool link::lets_stop(pid target)
+{
+    if (board_.options().lets_stop.contains(peer_name_) ||
+        board_.residents().may_be_stopped(target, peer_, peer_name_))
+        return true;
+    tell_of_refusal(board_, {peer_, peer_name_, address_}, "stop actors");
+    return false;
+}
+
+// What the asking node does
+// ----------------------------------------------------------------------------------------------------------
+
+void fail(message&& asked, errc why)
+{
+    machine::envelope* const envelope = asked.release();
+    machine::station::of(envelope->receiver()).fail(std::exchange(envelope->reply, 0), why);
+    envelope->discard();
+}
+
+task<> link::spawn_there(std::shared_ptr<link_place> place, message asked)
+{
+    machine::envelope* const sent = asked.release();
+    const std::uint64_t deadline = sent->deadline;
+    asked = message(sent);
+    if (place->there == nullptr) {
+        fail(std::move(asked), errc::link_lost);
+        co_return;
+    }
+    if (deadline != 0 && deadline <= place->there->post().home().now()) {
+        fail(std::move(asked), errc::timed_out);
+        co_return;
+    }
+    const auto& wanted = asked.get<machine::spawn_there>();
+    const auto bytes = bytes_of(wanted.arguments);
+    if (bytes.size() > place->there->message_max_) {
+        fail(std::move(asked), errc::too_large);
+        co_return;
+    }
+    auto request = place->there->node_->spawnRequest();
+    request.setKind(wire::text(wanted.what.kind));
+    request.setName(wire::text(wanted.what.name));
+    request.setType(wanted.type);
+    request.setArguments(wire::data(bytes));
+    errc failure = errc::link_lost;
+    try {
+        auto came = co_await rpc::send(request);
+        if (place->there != nullptr) {
+            link& self = *place->there;
+            const pid who = self.board_.read(came.getWho());
+            const machine::spawned made{
+                who, came.getFailure() != 0 ? reason_from(came.getFailure()) : errc{}};
+            if (made.failure == errc{} && (!who || who.node() != self.peer_)) {
+                failure = errc::malformed;
+            } else {
+                if (made.failure == errc{} && !wanted.what.name.empty())
+                    self.remember(wanted.what.name, who);
+                asked.respond(made);
+                co_return;
+            }
+        }
+    } catch (const rpc::error& thrown) {
+        if (thrown.kind() == rpc::errc::unimplemented)  // a node that spawns for nobody
+            failure = errc::unknown_kind;
+    } catch (...) {
+        // The link has ended, or what came is malformed.
+    }
+    fail(std::move(asked), failure);
+}
+
+// What a node does for itself
+// ----------------------------------------------------------------------------------------------------------
+
+namespace {
+
+task<> serve_once(context& self, switchboard* board)
+{
+    message asked = co_await self.receive();
+    if (!asked)
+        co_return;
+    if (asked.is<machine::look_up>()) {
+        const auto& wanted = asked.get<machine::look_up>();
+        const pid known =
+            wanted.known ? wanted.known : board->shared().names.find(wanted.name).value_or(pid());
+        if (known)
+            asked.respond(known);
+        else
+            fail(std::move(asked), errc::no_such_actor);
+    } else if (asked.is<machine::spawn_there>()) {
+        const auto& wanted = asked.get<machine::spawn_there>();
+        const visitor me{board->shared().node, board->options().name, board->address()};
+        asked.respond(
+            spawn_here(*board, me, wanted.what, wanted.type, wire::data(bytes_of(wanted.arguments))));
+    }
+}
+
+}  // namespace
+
+pid spawn_clerk(switchboard& board)
+{
+    try {
+        return board.owner().spawn(serve_once, &board);
+    } catch (const error&) {
+        return {};
+    }
+}
+
+}  // namespace costar::remote

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+
+#include <costar/remote/node.hpp>
+
+#include <optional>
+#include <stdexcept>
+#include <thread>
+
+#include <support/catch.hpp>
+
+#include "../../lib/remote/switchboard.hpp"
+#include "places.hpp"
+
+using namespace costar;
+using namespace support;
+using namespace std::chrono_literals;
+using boost::asio::use_future;
+
+namespace {
+
+pid found(place& here, const std::string& text)
+{
+    return here.node.find(text, use_future).get();
+}
+
+/// Answers once.
+task<> brief_host(context& self)
+{
+    message m = co_await self.receive();
+    m.match([](const greeting& said) { return "brief " + said.name; });
+}
+
+}  // namespace
+
+TEST_CASE("text forms: an actor of another node is named by address and name, or by node and name",
+    "[remote][text_forms]")
+{
+    place here({.name = "here", .listen = "127.0.0.1:0"});
+    place there({.name = "there", .listen = "127.0.0.1:0"});
+    const pid native = there.actors.spawn("host", host);
+    const pid far = here.find(there, "host");
+
+    CHECK(here.node.text_of(far) == there.node.address() + "/host");
+    CHECK(there.node.text_of(native) == there.node.address() + "/host");
+    CHECK(found(here, here.node.text_of(far)) == far);
+    CHECK(found(here, "there/host") == far);
+    CHECK(found(there, "there/host") == native);
+    CHECK(found(there, there.node.text_of(native)) == native);
+    CHECK(failure_of([&] { found(here, "there/nobody"); }) == errc::no_such_actor);
+    CHECK(failure_of([&] { found(here, "elsewhere/host"); }) == errc::unreachable);
+    CHECK(failure_of([&] { found(there, "there/nobody"); }) == errc::no_such_actor);
+    for (const char* wrong : {"there", "/host", "there/", "a:b/host"})
+        CHECK_THROWS_AS(here.node.find(wrong, use_future), std::invalid_argument);
+}
+
+TEST_CASE("text forms: an actor without a name, and one of a node that does not listen, have them too",
+    "[remote][text_forms]")
+{
+    place there({.name = "there", .listen = "127.0.0.1:0"});
+    const pid nameless = there.actors.spawn(host);
+    const std::string text = there.node.text_of(nameless);
+    CHECK(text.starts_with(there.node.address() + "/$"));
+    CHECK(found(there, text) == nameless);
+    {
+        place client({.name = "client"});
+        client.actors.spawn("host", host);
+        const pid far = found(client, text);
+        CHECK(client.ask(far, greeting{"x"}) == "hello x");
+        CHECK(client.node.text_of(far) == text);
+        CHECK(found(there, "client/host") == there.node.find("client/host", use_future).get());
+        CHECK(there.node.text_of(found(there, "client/host")) == "client/host");
+    }
+    // It says of which life it is.
+    std::optional<place> other(std::in_place, remote::node_options{.listen = "127.0.0.1:0"});
+    const std::string address = other->node.address();
+    const std::string old = other->node.text_of(other->actors.spawn(host));
+    other.reset();
+    other.emplace(remote::node_options{.listen = address});
+    other->actors.spawn("host", host);
+    CHECK(failure_of([&] { there.ask(found(there, old), greeting{"x"}); }) == errc::no_such_actor);
+    // Who is known to nobody.
+    CHECK(there.node.text_of(pid(4'000'000'000, 1, 2, 3)) == "4000000000/$1-2-3");
+    CHECK(there.node.text_of(pid()) == "0/$0-0-0");
+}
+
+TEST_CASE(
+    "text forms: who was found is remembered until it ends, and found anew then", "[remote][text_forms]")
+{
+    place here;
+    place there;
+    const pid first = there.actors.spawn("host", brief_host);
+    const pid far = here.find(there, "host");
+    const auto known_here = [&] {
+        const auto board = here.actors.extensions().find<std::shared_ptr<remote::switchboard>>();
+        return (*board)->names().name_of(far);
+    };
+    CHECK(known_here() == "host");
+    CHECK(here.find(there, "host") == far);
+
+    // By whoever waits for its end,
+    auto ends = here.actors.wait(far, use_future);
+    there.actors.stop(first, use_future).get();
+    ends.get();
+    const pid near_second = there.actors.spawn("host", brief_host);
+    const pid second = here.find(there, "host");
+    CHECK(second != far);
+    // by a request that finds it gone,
+    CHECK(here.ask(second, greeting{"a"}) == "brief a");
+    there.actors.wait(near_second, use_future).get();
+    static_cast<void>(failure_of([&] { here.ask(second, greeting{"b"}); }));
+    const pid near_third = there.actors.spawn("host", host);
+    const pid third = here.find(there, "host");
+    CHECK(here.ask(third, greeting{"c"}) == "hello c");
+    // and by nobody: the link itself watches it.
+    there.actors.stop(near_third, use_future).get();
+    there.actors.spawn("host", brief_host);
+    while (here.find(there, "host") == third)
+        std::this_thread::yield();
+    CHECK(here.ask(here.find(there, "host"), greeting{"d"}) == "brief d");
+}
+
+TEST_CASE("text forms: what was found is forgotten with the life of its node", "[remote][text_forms]")
+{
+    place here;
+    std::optional<place> there(std::in_place, remote::node_options{.name = "there", .listen = "127.0.0.1:0"});
+    const std::string address = there->node.address();
+    there->actors.spawn("host", host);
+    const pid old = here.find(address, "host");
+    CHECK(found(here, "there/host") == old);
+    heard<remote::peer_lost> lost(here.actors);
+    there.reset();
+    CHECK(lost.comes());
+    there.emplace(remote::node_options{.name = "there", .listen = address});
+    there->actors.spawn("host", host);
+    const pid young = here.find(address, "host");
+    CHECK(young != old);
+    CHECK(found(here, "there/host") == young);
+    CHECK(here.node.text_of(young) == address + "/host");
+    CHECK(here.node.text_of(old).starts_with(address + "/$"));
+}
