@@ -14,7 +14,7 @@ export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 
 help:
 	@echo 'make demo         build and run the account service; ARGS="--port 18080 --for 20s" are its arguments'
-	@echo 'make demo-remote  two processes whose actors ask and watch each other'
+	@echo 'make demo-remote  processes whose actors ask, watch and spawn each other'
 	@echo 'make test         build everything and run all tests; ARGS="--suite unit" go to meson test'
 	@echo 'make test-asan    unit and thread tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make test-tsan    unit and thread tests under ThreadSanitizer'
@@ -42,8 +42,8 @@ demo: setup
 	@exec $(BUILD)/demos/service $(ARGS)
 
 demo-remote: setup
-	@$(NINJA) -C $(BUILD) demos/remote/31_two_nodes
-	@exec $(BUILD)/demos/remote/31_two_nodes
+	@$(NINJA) -C $(BUILD) demos/remote/31_two_nodes demos/remote/32_spawn demos/remote/33_remote_router
+	@for each in 31_two_nodes 32_spawn 33_remote_router; do $(BUILD)/demos/remote/$$each || exit; done
 
 test: setup
 	@$(NINJA) -C $(BUILD)

@@ -1,4 +1,4 @@
-# What the two nodes of demo 31 say to each other.
+# What the nodes of these demos say to each other.
 
 @0xaac0f4750ff3683e;
 
