@@ -283,7 +283,12 @@ task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)
 
 void link::remember(const std::string& name, pid who)
 {
-    if (who.node() != peer_ || !board_.names().enter(self_.pid(), name, who))
+    if (who.node() != peer_)
+        return;
+    found_names& names = board_.names();
+    if (const pid former = names.find(self_.pid(), name); former && former != who)
+        names.forget(former);  // it has ended, and the news of that are on their way
+    if (!names.enter(self_.pid(), name, who))
         return;
     signals_.push_back({.what = machine::outbound_signal::kind::watch, .to = who, .about = self_.pid()});
     wake();

@@ -217,6 +217,11 @@ TEST_CASE("spawn: of two with one name the second is told who has it", "[remote]
     here.actors.spawn(+asks, there.node.address(), &holder);
     CHECK(holder.get_future().get() == first);
     CHECK(here.ask(first, total{}) == 1);
+
+    there.actors.stop(*there.actors.find("sum"), use_future).get();
+    const pid second = spawned_at(here, there, {.kind = "adder", .name = "sum"}, {2});
+    CHECK(here.find(there, "sum") == second);
+    CHECK(here.ask(second, total{}) == 2);
 }
 
 TEST_CASE(
