@@ -5,6 +5,7 @@
 #include "address.hpp"
 
 #include <costar/core/log.hpp>
+#include <costar/core/result.hpp>
 #include <costar/core/timer.hpp>
 #include <costar/core/with_timeout.hpp>
 #include <costar/kernel/station.hpp>
@@ -171,8 +172,8 @@ void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
 bool link::accept(const greeting& theirs, const agreement& agreed)
 {
     const auto known = board_.book().enter_greeted(theirs.life, address_or_none(theirs.address), theirs.name);
-    if (known == nullptr)
-        return false;
+    if (known == nullptr || (peer_ != 0 && peer_ != known->number))
+        return false;  // also one that greets as two
     message_max_ = agreed.message_max;
     peer_name_ = theirs.name;
     peer_ = known->number;
@@ -203,6 +204,63 @@ void link::count_bytes() noexcept
     const std::uint64_t out = connection_.bytes_written();
     counters_->bytes_received.fetch_add(in - std::exchange(counted_in_, in), std::memory_order_relaxed);
     counters_->bytes_sent.fetch_add(out - std::exchange(counted_out_, out), std::memory_order_relaxed);
+}
+
+kj::Promise<void> link::way_is_free()
+{
+    if (is_way_free_)
+        return kj::READY_NOW;
+    if (free_way_.get() != nullptr)
+        return free_.addBranch();
+    const pid former = board_.book().take_over(peer_, self_.pid());
+    if (!former || former == self_.pid()) {
+        is_way_free_ = true;
+        return kj::READY_NOW;
+    }
+    auto pair = kj::newPromiseAndFulfiller<void>();
+    free_way_ = kj::mv(pair.fulfiller);
+    free_ = pair.promise.fork();
+    self_.spawn_task(clear_way(self_, place_, former));
+    return free_.addBranch();
+}
+
+namespace {
+
+task<> echo(context& self)
+{
+    message asked = co_await self.receive();
+    if (asked)
+        asked.respond(std::monostate{});
+}
+
+/// Ends when all that has left this strand is where it belongs.
+task<> follow(context& self, std::size_t strands)
+{
+    spawn_options options;
+    options.placement = placement::chosen;
+    for (; options.strand < strands; ++options.strand) {
+        const pid there = self.spawn(options, echo);
+        static_cast<void>(co_await as_result(self.ask(there, take_leave{}, std::chrono::nanoseconds::max())));
+    }
+}
+
+}  // namespace
+
+task<> link::clear_way(context& self, std::shared_ptr<link_place> place, pid former)
+{
+    self.send(former, link_ended{"the peer has dialled again"});
+    static_cast<void>(co_await as_result(self.wait(former)));
+    if (place->there == nullptr)
+        co_return;
+    spawn_options options;
+    options.placement = placement::chosen;
+    options.strand = former.strand();
+    const pid follower = self.spawn(options, follow, place->there->board_.shared().stations.size());
+    static_cast<void>(co_await as_result(self.wait(follower)));
+    if (place->there == nullptr)
+        co_return;
+    place->there->is_way_free_ = true;
+    place->there->free_way_->fulfill();
 }
 
 /// Ends the link at the next message that its actor takes.

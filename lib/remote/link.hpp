@@ -109,6 +109,10 @@ public:
 
     void hear(const greeting& theirs, schema::Welcome::Builder welcome);
     bool has_heard() const noexcept { return has_heard_; }
+    /// Comes when what a former link of the peer has taken is where it belongs, so that nothing overtakes it.
+    kj::Promise<void> way_is_free();
+    bool is_way_free() const noexcept { return is_way_free_; }
+
     void deliver(schema::Batch::Reader batch);
     void take_part(schema::Part::Reader part, std::unique_ptr<unfinished>& begun);
 
@@ -136,6 +140,17 @@ private:
 
     class pid_places;
 
+    /// Pids as the peer says them.
+    class peer_pids final : public wire::pid_translator {
+    public:
+        explicit peer_pids(const link& owner) noexcept : owner_(owner) {}
+        void write(pid who, schema::Pid::Builder to) const override { owner_.board_.write(who, to); }
+        pid read(schema::Pid::Reader from) const override { return owner_.board_.read(from, owner_.peer_); }
+
+    private:
+        const link& owner_;
+    };
+
     machine::station& post() const noexcept { return post_; }
 
     task<std::string> greet();
@@ -144,6 +159,7 @@ private:
     void tell_of_end() noexcept;
     void lose(const letter& left) noexcept;
     void end(std::string why);
+    static task<> clear_way(context& self, std::shared_ptr<link_place> place, pid former);
     static task<> wait_for_end(context& self, rpc::nothrow<rpc::pending<kj::Promise<void>>> disconnected);
     static task<> beat(context& self, std::shared_ptr<link_place> place, const node_options& options);
 
@@ -194,12 +210,16 @@ private:
     const greeting mine_;
     std::string peer_name_;
     std::uint32_t peer_ = 0;
+    const peer_pids pids_{*this};
     std::uint32_t message_max_ = 0;
     std::shared_ptr<link_counters> counters_;  // there when the peer has been greeted
     std::uint64_t counted_in_ = 0;             // bytes
     std::uint64_t counted_out_ = 0;
     const bool has_dialled_;
     bool has_heard_ = false;
+    bool is_way_free_ = false;
+    kj::Own<kj::PromiseFulfiller<void>> free_way_;
+    kj::ForkedPromise<void> free_ = nullptr;
     bool was_greeted_ = false;
     bool is_full_ = false;
     bool has_complained_ = false;

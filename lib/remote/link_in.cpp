@@ -26,7 +26,7 @@ void link::deliver(schema::Batch::Reader batch)
     std::vector<pid> pids;
     pids.reserve(named.size());
     for (const auto each : named)
-        pids.push_back(board_.read(each));
+        pids.push_back(pids_.read(each));
     const auto at = [&](std::uint32_t place) {
         return place == 0 || place > pids.size() ? pid() : pids[place - 1];
     };
@@ -82,8 +82,8 @@ void link::take_part(schema::Part::Reader part, std::unique_ptr<unfinished>& beg
             return;
         }
         begun = std::make_unique<unfinished>();
-        begun->to = board_.read(part.getTarget());
-        begun->sender = board_.read(part.getSender());
+        begun->to = pids_.read(part.getTarget());
+        begun->sender = pids_.read(part.getSender());
         begun->size = part.getSize();
         begun->envelope.setRoot(part.getEnvelope());
     }
@@ -127,7 +127,7 @@ void link::take_message(schema::Envelope::Reader from, capnp::Data::Reader body,
     }
     machine::held_envelope made;
     try {
-        made = wire::read_flat(*known, body, board_);
+        made = wire::read_flat(*known, body, pids_);
     } catch (const error& failure) {
         complain(failure.what());
         lose(errc::malformed);
@@ -203,7 +203,7 @@ void link::take_answer(schema::Envelope::Reader from, capnp::Data::Reader body)
         return;
     }
     try {
-        const auto made = wire::read_flat(*waits.answer, body, board_);
+        const auto made = wire::read_flat(*waits.answer, body, pids_);
         post().pass_on(waits.token, *made->type, made->body());
     } catch (const error& failure) {
         complain(failure.what());

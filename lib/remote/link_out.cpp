@@ -267,7 +267,7 @@ task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)
         try {
             auto found = co_await rpc::send(request);
             if (place->there != nullptr) {
-                if (const pid who = place->there->board_.read(found.getWho())) {
+                if (const pid who = place->there->pids_.read(found.getWho())) {
                     place->there->remember(name, who);
                     asked.respond(who);
                     co_return;

@@ -9,11 +9,28 @@
 
 namespace costar::remote {
 
-std::shared_ptr<const peer> peer_book::enter(std::uint64_t life, const std::string& address)
+std::shared_ptr<const peer> peer_book::enter(
+    std::uint64_t life, const std::string& address, std::uint32_t teller)
 {
+    {
+        const std::shared_lock lock(mutex_);
+        if (const auto found = by_life_.find(life); found != by_life_.end())
+            return found->second;
+    }
     const std::unique_lock lock(mutex_);
-    const auto found = by_life_.find(life);
-    return found != by_life_.end() ? found->second : add(life, address, {});
+    if (const auto found = by_life_.find(life); found != by_life_.end())
+        return found->second;
+    auto& told = told_by_[teller];
+    const std::size_t told_max = std::max<std::size_t>(lives_max_ / 16, 1);
+    while (told.size() >= told_max) {
+        if (const auto first = by_life_.find(told.front()); first != by_life_.end() && !first->second->is_met)
+            erase(told.front());
+        told.pop_front();
+    }
+    auto made = add(life, address, {}, false);
+    if (made != nullptr)
+        told.push_back(life);
+    return made;
 }
 
 std::shared_ptr<const peer> peer_book::enter_greeted(
@@ -22,31 +39,85 @@ std::shared_ptr<const peer> peer_book::enter_greeted(
     const std::unique_lock lock(mutex_);
     const auto found = by_life_.find(life);
     if (found == by_life_.end()) {
-        auto made = add(life, address, name);
+        auto made = add(life, address, name, true);
         if (made != nullptr && !name.empty())
             by_name_[name] = made->number;
         return made;
     }
     if (!name.empty())
         by_name_[name] = found->second->number;
+    if (!found->second->is_met)
+        met_.push_back(life);
     // Readers hold the old one; what they have seen of it stays true.
     auto changed = std::make_shared<peer>(*found->second);
     changed->address = address;
     changed->name = name;
+    changed->is_met = true;
     by_number_[changed->number] = changed;
     return found->second = std::move(changed);
 }
 
 std::shared_ptr<const peer> peer_book::add(
-    std::uint64_t life, const std::string& address, const std::string& name)
+    std::uint64_t life, const std::string& address, const std::string& name, bool is_met)
 {
-    if (by_life_.size() >= lives_max_)
+    if (by_life_.size() >= lives_max_ && !make_room())
         return nullptr;
-    const auto made = std::make_shared<const peer>(
-        peer{.number = machine::next_node_number(), .life = life, .address = address, .name = name});
+    const auto made = std::make_shared<const peer>(peer{.number = machine::next_node_number(),
+        .life = life,
+        .address = address,
+        .name = name,
+        .is_met = is_met});
     by_life_.emplace(life, made);
     by_number_.emplace(made->number, made);
+    if (is_met)
+        met_.push_back(life);
     return made;
+}
+
+/// Forgets the node that was met first of those without a link; else the one that was told of first by the
+/// node that tells of most.
+bool peer_book::make_room()
+{
+    for (std::size_t left = met_.size(); left != 0; --left) {
+        const std::uint64_t life = met_.front();
+        met_.pop_front();
+        if (!links_.contains(by_life_.at(life)->number)) {
+            erase(life);
+            return true;
+        }
+        met_.push_back(life);
+    }
+    for (;;) {
+        const auto most = std::max_element(told_by_.begin(), told_by_.end(),
+            [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+        if (most == told_by_.end() || most->second.empty())
+            return false;
+        const std::uint64_t life = most->second.front();
+        most->second.pop_front();
+        if (const auto found = by_life_.find(life); found != by_life_.end() && !found->second->is_met) {
+            erase(life);
+            return true;
+        }
+    }
+}
+
+void peer_book::erase(std::uint64_t life)
+{
+    const auto found = by_life_.find(life);
+    const auto& known = *found->second;
+    if (const auto named = by_name_.find(known.name);
+        named != by_name_.end() && named->second == known.number)
+        by_name_.erase(named);
+    told_by_.erase(known.number);
+    taken_by_.erase(known.number);
+    by_number_.erase(known.number);
+    by_life_.erase(found);
+}
+
+pid peer_book::take_over(std::uint32_t number, pid link)
+{
+    const std::unique_lock lock(mutex_);
+    return std::exchange(taken_by_[number], link);
 }
 
 peer_book::way peer_book::find(std::uint32_t number) const

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -48,6 +49,9 @@ struct peer {
 
     std::string name;
 
+    /// Has it greeted this node?
+    bool is_met = false;
+
     std::shared_ptr<waiting_letters> waiting = std::make_shared<waiting_letters>();
     std::shared_ptr<link_counters> counters = std::make_shared<link_counters>();
 };
@@ -69,15 +73,19 @@ struct watch_across {
 /// The lives that were heard of, each with the number that its pids have here, the links, and what they
 /// carry.
 ///
-/// Thread safety: any thread. A life is never forgotten, since pids of it may be kept anywhere; there is an
-/// end to how many there may be.
+/// Of lives that have not been met, only the last that each node has told of are kept; where there are too
+/// many that were met, those without a link are forgotten, the first ones first. Pids of a life that is
+/// forgotten lead nowhere.
+///
+/// Thread safety: any thread.
 class peer_book {
 public:
     explicit peer_book(std::size_t lives_max) : lives_max_(lives_max) {}
 
-    /// The node with this life, entered when it is new; null when there are too many. What others say of its
-    /// address counts until it has spoken itself.
-    std::shared_ptr<const peer> enter(std::uint64_t life, const std::string& address);
+    /// The node with this life, entered when it is new; null when there are too many links. What others say
+    /// of its address counts until it has spoken itself; `teller` is the number of the node that does.
+    std::shared_ptr<const peer> enter(
+        std::uint64_t life, const std::string& address, std::uint32_t teller = 0);
     std::shared_ptr<const peer> enter_greeted(
         std::uint64_t life, const std::string& address, const std::string& name);
 
@@ -106,6 +114,9 @@ public:
 
     /// Of those to which there has been a link.
     std::vector<peer_figures> figures() const;
+
+    /// A link takes messages of a node: gives the one that did before it.
+    pid take_over(std::uint32_t number, pid link);
 
     /// News of an end take the way on which the watch came.
     void route(const watch_across& watch, pid link);
@@ -136,13 +147,19 @@ private:
         std::uint64_t until = 0;
     };
 
-    std::shared_ptr<const peer> add(std::uint64_t life, const std::string& address, const std::string& name);
+    std::shared_ptr<const peer> add(
+        std::uint64_t life, const std::string& address, const std::string& name, bool is_met);
+    bool make_room();
+    void erase(std::uint64_t life);
 
     const std::size_t lives_max_;
     mutable std::shared_mutex mutex_;
     std::unordered_map<std::uint64_t, std::shared_ptr<const peer>> by_life_;
     std::unordered_map<std::uint32_t, std::shared_ptr<const peer>> by_number_;
     std::map<std::string, std::uint32_t> by_name_;
+    std::unordered_map<std::uint32_t, std::deque<std::uint64_t>> told_by_;  // lives, by who has told of them
+    std::deque<std::uint64_t> met_;                                         // lives
+    std::unordered_map<std::uint32_t, pid> taken_by_;
     std::unordered_map<std::uint32_t, entry> links_;
     std::map<std::string, pid> dialled_;
     std::set<pid> ended_;  // before they were claimed

@@ -18,31 +18,18 @@ public:
 private:
     kj::Promise<void> deliver(DeliverContext call) override
     {
-        try {
-            const auto batch = call.getParams().getBatch();
-            count_ += batch.getEnvelopes().size();
-            if (place_->there != nullptr)
-                place_->there->deliver(batch);
-        } catch (const kj::Exception& failure) {
-            is_unreadable("batch", failure);
-        } catch (...) {  // without memory
-            ++unreadable_;
-        }
+        if (link* const there = place_->there;
+            there != nullptr && !there->is_way_free() && holds_messages(call.getParams().getBatch()))
+            return there->way_is_free().then([this, call]() mutable { take(call.getParams().getBatch()); });
+        take(call.getParams().getBatch());
         return kj::READY_NOW;
     }
 
     kj::Promise<void> piece(PieceContext call) override
     {
-        try {
-            const auto part = call.getParams().getPart();
-            count_ += part.getSize() != 0 ? 1 : 0;
-            if (place_->there != nullptr)
-                place_->there->take_part(part, begun_);
-        } catch (const kj::Exception& failure) {
-            is_unreadable("part", failure);
-        } catch (...) {  // without memory
-            ++unreadable_;
-        }
+        if (link* const there = place_->there; there != nullptr && !there->is_way_free())
+            return there->way_is_free().then([this, call]() mutable { take(call.getParams().getPart()); });
+        take(call.getParams().getPart());
         return kj::READY_NOW;
     }
 
@@ -53,9 +40,44 @@ private:
         return kj::READY_NOW;
     }
 
-    void is_unreadable(const char* what, const kj::Exception& failure)
+    /// Answers and news of ends go where they were asked for, and wait for nobody.
+    static bool holds_messages(schema::Batch::Reader batch)
     {
-        if (unreadable_++ == 0)
+        for (const auto each : batch.getEnvelopes())
+            if (each.getAnswers() == 0)
+                return true;
+        return false;
+    }
+
+    void take(schema::Batch::Reader batch) noexcept
+    {
+        try {
+            count_ += batch.getEnvelopes().size();
+            if (place_->there != nullptr)
+                place_->there->deliver(batch);
+        } catch (const kj::Exception& failure) {
+            is_unreadable("batch", failure, batch.getEnvelopes().size());
+        } catch (...) {  // without memory
+            ++unreadable_;
+        }
+    }
+
+    void take(schema::Part::Reader part) noexcept
+    {
+        try {
+            count_ += part.getSize() != 0 ? 1 : 0;
+            if (place_->there != nullptr)
+                place_->there->take_part(part, begun_);
+        } catch (const kj::Exception& failure) {
+            is_unreadable("part", failure, 1);
+        } catch (...) {  // without memory
+            ++unreadable_;
+        }
+    }
+
+    void is_unreadable(const char* what, const kj::Exception& failure, std::size_t envelopes)
+    {
+        if (std::exchange(unreadable_, unreadable_ + envelopes) == 0)
             log(log_level::warning,
                 fmt::format(
                     "a {} from another node is malformed: {}", what, failure.getDescription().cStr()));

@@ -146,7 +146,7 @@ task<> link::spawn_there(std::shared_ptr<link_place> place, message asked)
         auto came = co_await rpc::send(request);
         if (place->there != nullptr) {
             link& self = *place->there;
-            const pid who = self.board_.read(came.getWho());
+            const pid who = self.pids_.read(came.getWho());
             const machine::spawned made{
                 who, came.getFailure() != 0 ? reason_from(came.getFailure()) : errc{}};
             if (made.failure == errc{} && (!who || who.node() != self.peer_)) {

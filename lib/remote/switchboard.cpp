@@ -215,14 +215,14 @@ void switchboard::write(pid who, schema::Pid::Builder to) const
     to.setGeneration(who.generation());
 }
 
-pid switchboard::read(schema::Pid::Reader from) const
+pid switchboard::read(schema::Pid::Reader from, std::uint32_t teller) const
 {
     const std::uint64_t life = from.getLife();
     if (life == 0)
         return {};
     std::uint32_t number = shared_.node;
     if (life != life_) {
-        const auto known = book_.enter(life, address_or_none(wire::text(from.getAddress())));
+        const auto known = book_.enter(life, address_or_none(wire::text(from.getAddress())), teller);
         if (known == nullptr)
             return {};
         number = known->number;

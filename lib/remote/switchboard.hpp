@@ -87,7 +87,10 @@ public:
     void signal(machine::post_office& from, const machine::outbound_signal& news) override;
 
     void write(pid who, schema::Pid::Builder to) const override;
-    pid read(schema::Pid::Reader from) const override;
+    pid read(schema::Pid::Reader from) const override { return read(from, 0); }
+
+    /// As a node says it, of which the number is given.
+    pid read(schema::Pid::Reader from, std::uint32_t teller) const;
 
     /// The link to an address, dialled if there is none; `number` is that of a node which is known to be
     /// there.

@@ -79,6 +79,7 @@ struct Welcome @0x84d56f80cb52f990 {
 
 interface Sink @0x8c1b291c72439306 {
   deliver @0 (batch :Batch) -> stream;
+  # At most 4096 envelopes, signals and pids each; what is larger is unreadable as a whole.
   # Never fails: a streamed call that fails would break the sink for good. What could not be delivered is answered where
   # somebody asked, and else is a dead letter of the receiving node.
 

@@ -31,13 +31,30 @@ TEST_CASE("peer_book: a life has one number, and gets what is heard of it later"
     CHECK(book.find(other->number + 1000).to == nullptr);
 }
 
-TEST_CASE("peer_book: there is an end to lives, and those that are known stay", "[remote][peer_book]")
+TEST_CASE("peer_book: there is an end to lives, and those with a link stay", "[remote][peer_book]")
 {
-    remote::peer_book book(2);
-    const auto known = book.enter(1, {});
-    CHECK(book.enter(2, {}) != nullptr);
-    CHECK(book.enter(3, {}) == nullptr);
-    CHECK(book.enter(1, {})->number == known->number);
+    remote::peer_book book(32);
+    const auto linked = book.enter_greeted(1, "a:1", "a");
+    book.greeted(linked->number, pid(1, 7), false);
+    // Honest peers that come and go.
+    for (std::uint64_t life = 100; life < 1000; ++life)
+        CHECK(book.enter_greeted(life, {}, "client") != nullptr);
+    CHECK(book.enter_greeted(1, "a:1", "a")->number == linked->number);
+    CHECK(book.find(linked->number).to != nullptr);
+    CHECK(book.enter(999, {})->is_met);
+    CHECK_FALSE(book.enter(100, {}, 5)->is_met);  // forgotten, and heard of anew
+
+    // One that tells of a thousand pushes out what it has told itself, and nothing else.
+    const auto third = book.enter(5000, "c:1", 8);
+    for (std::uint64_t life = 10'000; life < 11'000; ++life)
+        CHECK(book.enter(life, {}, 9) != nullptr);
+    CHECK(book.enter(5000, {}, 8)->number == third->number);
+    CHECK(book.find(linked->number).to != nullptr);
+
+    // Where all have links there is no room.
+    remote::peer_book full(1);
+    full.greeted(full.enter_greeted(1, {}, {})->number, pid(1, 7), false);
+    CHECK(full.enter_greeted(2, {}, {}) == nullptr);
 }
 
 TEST_CASE("peer_book: who was first has the link, until it is forgotten", "[remote][peer_book]")
