@@ -120,6 +120,9 @@ public:
         gathered_.insert(gathered_.end(), first, first + size);
     }
 
+    /// Bytes of output that wait to be sent.
+    std::size_t unsent() const noexcept { return waiting_bytes(); }
+
     /// From now on nobody waits for output; `unsent_max` bytes of it hold back input instead, if it is not 0.
     void never_wait(std::size_t unsent_max) noexcept
     {

@@ -61,6 +61,7 @@ public:
     kj::Maybe<int> getSendBufferSize() override { return channel_->options().window; }
 
     void never_wait(std::size_t unsent_max) noexcept override { channel_->never_wait(unsent_max); }
+    std::size_t unsent() const noexcept override { return channel_->unsent(); }
 
     std::uint64_t bytes_read() const noexcept override { return channel_->bytes_read(); }
     std::uint64_t bytes_written() const noexcept override { return channel_->bytes_written(); }

@@ -122,6 +122,11 @@ std::uint64_t connection::bytes_written() const
     return whole().own != nullptr ? whole().own->bytes_written() : 0;
 }
 
+std::size_t connection::unsent() const
+{
+    return whole().own != nullptr ? whole().own->unsent() : 0;
+}
+
 pending<kj::Promise<void>> connection::disconnected()
 {
     return whole().network.onDisconnect();

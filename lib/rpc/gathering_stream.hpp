@@ -19,6 +19,9 @@ public:
     /// What has come, whole messages or not; and what was written.
     virtual std::uint64_t bytes_read() const noexcept = 0;
     virtual std::uint64_t bytes_written() const noexcept = 0;
+
+    /// Bytes that wait to be sent.
+    virtual std::size_t unsent() const noexcept = 0;
 };
 
 }  // namespace costar::machine

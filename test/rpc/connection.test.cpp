@@ -370,11 +370,14 @@ TEST_CASE("connection: a peer that reads no answers is read no more, until it do
     lone_strand strand;
     int answered = 0;
     int at_rest = 0;
-    const auto body = [](asio::io_context& io, const std::string& text, int& answered,
-                          int& at_rest) -> task<> {
-        const auto reads = [](unix_socket& peer, const int& answered, int& at_rest) -> task<> {
+    std::size_t unsent = 0;
+    const auto body = [](asio::io_context& io, const std::string& text, int& answered, int& at_rest,
+                          std::size_t& unsent) -> task<> {
+        const auto reads = [](unix_socket& peer, const rpc::connection& served, const int& answered,
+                               int& at_rest, std::size_t& unsent) -> task<> {
             co_await sleep_for(50ms);
             at_rest = answered;
+            unsent = served.unsent();
             std::string heard(100'000, ' ');
             while (answered < static_cast<int>(calls))
                 co_await peer.async_read_some(asio::buffer(heard), use_task);
@@ -383,11 +386,12 @@ TEST_CASE("connection: a peer that reads no answers is read no more, until it do
         auto served = serves_counting(std::move(far), answered);
         const std::string all = calls_of_echo(calls, text);
         auto sent = asio::async_write(peer, asio::buffer(all), use_task);
-        co_await when_all(std::move(sent), reads(peer, answered, at_rest));
+        co_await when_all(std::move(sent), reads(peer, served, answered, at_rest, unsent));
     };
-    strand.run(body(strand.io(), text, answered, at_rest));
+    strand.run(body(strand.io(), text, answered, at_rest, unsent));
 
     CHECK(at_rest < 1000);
+    CHECK(unsent > 100'000);
     CHECK(answered == static_cast<int>(calls));
 }
 

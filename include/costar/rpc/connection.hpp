@@ -109,6 +109,9 @@ public:
     /// Comes when the connection has ended, whichever side has done it.
     pending<kj::Promise<void>> disconnected();
 
+    /// Bytes of output that the peer has not taken yet; 0 over a stream that `make_stream` has not made.
+    std::size_t unsent() const;
+
 private:
     struct parts;
 
