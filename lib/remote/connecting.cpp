@@ -51,11 +51,14 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     const auto place = std::make_shared<link_place>();
     rpc::connection_options limits;
     limits.message_max = board.options().message_max + std::size_t{1024} * 1024;
+    if (!has_dialled)
+        limits.calls_max = client_calls_bytes_max;
     auto stream = connection->stream();
     connection.reset();
     std::string name;
     std::string why;
     bool was_greeted = false;
+    bool is_client = false;
     std::exception_ptr ended;
     {
         link made(self, board,
@@ -69,6 +72,7 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
         }
         name = made.peer_name();
         was_greeted = made.was_greeted();
+        is_client = made.is_client();
     }
     if (self.stopping()) {
         if (was_greeted)
@@ -77,7 +81,11 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
             std::rethrow_exception(ended);
         co_return was_greeted;
     }
-    tell_of_loss(board, name, address, ended ? machine::text_of(ended) : why, was_greeted);
+    if (is_client)
+        log(log_level::debug,
+            fmt::format("the client at {} has gone: {}", address, ended ? machine::text_of(ended) : why));
+    else
+        tell_of_loss(board, name, address, ended ? machine::text_of(ended) : why, was_greeted);
     co_return was_greeted;
 }
 

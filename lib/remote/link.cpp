@@ -24,7 +24,9 @@ link::link(context& self, switchboard& board, rpc::connection connection, std::s
       post_(*board.shared().stations[machine::strand_context::current()->index()]),
       place_(std::move(place)),
       connection_(std::move(connection)),
-      node_(connection_.bootstrap<schema::Node>()),
+      caller_(has_dialled ? caller_kind::node : caller_kind::unknown),
+      first_call_(kj::newPromiseAndFulfiller<void>()),
+      node_(has_dialled ? connection_.bootstrap<schema::Node>() : schema::Node::Client(nullptr)),
       address_(std::move(address)),
       mine_(board.new_greeting()),
       has_dialled_(has_dialled)
@@ -89,9 +91,14 @@ void link::tell_of_end() noexcept
 task<std::string> link::serve()
 {
     self_.spawn_task(wait_for_end(self_, rpc::nothrow(connection_.disconnected())));
-    std::string refused = co_await with_timeout(board_.options().greeting_timeout, greet());
+    std::string refused = co_await with_timeout(board_.options().greeting_timeout, meet());
     if (!refused.empty())
         co_return refused;
+    if (is_client()) {
+        while (take(co_await self_.receive()))
+            ;
+        co_return why_ended_;
+    }
     was_greeted_ = true;
     if (has_dialled_)
         board_.book().reached(address_);
@@ -128,6 +135,48 @@ task<> link::take_leave_of_peer()
     for (message& each : leaves_)
         each.respond(std::monostate{});
     why_ended_ = "this node leaves";
+}
+
+/// Finds out who is there, and greets a node. The text says why it came to nothing.
+///
+/// Who has accepted asks the peer for nothing before it has said hello: a client may have no bootstrap
+/// object, and some implementations give up a connection on which what is missing is called.
+task<std::string> link::meet()
+{
+    if (!has_dialled_) {
+        rpc::pending<kj::Promise<void>> called(
+            kj::mv(first_call_.promise).exclusiveJoin(connection_.disconnected()));
+        co_await kj::mv(called);
+        if (caller_ == caller_kind::unknown)
+            co_return "it has said nothing";
+        if (is_client())
+            co_return std::string();
+        node_ = rpc::nothrow<schema::Node::Client>(connection_.bootstrap<schema::Node>());
+    }
+    co_return co_await greet();
+}
+
+caller_kind link::take_call(caller_kind as)
+{
+    if (caller_ == caller_kind::unknown) {
+        caller_ = as;
+        first_call_.fulfiller->fulfill();
+    }
+    return caller_;
+}
+
+void link::check_output()
+{
+    if (connection_.unsent() > letter_bytes_max && !std::exchange(is_full_, true))
+        end("it asks, and does not take the answers");
+}
+
+capnp::Capability::Client* link::service(const std::string& name)
+{
+    if (const auto known = services_.find(name); known != services_.end())
+        return &*known->second;
+    const service_factory made = board_.offered(name);
+    return made ? &*services_.emplace(name, made()).first->second : nullptr;
 }
 
 /// Says who is here, and opens the sink for what is sent. The text says why it came to nothing.

@@ -9,12 +9,14 @@
 #include <costar/kernel/reply_table.hpp>
 #include <costar/rpc/connection.hpp>
 #include <costar/rpc/nothrow.hpp>
+#include <costar/wire/flat_message.hpp>
 
 #include <capnp/message.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -41,6 +43,18 @@ struct queue_filled {
 /// Where those find the link whom the peer calls; it may have ended before they do.
 struct link_place {
     link* there = nullptr;
+
+    // What a client has this node keep: actors that it was given, and its requests that are under way.
+    std::size_t actors = 0;
+    std::size_t requests = 0;
+    std::size_t request_bytes = 0;
+};
+
+/// Who is on the other side, as its first call says.
+enum class caller_kind {
+    unknown,
+    node,
+    client
 };
 
 /// Waits for the answer of this node to a request of the peer.
@@ -85,6 +99,14 @@ inline constexpr unsigned batch_max = 4096;
 inline constexpr unsigned sinks_max = 12;
 inline constexpr unsigned headers_max = 256;
 
+/// What a client may have it keep.
+inline constexpr std::size_t client_actors_max = 10'000;
+inline constexpr std::size_t client_requests_max = 10'000;
+
+/// Bytes of calls that were taken and not answered, above which nothing more is read: a client's requests are
+/// refused before, so this is reached by calls to services of the program alone.
+inline constexpr std::size_t client_calls_bytes_max = 2 * letter_bytes_max;
+
 /// One connection to one peer; it lies in the frame of its actor.
 ///
 /// Thread safety: on the strand of its actor.
@@ -104,6 +126,9 @@ public:
     /// Has the peer been found to be one?
     bool was_greeted() const noexcept { return was_greeted_; }
 
+    /// Is it a program that is no node? It does not greet, and nobody knows it.
+    bool is_client() const noexcept { return caller_ == caller_kind::client; }
+
     // What the peer calls
     // ------------------------------------------------------------------------------------------------------
 
@@ -120,6 +145,23 @@ public:
     bool may_open_sink() noexcept { return ++sinks_ <= sinks_max; }
     machine::spawned spawn_for_peer(schema::Node::SpawnParams::Reader wanted);
     switchboard& board() const noexcept { return board_; }
+
+    /// Takes a call as the first one, if it is: who has not said hello is a client. Says who it is.
+    caller_kind take_call(caller_kind as);
+
+    // What a client calls
+    // -----------------------------------------------------------------------------------------------------
+
+    machine::station& post() const noexcept { return post_; }
+    wire::flat_writer& writer() noexcept { return writer_; }
+
+    /// Ends the connection if its peer asks and does not take the answers.
+    void check_output();
+
+    /// The object that the program offers by this name, made at the first call; null when there is none.
+    ///
+    /// Errors: throws what the factory throws.
+    capnp::Capability::Client* service(const std::string& name);
 
     // What comes back from here
     // ------------------------------------------------------------------------------------------------
@@ -151,8 +193,7 @@ private:
         const link& owner_;
     };
 
-    machine::station& post() const noexcept { return post_; }
-
+    task<std::string> meet();
     task<std::string> greet();
     bool accept(const greeting& theirs, const agreement& agreed);
     void forget_late_ones();
@@ -204,6 +245,8 @@ private:
     machine::station& post_;
     std::shared_ptr<link_place> place_;
     rpc::connection connection_;
+    caller_kind caller_;
+    kj::PromiseFulfillerPair<void> first_call_;
     rpc::nothrow<schema::Node::Client> node_;
     std::optional<rpc::nothrow<schema::Sink::Client>> sink_;
     std::string address_;
@@ -236,6 +279,7 @@ private:
     std::deque<letter> letters_;
     std::size_t letter_bytes_ = 0;
     std::deque<machine::outbound_signal> signals_;
+    wire::flat_writer writer_;  // of answers to clients
     std::uint64_t last_request_ = 0;
     std::unordered_map<std::uint64_t, asker> asked_;
     std::unordered_map<std::uint64_t, std::uint64_t> awaited_ends_;  // requests by the tokens of their askers
@@ -243,6 +287,7 @@ private:
     watches watching_;  // actors of the peer
     watches watched_;   // actors of this node
     std::unordered_set<pid> refused_poison_;
+    std::map<std::string, rpc::nothrow<capnp::Capability::Client>> services_;
 };
 
 }  // namespace costar::remote

@@ -66,6 +66,11 @@ std::vector<peer_figures> node::peers() const
     return board_->book().figures();
 }
 
+void node::offer(std::string name, service_factory made)
+{
+    board_->offer(std::move(name), std::move(made));
+}
+
 namespace {
 
 /// One for each link on each strand, behind what that strand has sent.

@@ -20,9 +20,17 @@ private:
     kj::Promise<void> find(FindContext call) override;
     kj::Promise<void> ping(PingContext call) override;
     kj::Promise<void> spawn(SpawnContext call) override;
+    kj::Promise<void> actor(ActorContext call) override;
+    kj::Promise<void> service(ServiceContext call) override;
+
+    /// Errors: throws where the link has ended.
+    link& present() const;
 
     /// Errors: throws where the peer has not greeted yet.
     link& greeted() const;
+
+    /// Errors: throws where the peer is a node that has not greeted yet.
+    link& served() const;
 
     std::shared_ptr<link_place> place_;
 };

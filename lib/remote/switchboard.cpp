@@ -230,6 +230,19 @@ pid switchboard::read(schema::Pid::Reader from, std::uint32_t teller) const
     return {number, from.getStrand(), from.getSlot(), from.getGeneration()};
 }
 
+void switchboard::offer(std::string name, service_factory made)
+{
+    const std::lock_guard lock(offers_mutex_);
+    offers_.insert_or_assign(std::move(name), std::move(made));
+}
+
+service_factory switchboard::offered(const std::string& name) const
+{
+    const std::lock_guard lock(offers_mutex_);
+    const auto found = offers_.find(name);
+    return found != offers_.end() ? found->second : service_factory();
+}
+
 greeting switchboard::new_greeting() const
 {
     greeting mine;

@@ -17,7 +17,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -121,6 +123,10 @@ public:
     remote::residents& residents() noexcept { return *residents_; }
     std::uint64_t life() const noexcept { return life_; }
 
+    /// What the program offers to its clients by a name; empty where there is nothing.
+    void offer(std::string name, service_factory made);
+    service_factory offered(const std::string& name) const;
+
     /// The node is no more: nothing is dialled.
     void close() noexcept { is_closed_ = true; }
 
@@ -142,6 +148,8 @@ private:
     mutable peer_book book_;
     found_names names_;
     const std::shared_ptr<remote::residents> residents_;
+    mutable std::mutex offers_mutex_;
+    std::map<std::string, service_factory> offers_;
     std::atomic<bool> is_closed_{false};
 };
 

@@ -8,13 +8,16 @@
 @0xddce0331bb63915d;
 
 using Cxx = import "/capnp/c++.capnp";
+using Directory = import "/costar/directory.capnp";
 using Values = import "/costar/values.capnp";
 $Cxx.namespace("costar::schema");
 
-interface Node @0x93bcf44399cd6966 {
+interface Node @0x93bcf44399cd6966 extends(Directory.Directory) {
+  # What a node is to other nodes; programs that are none use the Directory alone.
+
   hello @0 (greeting :Greeting) -> (welcome :Welcome);
-  # The first call of either side. Any other that comes before it has been answered with a welcome is an error, and so is
-  # a second one.
+  # The first call of either side; that which has accepted waits for the other one's. Any other method that comes
+  # before it has been answered with a welcome is an error, and so is a second one.
 
   open @1 (lane :UInt8) -> (sink :Sink);
   # A new sink, for what the caller sends; a dozen of them at most. Lane 0 is the ordinary one, 2 that of messages which are
@@ -136,7 +139,7 @@ struct Envelope @0xce37aa57eb5831eb {
   body @7 :Data;
   # One message of Cap'n Proto as it stands in a file.
 
-  headers @8 :List(Header);
+  headers @8 :List(Directory.Header);
 }
 
 struct Signal @0x85efe81387eead84 {
@@ -158,9 +161,4 @@ struct Signal @0x85efe81387eead84 {
 
   request @5 :UInt64;
   # 1 and 3: answered by an envelope when it has ended, with a Nothing; 0 for nobody. 4: which one.
-}
-
-struct Header @0xadfafe97643faada {
-  name @0 :Text;
-  value @1 :Text;
 }

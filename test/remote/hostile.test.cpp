@@ -20,7 +20,7 @@
 
 #include <costar/node.capnp.h>
 
-#include "places.hpp"
+#include "calls.hpp"
 
 using namespace costar;
 using namespace support;
@@ -29,14 +29,6 @@ using boost::asio::ip::tcp;
 using boost::asio::use_future;
 
 namespace {
-
-tcp::endpoint endpoint_of(const place& there)
-{
-    const std::string address = there.node.address();
-    const std::size_t colon = address.rfind(':');
-    return {boost::asio::ip::make_address(address.substr(0, colon)),
-        static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1)))};
-}
 
 /// It still serves.
 void check_serves(place& there)
@@ -97,26 +89,6 @@ void as_peer(const place& there, Does does)
     does(io, node);
 }
 
-/// What a promise came to: its failure's text, or nothing.
-template <class Promise>
-std::string outcome(boost::asio::io_context& io, Promise promise)
-{
-    std::string said = "nothing came";
-    rpc::async_wait(kj::mv(promise), [&](std::exception_ptr failure, auto&&...) {
-        said.clear();
-        try {
-            if (failure)
-                std::rethrow_exception(failure);
-        } catch (const std::exception& thrown) {
-            said = thrown.what();
-        }
-        io.stop();
-    });
-    io.restart();
-    io.run_for(10s);
-    return said;
-}
-
 /// Greets, opens a sink and delivers what `fill` makes.
 void deliver(const place& there, const std::function<void(schema::Batch::Builder)>& fill, std::uint64_t life)
 {
@@ -129,9 +101,9 @@ void deliver(const place& there, const std::function<void(schema::Batch::Builder
         auto sink = open.send().getSink();
         auto batch = sink.deliverRequest();
         fill(batch.initBatch());
-        CHECK(outcome(io, batch.send()) == "");
+        CHECK(said_of(io, batch.send()) == "");
         auto done = sink.doneRequest();
-        CHECK(outcome(io, done.send()) == "");
+        CHECK(said_of(io, done.send()) == "");
     });
 }
 
@@ -155,15 +127,15 @@ TEST_CASE("hostile: a peer greets first, and once", "[remote][hostile]")
     place there;
     there.actors.spawn("host", host);
     as_peer(there, [](boost::asio::io_context& io, schema::Node::Client& node) {
-        CHECK(outcome(io, node.openRequest().send()).find("hello first") != std::string::npos);
-        CHECK(outcome(io, node.findRequest().send()).find("hello first") != std::string::npos);
+        CHECK(said_of(io, node.openRequest().send()).find("hello first") != std::string::npos);
+        CHECK(said_of(io, node.findRequest().send()).find("hello first") != std::string::npos);
         auto hello = node.helloRequest();
         greet(hello.initGreeting());
-        CHECK(outcome(io, hello.send()) == "");
+        CHECK(said_of(io, hello.send()) == "");
         auto again = node.helloRequest();
         greet(again.initGreeting());
-        CHECK(outcome(io, again.send()).find("hello once") != std::string::npos);
-        CHECK(outcome(io, node.openRequest().send()) == "");
+        CHECK(said_of(io, again.send()).find("hello once") != std::string::npos);
+        CHECK(said_of(io, node.openRequest().send()) == "");
     });
     check_serves(there);
 }
@@ -242,7 +214,10 @@ TEST_CASE("hostile: one who stays silent is lost by its heartbeat", "[remote][ho
     tcp::socket socket(io);
     socket.connect(endpoint_of(there));
     auto calls = rpc::connection::client(rpc::make_stream(std::move(socket)), kj::heap<deaf>());
-    outcome(io, calls.disconnected());
+    auto hello = calls.bootstrap<schema::Node>().helloRequest();
+    greet(hello.initGreeting());
+    CHECK(said_of(io, hello.send()) == "");
+    said_of(io, calls.disconnected());
     CHECK(met.comes());
     CHECK(lost.comes(
         [](const remote::peer_lost& each) { return each.reason.find("too long") != std::string::npos; }));

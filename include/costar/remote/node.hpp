@@ -8,10 +8,13 @@
 #include <costar/remote/spawn.hpp>
 #include <costar/wire/dictionary.hpp>
 
+#include <capnp/capability.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,7 +40,7 @@ struct node_options {
     /// Bytes of a message. The smaller one of both sides holds for both.
     std::uint32_t message_max = 4 * 1024 * 1024;
 
-    /// How long a peer may take to connect and to greet.
+    /// How long a peer may take to connect and to greet, and a client until its first call.
     std::chrono::nanoseconds greeting_timeout = std::chrono::seconds(5);
 
     /// How often a peer is asked whether it is there, and how long nothing may come from it until it is lost.
@@ -125,6 +128,9 @@ struct peer_refused {
     std::string address;
     std::string what;
 };
+
+/// Makes an object of the program's own for a connection; see `node::offer`.
+using service_factory = std::function<capnp::Capability::Client()>;
 
 }  // namespace costar::remote
 
@@ -259,6 +265,17 @@ public:
     {
         return spawn(where, newcomer{std::string(kind)}, std::forward<Token>(token));
     }
+
+    /// Offers an object of an interface of one's own to the peers of this node, programs that are no nodes
+    /// too, which find it by its name.
+    ///
+    ///     node.offer("bank", [&engine] { return kj::heap<bank>(engine); });
+    ///
+    /// Each connection gets one, made on its strand when it is first asked for; what `made` throws is logged,
+    /// and the peer is told `errc::actor_failed`. Offering a name anew holds for the connections that have
+    /// not asked for it, and an empty function ends the offer for them. Thread safety: any thread; `made` is
+    /// called on all strands, several times at once.
+    void offer(std::string name, service_factory made);
 
     /// Ends all links when what waits for their peers has arrived there, after `deadline` at the latest;
     /// completes with `void(error_code)`. New links are not accepted any more. What is sent afterwards dials
