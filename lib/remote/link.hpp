@@ -52,9 +52,14 @@ struct link_place {
 
 /// Who is on the other side, as its first call says.
 enum class caller_kind {
+    /// It has not called yet.
     unknown,
+
+    /// It has said hello, or was dialled.
     node,
-    client
+
+    /// It has asked for an actor or a service at first, and is a program that is no node.
+    client,
 };
 
 /// Waits for the answer of this node to a request of the peer.

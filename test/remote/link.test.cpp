@@ -185,6 +185,7 @@ TEST_CASE("link: ends are told once to each that watches, with their reason", "[
     const pid far_host = here.find(there, "host");
     const pid first = here.actors.spawn(watcher, std::vector<pid>{far_brief, far_clumsy});
     const pid second = here.actors.spawn(watcher, std::vector<pid>{far_brief, far_host});
+    static_cast<void>(heard_by(here, first, 0));
     static_cast<void>(heard_by(here, second, 0));
     CHECK(here.ask(far_host, greeting{"a"}) == "hello a");  // the watches are there
 
