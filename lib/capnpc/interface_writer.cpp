@@ -191,7 +191,8 @@ void interface_writer::server()
     declared_.line("#pragma GCC diagnostic ignored \"-Woverloaded-virtual\"");
     for (const method& each : model_.methods)
         declared_.line(4,
-            fmt::format("kj::Promise<void> {}({}Context call) final;", each.schema, title_name(each.schema)));
+            fmt::format("kj::Promise<void> {}({}Context call) final;", server_name(each.schema),
+                title_name(each.schema)));
     declared_.line("#pragma GCC diagnostic pop");
     declared_.gap();
     declared_.line("private:");
@@ -208,8 +209,8 @@ void interface_writer::server_method(const method& of)
 {
     const std::string context = title_name(of.schema) + "Context";
     const std::string coroutine = "answer_to_" + of.name;
-    defined_.function("kj::Promise<void>", fmt::format("{}::{}(", full_name("_server"), of.schema),
-        {context + " call"}, ")");
+    defined_.function("kj::Promise<void>",
+        fmt::format("{}::{}(", full_name("_server"), server_name(of.schema)), {context + " call"}, ")");
     defined_.line("{");
     defined_.list(4, fmt::format("return costar::rpc::service<{}>::answer(", model_.schema),
         {"call", fmt::format("{}(call)", coroutine)}, ");");

@@ -12,8 +12,7 @@ namespace costar::capnpc {
 
 namespace {
 
-// The last ones are none of C++, but the made code says them.
-constexpr std::string_view reserved[] = {"alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand",
+constexpr std::string_view keywords[] = {"alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand",
     "bitor", "bool", "break", "case", "catch", "char", "char16_t", "char32_t", "char8_t", "class", "co_await",
     "co_return", "co_yield", "compl", "concept", "const", "const_cast", "consteval", "constexpr", "constinit",
     "continue", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit",
@@ -22,8 +21,16 @@ constexpr std::string_view reserved[] = {"alignas", "alignof", "and", "and_eq", 
     "protected", "public", "register", "reinterpret_cast", "requires", "return", "short", "signed", "sizeof",
     "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw",
     "true", "try", "typedef", "typeid", "typename", "union", "unsigned", "using", "virtual", "void",
-    "volatile", "wchar_t", "while", "xor", "xor_eq", "assert", "capnp", "costar", "errno", "kj", "linux",
-    "main", "std", "stderr", "stdin", "stdout", "unix"};
+    "volatile", "wchar_t", "while", "xor", "xor_eq"};
+
+// No words of C++, but the made code says them, or a macro is called so.
+constexpr std::string_view taken[] = {
+    "assert", "capnp", "costar", "errno", "kj", "linux", "main", "std", "stderr", "stdin", "stdout", "unix"};
+
+bool is_keyword(std::string_view word) noexcept
+{
+    return std::ranges::find(keywords, word) != std::end(keywords);
+}
 
 constexpr bool is_upper(char letter) noexcept
 {
@@ -61,9 +68,22 @@ std::string snake_words(std::string_view name)
 std::string snake_name(std::string_view name)
 {
     std::string made = snake_words(name);
-    if (std::ranges::find(reserved, made) != std::end(reserved))
+    if (is_keyword(made) || std::ranges::find(taken, made) != std::end(taken))
         made += '_';
     return made;
+}
+
+std::string server_name(std::string_view name)
+{
+    return std::string(name) + (is_keyword(name) ? "_" : "");
+}
+
+bool is_name(std::string_view text) noexcept
+{
+    const auto is_letter = [](char each) { return is_lower(each) || is_upper(each); };
+    return !text.empty() && is_letter(text.front()) && std::ranges::all_of(text, [&](char each) {
+        return is_letter(each) || each == '_' || (each >= '0' && each <= '9');
+    });
 }
 
 std::string title_name(std::string_view name)

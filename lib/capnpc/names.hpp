@@ -17,6 +17,12 @@ std::string snake_words(std::string_view name);
 /// `name` as `Name`, as in `getName` of Cap'n Proto's classes.
 std::string title_name(std::string_view name);
 
+/// A method as Cap'n Proto's class of a server calls it: words of C++ get an underscore.
+std::string server_name(std::string_view name);
+
+/// Can it be the name of anything?
+bool is_name(std::string_view text) noexcept;
+
 /// `name` as `NAME`, as Cap'n Proto's constants are called.
 std::string upper_name(std::string_view name);
 

@@ -39,6 +39,13 @@ void take_name(
             sentence, name, first->second));
 }
 
+std::string checked_name(std::string_view declaration, const std::string& chosen)
+{
+    if (!is_name(chosen))
+        throw refusal(fmt::format("{}: its $Costar.name, \"{}\", is no name in C++", declaration, chosen));
+    return chosen;
+}
+
 std::string types::space_of(id_type file) const
 {
     const auto own = annotation(request_.at(file), costar_namespace);
@@ -54,7 +61,7 @@ std::string types::name_of(id_type id) const
 {
     const node what = request_.at(id);
     if (const auto own = annotation(what, costar_name))
-        return snake_name(*own);
+        return snake_name(checked_name(request_.place_of(id), *own));
     const std::string declared = annotation(what, cxx_name).value_or(request_.name_of(id));
     const std::string name = snake_name(declared);
     if (!is_message(what.getScopeId()))

@@ -110,6 +110,9 @@ using taken_names = std::map<std::string, std::string>;
 void take_name(
     taken_names& taken, const std::string& name, const std::string& holder, const std::string& sentence);
 
+/// What somebody chose as the name of a declaration. Throws a refusal where it can be none.
+std::string checked_name(std::string_view declaration, const std::string& chosen);
+
 /// The name of a field, an enumerant or a method for Cap'n Proto's classes.
 template <class Declaration>
 std::string schema_name(const Declaration& of)
@@ -117,11 +120,12 @@ std::string schema_name(const Declaration& of)
     return annotation(of, cxx_name).value_or(of.getName().cStr());
 }
 
-/// The name for costar's, as it is declared: still in camelCase.
+/// The name for costar's, as it is declared: still in camelCase. Throws a refusal where it can be none.
 template <class Declaration>
 std::string costar_name_of(const Declaration& of)
 {
-    return annotation(of, costar_name).value_or(schema_name(of));
+    const auto own = annotation(of, costar_name);
+    return own ? checked_name(of.getName().cStr(), *own) : schema_name(of);
 }
 
 }  // namespace costar::capnpc

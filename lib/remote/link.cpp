@@ -151,7 +151,6 @@ task<std::string> link::meet()
             co_return "it has said nothing";
         if (is_client())
             co_return std::string();
-        node_ = rpc::nothrow<schema::Node::Client>(connection_.bootstrap<schema::Node>());
     }
     co_return co_await greet();
 }
@@ -160,6 +159,8 @@ caller_kind link::take_call(caller_kind as)
 {
     if (caller_ == caller_kind::unknown) {
         caller_ = as;
+        if (as == caller_kind::node)
+            node_ = rpc::nothrow<schema::Node::Client>(connection_.bootstrap<schema::Node>());
         first_call_.fulfiller->fulfill();
     }
     return caller_;

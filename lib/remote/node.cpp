@@ -18,8 +18,35 @@
 
 namespace costar::remote {
 
+namespace {
+
+/// With such options a node would start and reach nobody.
+void check(const node_options& options)
+{
+    const auto refuse = [](const char* what) {
+        throw std::invalid_argument(fmt::format("remote::node_options::{} must be more than 0", what));
+    };
+    if (options.message_max == 0)
+        refuse("message_max");
+    if (options.queue_max == 0)
+        refuse("queue_max");
+    if (options.queue_bytes_max == 0)
+        refuse("queue_bytes_max");
+    if (options.lives_max == 0)
+        refuse("lives_max");
+    if (options.greeting_timeout <= std::chrono::nanoseconds(0))
+        refuse("greeting_timeout");
+    if (options.heartbeat <= std::chrono::nanoseconds(0))
+        refuse("heartbeat");
+    if (options.silence_max <= std::chrono::nanoseconds(0))
+        refuse("silence_max");
+}
+
+}  // namespace
+
 node::node(engine& owner, wire::dictionary words, node_options options) : owner_(owner)
 {
+    check(options);
     if (options.network == nullptr)
         options.network = tcp_transport();
     std::unique_ptr<acceptor> door;
@@ -108,7 +135,7 @@ std::chrono::nanoseconds node::timeout_of(const newcomer& what) const
     return what.timeout.value_or(board_->shared().ask_timeout);
 }
 
-void node::offer(const std::string& name, const remote::kinds& one)
+void node::offer_kind(const std::string& name, const remote::kinds& one)
 {
     board_->residents().offer(name, one.find(name));
 }

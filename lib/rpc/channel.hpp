@@ -112,6 +112,7 @@ public:
     // Output
 
     std::uint64_t bytes_written() const noexcept { return bytes_written_; }
+    bool is_output_over() const noexcept { return is_output_over_; }
 
     void append(const void* bytes, std::size_t size)
     {

@@ -64,6 +64,7 @@ public:
     std::size_t unsent() const noexcept override { return channel_->unsent(); }
 
     std::uint64_t bytes_read() const noexcept override { return channel_->bytes_read(); }
+    bool is_output_over() const noexcept override { return channel_->is_output_over(); }
     std::uint64_t bytes_written() const noexcept override { return channel_->bytes_written(); }
 
     kj::Promise<void> end() override

@@ -61,6 +61,10 @@ struct connection::parts {
     {
         KJ_IF_MAYBE (known, asked)
             return *known;
+        // Cap'n Proto has let go of the connection: it would begin anew on it, and end the program.
+        if (own != nullptr && own->is_output_over())
+            return asked.emplace(
+                kj::Exception(kj::Exception::Type::DISCONNECTED, "", 0, kj::str("the connection has ended")));
         capnp::MallocMessageBuilder message(8);
         auto vat = message.initRoot<capnp::rpc::twoparty::VatId>();
         vat.setSide(peer);

@@ -20,6 +20,9 @@ public:
     virtual std::uint64_t bytes_read() const noexcept = 0;
     virtual std::uint64_t bytes_written() const noexcept = 0;
 
+    /// Was it said that nothing more will be written?
+    virtual bool is_output_over() const noexcept = 0;
+
     /// Bytes that wait to be sent.
     virtual std::size_t unsent() const noexcept = 0;
 };

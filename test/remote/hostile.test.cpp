@@ -250,7 +250,7 @@ TEST_CASE(
             }
             const std::vector<kj::byte> data(bytes);
             made.setData({data.data(), data.size()});
-            CHECK(outcome(io, request.send()) == "");
+            CHECK(said_of(io, request.send()) == "");
         };
         part(4'000'000'000, 10, true);  // far above the limit
         part(0, 10, false);             // of nothing
@@ -262,12 +262,12 @@ TEST_CASE(
         part(150'000, 100'000, true);
         part(0, 50'000, false);  // whole, of an unknown type
         auto done = sink.doneRequest();
-        CHECK(outcome(io, done.send()) == "");
+        CHECK(said_of(io, done.send()) == "");
         // Too many sinks.
         std::string refused;
         for (int i = 0; i < 20 && refused.empty(); ++i) {
             auto another = node.openRequest();
-            refused = outcome(io, another.send());
+            refused = said_of(io, another.send());
         }
         CHECK(refused.find("a dozen sinks") != std::string::npos);
     });
@@ -303,7 +303,7 @@ TEST_CASE("hostile: a spawn that lies is refused with a number, and nothing is s
         CHECK_FALSE(asks("greeted", "", type, "").has_value());  // it has not greeted
         auto hello = node.helloRequest();
         greet(hello.initGreeting());
-        CHECK(outcome(io, hello.send()) == "");
+        CHECK(said_of(io, hello.send()) == "");
         CHECK(asks("greeted", "", type, "") == errc::malformed);
         CHECK(asks("greeted", "", type, "nonsense") == errc::malformed);
         CHECK(asks("greeted", "", type, std::string(64, '\xff')) == errc::malformed);

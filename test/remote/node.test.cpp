@@ -150,6 +150,17 @@ TEST_CASE("node: what cannot listen or be dialled is refused at its start", "[re
         remote::node(others, all_words(), {.listen = first.address()}), boost::system::system_error);
 }
 
+TEST_CASE("node: options with which it would reach nobody are refused at its start", "[remote][node]")
+{
+    CHECK_THROWS_WITH(place({.message_max = 0}), "remote::node_options::message_max must be more than 0");
+    CHECK_THROWS_AS(place({.greeting_timeout = 0s}), std::invalid_argument);
+    CHECK_THROWS_AS(place({.heartbeat = 0s}), std::invalid_argument);
+    CHECK_THROWS_AS(place({.silence_max = -1s}), std::invalid_argument);
+    CHECK_THROWS_AS(place({.queue_max = 0}), std::invalid_argument);
+    CHECK_THROWS_AS(place({.queue_bytes_max = 0}), std::invalid_argument);
+    CHECK_THROWS_AS(place({.lives_max = 0}), std::invalid_argument);
+}
+
 TEST_CASE("node: two with one name do not talk, and both are told", "[remote][node]")
 {
     place here({.name = "same", .listen = "127.0.0.1:0"});

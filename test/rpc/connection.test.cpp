@@ -486,3 +486,28 @@ TEST_CASE("connection: in a plain Asio program", "[rpc][connection]")
 
     CHECK(text.get() == "plain");
 }
+
+TEST_CASE("connection: who asks for the peer's object when the connection has ended is told so",
+    "[rpc][connection]")
+{
+    lone_strand strand;
+    const auto body = [](asio::io_context& io) -> task<> {
+        unix_socket near(io);
+        unix_socket far(io);
+        asio::local::connect_pair(near, far);
+        auto served = rpc::connection::server(std::move(near), kj::heap<hub_server>());
+        far.close();
+        auto over = served.disconnected();
+        co_await kj::mv(over);
+        auto hub = served.bootstrap<hub::Hub>();
+        std::optional<rpc::errc> told;
+        try {
+            static_cast<void>(co_await echo_of(hub, "hello"));
+        } catch (const rpc::error& thrown) {
+            told = thrown.kind();
+        }
+        CHECK(told == rpc::errc::disconnected);
+    };
+
+    strand.run(body(strand.io()));
+}

@@ -222,13 +222,13 @@ public:
         requires machine::actor_function<Body, Arguments>
     void kind(std::string name, Body body, kind_options options = {})
     {
-        offer(name, remote::kinds().add<Arguments>(name, std::move(body), std::move(options)));
+        offer_kind(name, remote::kinds().add<Arguments>(name, std::move(body), std::move(options)));
     }
     template <class Body>
         requires machine::actor_function<Body>
     void kind(std::string name, Body body, kind_options options = {})
     {
-        offer(name, remote::kinds().add(name, std::move(body), std::move(options)));
+        offer_kind(name, remote::kinds().add(name, std::move(body), std::move(options)));
     }
 
     /// Has another node spawn an actor of a kind that it offers, with any completion token; the signature is
@@ -304,7 +304,7 @@ private:
     std::pair<pid, machine::look_up> way_to(std::string_view where);
     pid node_at(const destination& where);
     std::chrono::nanoseconds timeout_of(const newcomer& what) const;
-    void offer(const std::string& name, const remote::kinds& one);
+    void offer_kind(const std::string& name, const remote::kinds& one);
     pid spawn_leaving(std::chrono::nanoseconds deadline);
 
     engine& owner_;

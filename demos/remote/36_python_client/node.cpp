@@ -3,7 +3,7 @@
 // A node whose actor a Python program asks: client.py, which lies beside this file. It prints its address,
 // and ends when its input does.
 //
-//     build/demos/remote/32_python_client          prints 127.0.0.1:40815, say
+//     build/demos/remote/36_python_client          prints 127.0.0.1:40815, say
 //     python3 client.py 127.0.0.1:40815            in another terminal; needs pycapnp
 
 #include <costar/actor/engine.hpp>
