@@ -10,7 +10,7 @@ SOURCES = find include lib test demos benchmarks -name '*.[ch]pp' -print0
 # Lets ccache keep what begins with a precompiled header.
 export CCACHE_SLOPPINESS ?= pch_defines,time_macros
 
-.PHONY: help setup demo demo-remote test test-asan test-tsan fuzz bench bench-smoke bench-growth bench-peers soak stress worlds format format-check tidy lint install clean
+.PHONY: help setup demo demo-remote test test-asan test-tsan fuzz bench bench-smoke bench-growth bench-peers bench-remote soak stress worlds format format-check tidy lint install clean
 
 help:
 	@echo 'make demo         build and run the account service; ARGS="--port 18080 --for 20s" are its arguments'
@@ -20,6 +20,7 @@ help:
 	@echo 'make test-tsan    unit and thread tests under ThreadSanitizer'
 	@echo 'make fuzz         makes up what peers may send for 90 seconds, with Clang; ARGS="3600" seconds'
 	@echo 'make bench        build and run the benchmarks; ARGS are their arguments'
+	@echo 'make bench-remote nodes beside TCP alone, Cap'"'"'n Proto alone and peers; ARGS are arguments of run.py'
 	@echo 'make bench-smoke  every benchmark once with few messages, to see that it runs'
 	@echo 'make bench-growth how costs grow with the number of other things, and its part of docs/benchmarks.md'
 	@echo 'make bench-peers  costar beside other actor systems, and docs/benchmarks.md from it (about an hour)'
@@ -71,6 +72,10 @@ fuzz:
 bench: setup
 	@$(NINJA) -C $(BUILD) bench
 	@exec python3 benchmarks/run.py --build $(BUILD) $(ARGS)
+
+bench-remote: setup
+	@$(NINJA) -C $(BUILD) bench-remote
+	@exec benchmarks/remote/run $(BUILD) $(ARGS)
 
 bench-smoke: setup
 	@$(NINJA) -C $(BUILD) bench

@@ -71,15 +71,17 @@ void print(const bench::workload& ran, const bench::order& order, const bench::o
         figures += fmt::format(R"({}{{"name": "{}", "value": {:.6g}, "unit": "{}", "better": "{}"}})",
             figures.empty() ? "" : ", ", each.name, each.value, each.unit,
             each.more_is_better ? "more" : "less");
+    const bench::usage own = bench::usage_so_far();
     fmt::print(R"({{"workload": "{}", "peer": "{}", "strands": {}, "in_flight": {}, "message_bytes": {}, )"
                R"("figures": [{}], "sent": {}, "received": {}, "allocations": {}, "cpu_seconds": {:.3f}, )"
                R"("peak_rss_bytes": {}, "note": "{}"}})"
                "\n",
         ran.name, ran.peer, order.strands, ran.in_flight, ran.message_bytes, figures, outcome.sent,
-        outcome.received, outcome.allocations, cpu_seconds(), memory_field("VmHWM"), outcome.note);
+        outcome.received, outcome.allocations, own.cpu_seconds + outcome.beside.cpu_seconds,
+        own.peak_bytes + outcome.beside.peak_bytes, outcome.note);
 }
 
-int usage(const char* program)
+int explain(const char* program)
 {
     fmt::print(stderr, "usage: {} list | about | run WORKLOAD PEER STRANDS [--quick]\n", program);
     return 2;
@@ -139,7 +141,7 @@ int main(int argc, char** argv, const std::vector<workload>& offered, const abou
         return 0;
     }
     if (args.size() < 4 || args[0] != "run")
-        return usage(argv[0]);
+        return explain(argv[0]);
     order order;
     order.strands = std::strtoul(args[3].data(), nullptr, 10);
     order.quick = args.size() == 5 && args[4] == "--quick";
@@ -155,7 +157,7 @@ int main(int argc, char** argv, const std::vector<workload>& offered, const abou
         }
         std::_Exit(0);  // what the workload left behind need not be taken apart
     }
-    return usage(argv[0]);
+    return explain(argv[0]);
 }
 
 stopwatch::stopwatch() : start_(std::chrono::steady_clock::now()), allocations_(allocations_so_far()) {}
@@ -177,6 +179,11 @@ void pin_to(std::size_t core)
     CPU_ZERO(&set);
     CPU_SET(core % cores, &set);
     pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+usage usage_so_far()
+{
+    return {cpu_seconds(), memory_field("VmHWM")};
 }
 
 std::uint64_t resident_bytes()

@@ -31,6 +31,15 @@ struct figure {
     bool more_is_better = true;
 };
 
+/// What a process has used.
+struct usage {
+    double cpu_seconds = 0;
+    std::uint64_t peak_bytes = 0;  ///< of memory
+};
+
+/// What the calling process has used until now.
+usage usage_so_far();
+
 /// What a run measured.
 struct outcome {
     std::vector<figure> figures;
@@ -39,6 +48,7 @@ struct outcome {
     std::uint64_t allocations =
         0;  ///< calls of operator new between the start and the end of the measurement
     std::string note;
+    usage beside;  ///< of a second process, which is added to that of the first one
 };
 
 /// A workload as one peer does it.
@@ -96,9 +106,10 @@ public:
     /// Median and percentiles.
     std::vector<figure> figures();
 
-private:
     double percentile(double part);
+    std::size_t size() const noexcept { return values_.size(); }
 
+private:
     std::vector<std::uint32_t> values_;
 };
 

@@ -38,6 +38,13 @@ TITLES = {
     "W8": "ping-pong between two cores, spinning",
     "W8parked": "ping-pong between two cores, both sleep",
     "P1": "pairs that send in batches of 100, two for each thread",
+    "R1": "ten nodes in one process, 20 senders, 2000 actors on each, an empty text, 5 s",
+    "R2": "two processes, 1 M pings one way and 1 M pongs back",
+    "R3": "request and response between two processes, one after the other",
+    "R3b": "request and response between two processes, 64 outstanding",
+    "R4": "messages of 1 MB from one process to another",
+    "R5": "requests of 64 B, alone and while 256 messages of 1 MB go to the same process",
+    "R6": "a message to another process, and behind it a request to the same actor",
 }
 
 # On a machine with two cores. (workload, figure): (limit, is it a minimum, numbers of strands it is for).
@@ -60,6 +67,18 @@ TARGETS = {
     ("W7", "peak memory"): (32e6, False, (1, 2)),
     ("W8", "messages"): (3e6, True, (2,)),
     ("W8parked", "messages"): (25e3, True, (2,)),
+    ("R1", "messages"): (3.5e6, True, (2,)),
+    ("R1", "peak memory"): (128e6, False, (2,)),
+    ("R2", "messages"): (5e6, True, (1,)),
+    ("R3b", "asks"): (500e3, True, (1,)),
+    ("R5", "times"): (3, False, (1,)),
+    ("R6", "p99"): (1e6, False, (1,)),
+}
+
+# Beside a peer, repetition by repetition: (workload, figure): (peer, times what it has, is that a minimum).
+TARGETS_BESIDE = {
+    ("R3", "p50"): ("raw-tcp", 1.3, False),
+    ("R4", "bytes"): ("raw-tcp", 0.8, True),
 }
 
 
@@ -144,22 +163,37 @@ def with_unit(value, unit):
     scaled = {"s": value, "ns": value}.get(unit)
     if scaled is not None:
         return f"{value:.3f} s" if unit == "s" else f"{value:.0f} ns"
+    if unit == "x":
+        return f"{value:.1f} x"
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= factor and not (unit == "B" and value < 10e3):
             return f"{value / factor:.1f} {prefix}{unit}"
     return f"{value:.0f} {unit}"
 
 
-def verdict(workload, name, strands, median, quick):
-    target = TARGETS.get((workload, name))
-    if target is None or strands not in target[2] or quick:
+def verdict(series, name, median, group, quick):
+    beside, target = TARGETS_BESIDE.get((series.workload, name)), TARGETS.get((series.workload, name))
+    if quick:
         return ""
-    limit, is_minimum, _ = target
+    if beside is not None:
+        peer, limit, is_minimum = beside
+        theirs = [each for each in group if each.peer == peer and each.runs]
+        if not theirs:
+            return ""
+        values = [[figures_of(run)[name][0] for run in each.runs] for each in (series, theirs[0])]
+        median = statistics.median(own / other for own, other in zip(*values))
+    elif target is not None and series.strands in target[2]:
+        limit, is_minimum, _ = target
+    else:
+        return ""
     reached = median >= limit if is_minimum else median <= limit
     return "reached" if reached else "missed"
 
 
 def target_text(workload, name, strands, unit):
+    if (workload, name) in TARGETS_BESIDE:
+        peer, limit, is_minimum = TARGETS_BESIDE[workload, name]
+        return f"{'>=' if is_minimum else '<='} {limit} of {peer}"
     target = TARGETS.get((workload, name))
     if target is None or strands not in target[2]:
         return ""
@@ -193,7 +227,7 @@ def rows_of(group, quick):
                 each.workload, each.peer, str(each.strands), name, with_unit(median, unit),
                 f"{with_unit(min(values), unit)} - {with_unit(max(values), unit)}", ratio,
                 target_text(each.workload, name, each.strands, unit) if is_own else "",
-                verdict(each.workload, name, each.strands, median, quick) if is_own else "",
+                verdict(each, name, median, group, quick) if is_own else "",
                 f"{cpu:.2f}", str(round(statistics.median(run["allocations"] for run in each.runs))),
             ])
     return rows
@@ -212,9 +246,11 @@ def print_table(rows, out):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip(), file=out)
 
 
-def programs_in(build, with_curves):
+def programs_in(build, with_curves, between_processes):
     names = ["bench_costar", "bench_asio", "bench_loop", "bench_caf", "bench_features"]
     names += ["bench_scaling"] * with_curves
+    if between_processes:
+        names = ["remote/bench_remote", "remote/bench_remote_tcp", "remote/bench_remote_kj"]
     return [path for path in (build / "benchmarks" / name for name in names) if path.exists()]
 
 
@@ -243,6 +279,7 @@ def main():
     parser.add_argument("--program", type=pathlib.Path, action="append", default=[],
                         help="a benchmark program more, beside those of the build folder")
     parser.add_argument("--curves", action="store_true", help="how costar scales, too")
+    parser.add_argument("--remote", action="store_true", help="R1 to R6, between processes, and nothing else")
     parser.add_argument("--only", default="", help="workloads, as W1a,W3; W4 stands for W4named too")
     parser.add_argument("--peers", default="", help="peers, as costar,asio-strand")
     parser.add_argument("-n", "--repetitions", type=int, default=5)
@@ -250,10 +287,11 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, help="the JSON file; else results/DATE-COMMIT.json")
     args = parser.parse_args()
 
-    programs = [each.resolve() for each in programs_in(args.build, args.curves) + args.program]
+    programs = [each.resolve() for each in programs_in(args.build, args.curves, args.remote) + args.program]
     if not programs:
         sys.exit(f"there is no benchmark program in {args.build / 'benchmarks'}: run `make bench`")
     all_series = [series for program in programs for series in offered_by(program)]
+    all_series = [each for each in all_series if each.workload.startswith("R") == args.remote]
     if args.only:
         wanted = args.only.split(",")
         all_series = [e for e in all_series if any(re.fullmatch(w + "[a-z]*", e.workload) for w in wanted)]

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+
+// R1 to R6 with costar: actors of two processes, each a node, and of ten nodes in one process.
+
+#include "nodes.hpp"
+
+#include "second_process.hpp"
+
+#include <costar/actor/engine.hpp>
+#include <costar/core/log.hpp>
+
+#include <boost/asio/use_future.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bench {
+
+costar::wire::dictionary all_words()
+{
+    costar::wire::dictionary words;
+    words.add<traffic::ball>();
+    words.add<traffic::note>();
+    words.add<traffic::question>();
+    words.add<traffic::load>();
+    words.add<traffic::count>();
+    words.add<traffic::crowd>();
+    return words;
+}
+
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using clock_type = std::chrono::steady_clock;
+using costar::context;
+using costar::message;
+using costar::pid;
+using costar::task;
+using traffic::ball;
+using traffic::count;
+using traffic::load;
+using traffic::question;
+
+constexpr std::size_t load_bytes = 1'000'000;
+
+/// Asks an actor to run its part, and answers when that is over.
+struct run {
+    using reply = std::uint64_t;
+    std::uint64_t count = 0;
+};
+
+// The second process
+// ----------------------------------------------------------------------------------------------------------
+
+/// Sends each ball back.
+task<> echo(context& self)
+{
+    while (message next = co_await self.receive())
+        next.match([&](const ball& b) { self.send(self.sender(), ball{b.number + 1}); });
+}
+
+/// Answers, and counts what it has been sent.
+task<> host(context& self)
+{
+    std::uint64_t received = 0;
+    while (message next = co_await self.receive())
+        next.match([&](const ball&) { ++received; },  //
+            [&](const load& each) { received += each.bytes.size() == load_bytes ? 1 : 0; },
+            [&](const question& asked) { return asked.number + 1; },  //
+            [&](const count&) { return received; });
+}
+
+void serve(const second_process::door& door)
+{
+    costar::engine engine({.strands = 1});
+    costar::remote::node node(engine, all_words(), {.name = "second", .listen = "127.0.0.1:0"});
+    engine.spawn("echo", echo);
+    engine.spawn("host", host);
+    door.open(node.address());
+    door.wait();
+}
+
+// The first process
+// ----------------------------------------------------------------------------------------------------------
+
+/// A node beside which there is another one.
+class pair_of_nodes {
+public:
+    pid find(const char* name) { return node_.find(second_.address() + "/" + name, asio::use_future).get(); }
+
+    template <class Body, class... Arguments>
+    std::future<std::uint64_t> start(std::uint64_t count, Body body, Arguments... arguments)
+    {
+        return engine_.ask(engine_.spawn(body, arguments...), run{count}, 1h, asio::use_future);
+    }
+
+    outcome end(outcome made, std::uint64_t sent, std::uint64_t received)
+    {
+        made.sent = sent;
+        made.received = received;
+        made.beside = second_.end();
+        return made;
+    }
+
+private:
+    second_process second_{serve};  // before there are threads
+    costar::engine engine_{{.strands = 1}};
+    costar::remote::node node_{engine_, all_words(), {.name = "first"}};
+};
+
+/// Sends in batches of a hundred, of which 500 may be on their way: a node keeps 100 000 for its peer.
+task<> pinger(context& self, pid peer)
+{
+    constexpr std::uint64_t under_way_max = 50'000;
+    message order = co_await self.receive<run>();
+    const std::uint64_t count = order.get<run>().count;
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
+    const auto take = [&](const ball&) { ++received; };
+    while (received < count) {
+        for (int i = 0; i < 100 && sent < count && sent - received < under_way_max; ++i)
+            self.send(peer, ball{sent++});
+        message next = co_await self.receive();
+        next.match(take);
+        while (self.mailbox_size() != 0) {
+            message more = self.try_receive();
+            more.match(take);
+        }
+    }
+    order.respond(received);
+}
+
+outcome pings(const order& order)
+{
+    const std::uint64_t each_way = order.count(1'000'000);
+    pair_of_nodes nodes;
+    const pid peer = nodes.find("echo");
+    const stopwatch watch;
+    const std::uint64_t received = nodes.start(each_way, pinger, peer).get();
+    return nodes.end(rate("messages", "msg/s", 2 * each_way, watch), each_way, received);
+}
+
+/// Asks one after the other, until it has asked so often or is told that it is enough.
+task<> client(context& self, pid peer, std::size_t filler, latencies* took, const bool* enough)
+{
+    message order = co_await self.receive<run>();
+    const std::uint64_t count = order.get<run>().count;
+    std::uint64_t answered = 0;
+    for (std::uint64_t i = 0; i < count && (enough == nullptr || !*enough); ++i) {
+        const auto begin = clock_type::now();
+        const std::uint64_t answer =
+            co_await self.ask(peer, question{i, std::vector<std::byte>(filler, std::byte{1})});
+        if (took != nullptr)
+            took->add(clock_type::now() - begin);
+        answered += answer - i;
+    }
+    order.respond(answered);
+}
+
+outcome asks(const order& order)
+{
+    const std::uint64_t count = order.count(20'000);
+    latencies took(count);
+    pair_of_nodes nodes;
+    const pid peer = nodes.find("host");
+    const stopwatch watch;
+    const std::uint64_t answered = nodes.start(count, client, peer, std::size_t{0}, &took, nullptr).get();
+    outcome made;
+    made.allocations = watch.allocations();
+    made.figures = took.figures();
+    return nodes.end(std::move(made), count, answered);
+}
+
+outcome many_asks(const order& order)
+{
+    constexpr std::uint64_t clients = 64;
+    const std::uint64_t count = order.count(1'000'000) / clients;
+    pair_of_nodes nodes;
+    const pid peer = nodes.find("host");
+    const stopwatch watch;
+    std::vector<std::future<std::uint64_t>> ends;
+    for (std::uint64_t i = 0; i < clients; ++i)
+        ends.push_back(nodes.start(count, client, peer, std::size_t{0}, nullptr, nullptr));
+    std::uint64_t answered = 0;
+    for (auto& end : ends)
+        answered += end.get();
+    return nodes.end(rate("asks", "asks/s", clients * count, watch), clients * count, answered);
+}
+
+/// Sends large messages, and says how many have come.
+task<> shipper(context& self, pid peer, bool* enough)
+{
+    message order = co_await self.receive<run>();
+    const std::uint64_t number = order.get<run>().count;
+    const std::vector<std::byte> bytes(load_bytes, std::byte{1});
+    for (std::uint64_t i = 0; i < number; ++i)
+        co_await self.send_async(peer, load{bytes});
+    const std::uint64_t received = co_await self.ask(peer, count{}, 5min);
+    if (enough != nullptr)
+        *enough = true;
+    order.respond(received);
+}
+
+outcome loads(const order& order)
+{
+    const std::uint64_t number = order.count(2000);
+    pair_of_nodes nodes;
+    const pid peer = nodes.find("host");
+    const stopwatch watch;
+    const std::uint64_t received = nodes.start(number, shipper, peer, nullptr).get();
+    return nodes.end(rate("bytes", "B/s", number * load_bytes, watch), number, received);
+}
+
+outcome asks_beside_loads(const order& order)
+{
+    constexpr std::size_t filler = 40;  // 64 bytes in all
+    const std::uint64_t number = order.quick ? 16 : 256;
+    const std::uint64_t idle_asks = order.count(20'000);
+    constexpr std::uint64_t asks_max = 10'000'000;
+    latencies idle(idle_asks);
+    latencies busy(1'000'000);
+    bool enough = false;
+    pair_of_nodes nodes;
+    const pid peer = nodes.find("host");
+    const stopwatch watch;
+    const std::uint64_t first = nodes.start(idle_asks, client, peer, filler, &idle, nullptr).get();
+    auto asking = nodes.start(asks_max, client, peer, filler, &busy, &enough);
+    const std::uint64_t received = nodes.start(number, shipper, peer, &enough).get();
+    const std::uint64_t second = asking.get();
+    outcome made;
+    made.allocations = watch.allocations();
+    const double alone = idle.percentile(0.99);
+    const double beside = busy.percentile(0.99);
+    made.figures = {{"p99 alone", alone, "ns", false}, {"p99 beside the loads", beside, "ns", false},
+        {"times", beside / alone, "x", false}};
+    made.note = std::to_string(busy.size()) + " asks beside the loads";
+    return nodes.end(std::move(made), idle_asks + busy.size() + number, first + second + received);
+}
+
+/// Sends, and asks at once how many have come.
+task<> careful_client(context& self, pid peer, latencies* took)
+{
+    message order = co_await self.receive<run>();
+    const std::uint64_t number = order.get<run>().count;
+    std::uint64_t in_order = 0;
+    for (std::uint64_t i = 0; i < number; ++i) {
+        const auto begin = clock_type::now();
+        self.send(peer, ball{i});
+        const std::uint64_t received = co_await self.ask(peer, count{});
+        took->add(clock_type::now() - begin);
+        in_order += received == i + 1 ? 1 : 0;
+    }
+    order.respond(in_order);
+}
+
+outcome sends_before_asks(const order& order)
+{
+    const std::uint64_t number = order.count(20'000);
+    latencies took(number);
+    pair_of_nodes nodes;
+    const pid peer = nodes.find("host");
+    const stopwatch watch;
+    const std::uint64_t in_order = nodes.start(number, careful_client, peer, &took).get();
+    outcome made;
+    made.allocations = watch.allocations();
+    made.figures = took.figures();
+    return nodes.end(std::move(made), number, in_order);
+}
+
+}  // namespace
+
+}  // namespace bench
+
+int main(int argc, char** argv)
+{
+    using namespace bench;
+    costar::set_log_sink([](costar::log_level, std::string_view) {});
+    const std::vector<std::size_t> one{1};
+    return bench::main(argc, argv,
+        {
+            {"R1", "costar", {2}, 0, 0, ten_nodes},
+            {"R2", "costar", one, 50'000, 8, pings},
+            {"R3", "costar", one, 1, 8, asks},
+            {"R3b", "costar", one, 64, 8, many_asks},
+            {"R4", "costar", one, 0, load_bytes, loads},
+            {"R5", "costar", one, 1, 64, asks_beside_loads},
+            {"R6", "costar", one, 1, 8, sends_before_asks},
+        });
+}
