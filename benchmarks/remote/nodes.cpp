@@ -112,7 +112,8 @@ private:
     costar::remote::node node_{engine_, all_words(), {.name = "first"}};
 };
 
-/// Sends in batches of a hundred, of which 500 may be on their way: a node keeps 100 000 for its peer.
+/// Sends a hundred between two looks at its mailbox; 50 000 may be on their way, since a node keeps 100 000
+/// for its peer.
 task<> pinger(context& self, pid peer)
 {
     constexpr std::uint64_t under_way_max = 50'000;
@@ -124,8 +125,12 @@ task<> pinger(context& self, pid peer)
     while (received < count) {
         for (int i = 0; i < 100 && sent < count && sent - received < under_way_max; ++i)
             self.send(peer, ball{sent++});
-        message next = co_await self.receive();
-        next.match(take);
+        if (sent < count && sent - received < under_way_max) {
+            co_await costar::yield();
+        } else {
+            message next = co_await self.receive();
+            next.match(take);
+        }
         while (self.mailbox_size() != 0) {
             message more = self.try_receive();
             more.match(take);

@@ -21,6 +21,8 @@ type Peer struct {
 	Version  string `json:"version"`
 	Language string `json:"language"`
 	Settings string `json:"settings"`
+
+	Serve func() string `json:"-"` // begins the second process of R2 and R3, says where it is reached
 }
 
 // Order is what one run is to do.
@@ -52,6 +54,9 @@ type Outcome struct {
 	Received    uint64   `json:"received"`
 	Allocations uint64   `json:"allocations"`
 	Note        string   `json:"note"`
+
+	besideCPU  float64 // of a second process
+	besidePeak uint64
 }
 
 // Add adds figures.
@@ -99,6 +104,8 @@ func Main(peer Peer, offered []Workload) {
 		peer.Version = versionOf(peer.Module)
 		peer.Language = runtime.Version()
 		printJSON(map[string]Peer{"peer": peer})
+	case slices.Equal(args, []string{"serve"}) && peer.Serve != nil:
+		serve(peer)
 	case (len(args) == 4 || len(args) == 5 && args[4] == "--quick") && args[0] == "run":
 		strands, err := strconv.Atoi(args[3])
 		at := slices.IndexFunc(offered, func(each Workload) bool {
@@ -125,7 +132,8 @@ func run(workload Workload, peer string, order Order) {
 	printJSON(line{
 		Workload: workload.Name, Peer: peer, Strands: order.Strands,
 		InFlight: workload.InFlight, MessageBytes: 8,
-		Outcome: outcome, CPUSeconds: cpuSeconds(), PeakRSSBytes: memoryField("VmHWM"),
+		Outcome: outcome, CPUSeconds: cpuSeconds() + outcome.besideCPU,
+		PeakRSSBytes: memoryField("VmHWM") + outcome.besidePeak,
 	})
 	if outcome.Sent != outcome.Received {
 		fail(1, fmt.Sprintf("%d messages were sent and %d received", outcome.Sent, outcome.Received))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// W1 to W7 and P1 with protoactor-go.
+// W1 to W7, P1, R2 and R3 with protoactor-go.
 package main
 
 import (
@@ -35,7 +35,9 @@ func main() {
 		Module: "github.com/asynkron/protoactor-go",
 		Settings: "PropsFromFunc, default unbounded mailbox and default dispatcher (a goroutine for each run " +
 			"of a mailbox, throughput 300), RequestFuture for asks, no metrics, GOMAXPROCS = strands, GOGC 100. " +
-			"P1: Bounded(110), throughput 300.",
+			"P1: Bounded(110), throughput 300. R2 and R3: messages of protobuf's well-known types, the default settings " +
+			"of its remote.",
+		Serve: serve,
 	}, []harness.Workload{
 		{Name: "W1a", Strands: both, InFlight: 1, Run: func(o harness.Order) harness.Outcome {
 			return pingPong(1, o.Count(600_000))
@@ -55,6 +57,9 @@ func main() {
 		{Name: "W6a", Strands: one, InFlight: 1, Run: sequentialAsks},
 		{Name: "W6b", Strands: both, InFlight: 64, Run: manyAsks},
 		{Name: "W7", Strands: both, Run: tree},
+		{Name: "R2", Strands: one, Run: pings},
+		{Name: "R3", Strands: one, InFlight: 1, Run: remoteAsks},
+		{Name: "R3b", Strands: one, InFlight: 64, Run: manyRemoteAsks},
 		{Name: "P1", Strands: both, InFlight: 100, Run: echoes},
 	})
 }
