@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 
-"""Builds the benchmark programs of the peers that are written in Go and Rust.
+"""Builds the benchmark programs of the peers that are written in Go, Rust and Erlang.
 
 Usage: build.py FOLDER [PEER ...]
 
@@ -18,7 +18,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 
 # Folder: the tool that builds it.
-PEERS = {"hollywood": "go", "protoactor": "go", "ractor": "cargo", "actix": "cargo"}
+PEERS = {"hollywood": "go", "protoactor": "go", "ractor": "cargo", "actix": "cargo", "erlang": "erlc"}
 
 
 def build(peer, folder):
@@ -29,6 +29,11 @@ def build(peer, folder):
     if tool == "go":
         program = folder / f"bench_{peer}"
         command = ["go", "build", "-o", str(program), "."]
+    elif tool == "erlc":
+        program = folder / peer / f"bench_{peer}"
+        program.parent.mkdir(exist_ok=True)
+        shutil.copy(HERE / peer / program.name, program)
+        command = [tool, "-o", str(program.parent), f"bench_{peer}.erl"]
     else:
         program = folder / "rust" / "release" / f"bench_{peer}"
         command = ["cargo", "build", "--release", "--quiet", "--target-dir", str(folder / "rust")]
