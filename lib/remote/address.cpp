@@ -41,16 +41,76 @@ host_and_port parse_address(std::string_view text)
         "\"{}\" is no address of a node: write host:port, as in 127.0.0.1:4711 or [::1]:4711", text));
 }
 
+namespace {
+
+constexpr std::string_view unix_scheme = "unix:";
+
+/// What stands between the path of a socket and the name of an actor, and in no path.
+constexpr std::string_view before_name = ":/";
+
+/// As many as fit into the address of a socket.
+constexpr std::size_t longest_path = 107;
+
+bool is_of_path(char c) noexcept
+{
+    return static_cast<unsigned char>(c) >= ' ' && c != '\x7f';
+}
+
+}  // namespace
+
+bool is_unix_address(std::string_view text) noexcept
+{
+    return text.starts_with(unix_scheme);
+}
+
+std::string unix_path(std::string_view text)
+{
+    if (is_unix_address(text)) {
+        const std::string_view path = text.substr(unix_scheme.size());
+        if (path.size() > 1 && path.size() <= longest_path && path.starts_with('/') && !path.ends_with('/') &&
+            path.find(before_name) == std::string_view::npos &&
+            std::all_of(path.begin(), path.end(), is_of_path))
+            return std::string(path);
+    }
+    throw std::invalid_argument(
+        fmt::format("\"{}\" is no Unix socket of a node: write unix: and a path from the root of at most {} "
+                    "bytes, as in unix:/run/x.sock",
+            text, longest_path));
+}
+
+void check_address(std::string_view text)
+{
+    if (is_unix_address(text))
+        unix_path(text);
+    else
+        parse_address(text);
+}
+
 std::string address_or_none(std::string_view text) noexcept
 {
     constexpr std::size_t longest = 255;
     try {
+        if (is_unix_address(text))
+            return unix_scheme.data() + unix_path(text);
         if (!text.empty() && text.size() <= longest && parse_address(text).port != 0)
             return std::string(text);
     } catch (const std::exception&) {
         // It is none.
     }
     return {};
+}
+
+std::pair<std::string, std::string> address_and_name(std::string_view text)
+{
+    const bool is_unix = is_unix_address(text);
+    const std::string_view between = is_unix ? before_name : "/";
+    const std::size_t at = is_unix ? text.find(between, unix_scheme.size() + 1) : text.rfind(between);
+    if (at == std::string_view::npos || at + between.size() == text.size())
+        throw std::invalid_argument(fmt::format(
+            "\"{}\" names no actor of a node: write host:port/name or unix:/run/x.sock:/name", text));
+    const std::string_view address = text.substr(0, at);
+    check_address(address);
+    return {std::string(address), std::string(text.substr(at + between.size()))};
 }
 
 std::string text_of(const boost::asio::ip::tcp::endpoint& where)

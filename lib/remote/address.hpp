@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace costar::remote {
 
@@ -20,8 +21,24 @@ struct host_and_port {
 /// Errors: throws `std::invalid_argument`, which says what is wanted.
 host_and_port parse_address(std::string_view text);
 
+/// Does it name a Unix socket, as "unix:/run/x.sock"?
+bool is_unix_address(std::string_view text) noexcept;
+
+/// The path of a Unix socket in such a text.
+///
+/// Errors: throws `std::invalid_argument`, which says what is wanted.
+std::string unix_path(std::string_view text);
+
+/// Errors: throws `std::invalid_argument` for what is neither of them.
+void check_address(std::string_view text);
+
 /// What somebody else says is an address: it, or nothing where it is none.
 std::string address_or_none(std::string_view text) noexcept;
+
+/// Splits "host:port/name" or "unix:/run/x.sock:/name" into address and name.
+///
+/// Errors: throws `std::invalid_argument`, which says what is wanted.
+std::pair<std::string, std::string> address_and_name(std::string_view text);
 
 /// As `parse_address` reads it.
 std::string text_of(const boost::asio::ip::tcp::endpoint& where);

@@ -2,6 +2,8 @@
 
 #include "connecting.hpp"
 
+#include "address.hpp"
+#include "admission.hpp"
 #include "link.hpp"
 #include "servers.hpp"
 
@@ -35,13 +37,56 @@ private:
     pid who_;
 };
 
-void tell_of_loss(switchboard& board, const std::string& name, const std::string& address,
+/// What is alike where somebody knocks again and again: a peer that dials has another port each time.
+std::string without_port(const std::string& name, const std::string& address, std::string why)
+{
+    if (const std::size_t at = why.find(address); at != std::string::npos)
+        why.erase(at, address.size());
+    const std::size_t end = is_unix_address(address) ? address.find(' ') : address.rfind(':');
+    return fmt::format("{} {} {}", address.substr(0, end), name, why);
+}
+
+void tell_of_loss(context& self, switchboard& board, const std::string& name, const std::string& address,
     const std::string& why, bool was_there)
 {
-    log(log_level::info,
-        fmt::format("{}node {}{}at {}: {}", was_there ? "the link has ended to " : "no link to ", name,
-            name.empty() ? "" : " ", address, why));
+    std::string line = fmt::format("{}node {}{}at {}: {}",
+        was_there ? "the link has ended to " : "no link to ", name, name.empty() ? "" : " ", address, why);
+    if (was_there)
+        log(log_level::info, line);
+    else if (const auto written = board.refusals().note(static_cast<std::uint64_t>(self.now().count()),
+                 without_port(name, address, why), std::move(line)))
+        log(log_level::info, *written);
     board.shared().events.publish(peer_lost{name, address, why});
+}
+
+void tell_of_refusal(
+    switchboard& board, const link_place& place, const std::string& address, const std::string& why)
+{
+    board.shared().events.publish(peer_refused{place.peer_name, address, why, place.refused, place.by_peer});
+}
+
+/// The connection that was to be one has not got as far as greetings.
+void tell_of_failure(
+    context& self, switchboard& board, const std::string& address, const std::exception_ptr& failed)
+{
+    const std::string why = machine::text_of(failed);
+    try {
+        std::rethrow_exception(failed);
+    } catch (const not_trusted& refused) {
+        link_place place;
+        place.by_peer = refused.by_peer();
+        place.refused = refusal::not_trusted;
+        tell_of_refusal(board, place, address, why);
+    } catch (...) {
+        // Nobody was refused.
+    }
+    tell_of_loss(self, board, {}, address, why, false);
+}
+
+/// With TLS 1.3 who has dialled hears behind its handshake that its certificate is not accepted.
+bool is_alert(const link_place& place, const std::string& why)
+{
+    return place.proven_names && place.refused == refusal::none && why.find(" alert ") != std::string::npos;
 }
 
 /// Holds a link until it ends, for whatever reason. Says whether the peer has been found to be one.
@@ -53,6 +98,7 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     limits.message_max = board.options().message_max + std::size_t{1024} * 1024;
     if (!has_dialled)
         limits.calls_max = client_calls_bytes_max;
+    place->proven_names = connection->proven_names();
     auto stream = connection->stream();
     connection.reset();
     std::string name;
@@ -81,27 +127,41 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
             std::rethrow_exception(ended);
         co_return was_greeted;
     }
-    if (is_client)
-        log(log_level::debug,
-            fmt::format("the client at {} has gone: {}", address, ended ? machine::text_of(ended) : why));
-    else
-        tell_of_loss(board, name, address, ended ? machine::text_of(ended) : why, was_greeted);
+    if (ended)
+        why = machine::text_of(ended);
+    if (is_client) {
+        log(log_level::debug, fmt::format("the client at {} has gone: {}", address, why));
+        co_return was_greeted;
+    }
+    if (!was_greeted && is_alert(*place, why)) {
+        place->refused = refusal::not_trusted;
+        place->by_peer = true;
+        why = "it refuses this node's certificate: " + why;
+    } else if (!was_greeted && place->refused != refusal::none) {
+        name = place->peer_name;
+        why = text_of(*place);
+    } else if (!was_greeted && !place->proven_names && !is_unix_address(address)) {
+        why += "; is TLS spoken by one side alone?";
+    }
+    if (!was_greeted && place->refused != refusal::none)
+        tell_of_refusal(board, *place, address, why);
+    tell_of_loss(self, board, name, address, why, was_greeted);
     co_return was_greeted;
 }
 
-/// Has it ready for the first message in time; else says why not.
-task<std::string> open(switchboard& board, new_connection& connection)
+/// Has it ready for the first message in time; else gives why not.
+task<std::exception_ptr> open(switchboard& board, new_connection& connection)
 {
     std::exception_ptr failed;
     try {
         co_await with_timeout(board.options().greeting_timeout, connection.open());
-        co_return std::string();
     } catch (...) {
         failed = machine::caught_exception();
     }
-    if (is_cancellation(failed))
+    if (failed && is_cancellation(failed))
         std::rethrow_exception(failed);
-    co_return machine::text_of(failed);
+    board.tell_of_certificates();
+    co_return failed;
 }
 
 task<std::unique_ptr<new_connection>> connect(switchboard& board, std::string address)
@@ -129,11 +189,12 @@ task<> dial(context& self, switchboard* board, std::string address)
     } catch (...) {
         failed = machine::caught_exception();
     }
+    if (failed && is_cancellation(failed))
+        std::rethrow_exception(failed);
+    board->tell_of_certificates();
     if (failed) {
-        if (is_cancellation(failed))
-            std::rethrow_exception(failed);
         rest(self, *board, address);
-        tell_of_loss(*board, {}, address, machine::text_of(failed), false);
+        tell_of_failure(self, *board, address, failed);
         co_return;
     }
     if (!co_await hold(self, *board, std::move(connection), address, true))
@@ -143,8 +204,9 @@ task<> dial(context& self, switchboard* board, std::string address)
 task<> accepted(context& self, switchboard* board, std::unique_ptr<new_connection> connection)
 {
     std::string address = connection->peer();
-    if (const std::string failure = co_await open(*board, *connection); !failure.empty())
-        tell_of_loss(*board, {}, address, failure, false);
+    const std::exception_ptr failed = co_await open(*board, *connection);
+    if (failed)
+        tell_of_failure(self, *board, address, failed);
     else
         co_await hold(self, *board, std::move(connection), std::move(address), false);
 }
@@ -184,6 +246,14 @@ task<> listen(context& self, switchboard* board, std::unique_ptr<acceptor> door)
         ;
 }
 
+task<> look_after_certificates(context&, switchboard* board)
+{
+    for (;;) {
+        board->tell_of_certificates();
+        co_await sleep_for(board->network().look_interval());
+    }
+}
+
 }  // namespace
 
 pid spawn_dialling_link(switchboard& board, const std::string& address)
@@ -199,6 +269,11 @@ pid spawn_listener(switchboard& board, std::unique_ptr<acceptor> door)
     spawn_options options;
     options.placement = placement::chosen;
     return board.owner().spawn(options, listen, &board, std::move(door));
+}
+
+pid spawn_caretaker(switchboard& board)
+{
+    return board.owner().spawn(look_after_certificates, &board);
 }
 
 }  // namespace costar::remote

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <costar/node.capnp.h>
+#include <costar/remote/refusal.hpp>
 #include <costar/rpc/kj.hpp>
 
 #include <cstdint>
@@ -14,21 +15,6 @@ namespace costar::remote {
 /// The protocols that this release speaks.
 inline constexpr std::uint16_t newest_protocol = 1;
 inline constexpr std::uint16_t oldest_protocol = 1;
-
-/// Why a node is not let in, as it stands in a welcome.
-enum class refusal : std::uint16_t {
-    none = 0,
-    no_common_protocol = 1,
-    name_taken = 2,
-    not_who_was_expected = 3,
-    unknown_peer = 4,
-    is_itself = 5,
-    malformed = 6,
-    too_many = 7,
-};
-
-/// In words, for logs; of a number that this release does not know too.
-std::string text_of(refusal why);
 
 /// What a node says of itself at first.
 struct greeting {

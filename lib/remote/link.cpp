@@ -2,7 +2,7 @@
 
 #include "link.hpp"
 
-#include "address.hpp"
+#include "admission.hpp"
 
 #include <costar/core/log.hpp>
 #include <costar/core/result.hpp>
@@ -187,28 +187,38 @@ task<std::string> link::greet()
     mine_.write(hello.initGreeting());
     auto heard = co_await rpc::send(hello);
     const auto welcome = heard.getWelcome();
-    if (welcome.getRefusal() != 0)
-        co_return "it refuses this node: " + text_of(static_cast<refusal>(welcome.getRefusal()));
+    if (welcome.getRefusal() != 0) {
+        if (place_->refused == refusal::none) {
+            place_->refused = static_cast<refusal>(welcome.getRefusal());
+            place_->by_peer = true;
+        }
+        co_return text_of(*place_);
+    }
     const greeting theirs = greeting::read(welcome.getGreeting());
-    refusal why{};
-    const auto agreed = agree(mine_, theirs, why);
-    if (!agreed)
-        co_return "it is refused: " + text_of(why);
+    const auto agreed = admit(board_, self_.pid(), *place_, mine_, theirs);
+    if (!agreed) {
+        auto gone = connection_.disconnected();  // when it has been told why, as its hello is answered
+        try {
+            co_await kj::mv(gone);
+        } catch (const rpc::error&) {}
+        co_return text_of(*place_);
+    }
     auto open = node_->openRequest();
     auto opened = co_await rpc::send(open);
     sink_.emplace(opened.getSink());
-    if (!accept(theirs, *agreed))
-        co_return "it is refused: " + text_of(refusal::too_many);
+    if (!accept(theirs, *agreed)) {
+        place_->refused = refusal::too_many;
+        co_return text_of(*place_);
+    }
     co_return std::string();
 }
 
 void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
 {
-    refusal why{};
-    const auto agreed = agree(mine_, theirs, why);
+    const auto agreed = admit(board_, self_.pid(), *place_, mine_, theirs);
     if (agreed && !accept(theirs, *agreed))
-        why = refusal::too_many;
-    if (why != refusal::none) {
+        place_->refused = refusal::too_many;
+    if (const refusal why = place_->refused; why != refusal::none) {
         welcome.setRefusal(static_cast<std::uint16_t>(why));
         welcome.setText(text_of(why));
         return;
@@ -221,7 +231,8 @@ void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
 /// False where no more nodes may be known.
 bool link::accept(const greeting& theirs, const agreement& agreed)
 {
-    const auto known = board_.book().enter_greeted(theirs.life, address_or_none(theirs.address), theirs.name);
+    const auto known = board_.book().enter_greeted(
+        theirs.life, board_.address_from(theirs.address, has_dialled_ ? address_ : ""), theirs.name);
     if (known == nullptr || (peer_ != 0 && peer_ != known->number))
         return false;  // also one that greets as two
     message_max_ = agreed.message_max;

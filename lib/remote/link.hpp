@@ -44,6 +44,14 @@ struct queue_filled {
 struct link_place {
     link* there = nullptr;
 
+    /// What the peer has proven, where that is asked for.
+    std::optional<std::vector<std::string>> proven_names{};
+
+    /// Why one of both was not let in, and whether the peer says so.
+    refusal refused = refusal::none;
+    bool by_peer = false;
+    std::string peer_name{};
+
     // What a client has this node keep: actors that it was given, and its requests that are under way.
     std::size_t actors = 0;
     std::size_t requests = 0;

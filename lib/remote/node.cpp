@@ -6,6 +6,7 @@
 #include "connecting.hpp"
 #include "switchboard.hpp"
 
+#include <costar/core/log.hpp>
 #include <costar/core/result.hpp>
 #include <costar/remote/transport.hpp>
 
@@ -52,7 +53,7 @@ node::node(engine& owner, wire::dictionary words, node_options options) : owner_
     std::unique_ptr<acceptor> door;
     std::string address = options.advertised;
     if (!address.empty())
-        parse_address(address);
+        check_address(address);
     if (!options.listen.empty()) {
         door = options.network->listen(options.listen, owner.get_executor(0));
         if (address.empty() && door->is_wildcard())
@@ -60,6 +61,12 @@ node::node(engine& owner, wire::dictionary words, node_options options) : owner_
                 "nobody can dial {}: say by `advertised` where others find this node", options.listen));
         if (address.empty())
             address = door->address();
+        if (door->is_exposed())
+            log(log_level::warning,
+                fmt::format(
+                    "the node at {} lets in whoever reaches it: give it a network by `tls_transport`, "
+                    "or have it listen on 127.0.0.1",
+                    door->address()));
     }
     board_ = std::make_shared<switchboard>(owner, std::move(words), std::move(options), std::move(address));
     machine::gateway* none = nullptr;
@@ -68,12 +75,15 @@ node::node(engine& owner, wire::dictionary words, node_options options) : owner_
     owner.extensions().emplace<std::shared_ptr<switchboard>>(board_);
     if (door != nullptr)
         listener_ = spawn_listener(*board_, std::move(door));
+    if (board_->network().look_interval().count() > 0)
+        caretaker_ = spawn_caretaker(*board_);
 }
 
 node::~node()
 {
     board_->close();
     owner_.stop(listener_);
+    owner_.stop(caretaker_);
     for (const pid link : board_->book().links())
         owner_.stop(link);
 }
@@ -138,6 +148,12 @@ std::chrono::nanoseconds node::timeout_of(const newcomer& what) const
 void node::offer_kind(const std::string& name, const remote::kinds& one)
 {
     board_->residents().offer(name, one.find(name));
+}
+
+pid node::link_at(const std::string& address)
+{
+    check_address(address);
+    return board_->node_at(destination(address));
 }
 
 }  // namespace costar::remote

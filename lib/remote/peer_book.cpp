@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 namespace costar::remote {
 
@@ -218,6 +219,30 @@ std::vector<peer_figures> peer_book::figures() const
     return all;
 }
 
+bool peer_book::take_name(const std::string& name, std::uint64_t life, const std::string& address, pid link)
+{
+    if (name.empty())
+        return true;
+    const std::unique_lock lock(mutex_);
+    const auto [found, is_new] = names_.try_emplace(name, holder{life, address, {link}});
+    holder& known = found->second;
+    if (known.life != life) {
+        if (address.empty() || address != known.address)
+            return false;
+        known = {life, address, {}};
+    }
+    known.links.insert(link);
+    return true;
+}
+
+void peer_book::forget_name(pid link)
+{
+    for (auto each = names_.begin(); each != names_.end();) {
+        const bool is_last = each->second.links.erase(link) != 0 && each->second.links.empty();
+        each = is_last ? names_.erase(each) : std::next(each);
+    }
+}
+
 void peer_book::route(const watch_across& watch, pid link)
 {
     const std::unique_lock lock(mutex_);
@@ -268,6 +293,7 @@ void peer_book::forget(pid link)
     const std::unique_lock lock(mutex_);
     std::erase_if(links_, [&](const auto& each) { return each.second.link == link; });
     std::erase_if(dialled_, [&](const auto& each) { return each.second == link; });
+    forget_name(link);
 }
 
 void peer_book::forget_dialling(pid link)

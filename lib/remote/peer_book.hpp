@@ -118,6 +118,10 @@ public:
     /// A link takes messages of a node: gives the one that did before it.
     pid take_over(std::uint32_t number, pid link);
 
+    /// A link has the node that is called so, until it is forgotten. False where another node that has a link
+    /// is called so: but one at the same address has begun anew there, and the former one is gone.
+    bool take_name(const std::string& name, std::uint64_t life, const std::string& address, pid link);
+
     /// News of an end take the way on which the watch came.
     void route(const watch_across& watch, pid link);
     pid route_of(const watch_across& watch) const;
@@ -147,6 +151,13 @@ private:
         std::uint64_t until = 0;
     };
 
+    struct holder {
+        std::uint64_t life = 0;
+        std::string address;
+        std::set<pid> links;
+    };
+
+    void forget_name(pid link);
     std::shared_ptr<const peer> add(
         std::uint64_t life, const std::string& address, const std::string& name, bool is_met);
     bool make_room();
@@ -163,6 +174,7 @@ private:
     std::unordered_map<std::uint32_t, entry> links_;
     std::map<std::string, pid> dialled_;
     std::set<pid> ended_;  // before they were claimed
+    std::map<std::string, holder> names_;
     std::map<std::string, pause> pauses_;
     std::unordered_map<watch_across, pid, watch_across::hash> routes_;
 };

@@ -38,12 +38,12 @@ errc reason_of(const error& thrown) noexcept
 // What the asked node does
 // ----------------------------------------------------------------------------------------------------------
 
-void tell_of_refusal(switchboard& board, const visitor& who, const std::string& what)
+void tell_of_denial(switchboard& board, const visitor& who, const std::string& what)
 {
     if (!board.residents().notes_refusal(who.number, what))
         return;
     log(log_level::warning, fmt::format("node {} at {} may not {} here", who.name, who.address, what));
-    board.shared().events.publish(peer_refused{who.name, who.address, what});
+    board.shared().events.publish(peer_denied{who.name, who.address, what});
 }
 
 machine::spawned spawn_here(switchboard& board, const visitor& for_whom, const newcomer& wanted,
@@ -55,7 +55,7 @@ machine::spawned spawn_here(switchboard& board, const visitor& for_whom, const n
     if (kind == nullptr)
         return {{}, errc::unknown_kind};
     if (for_whom.number != board.shared().node && !kind->options.spawned_by.contains(for_whom.name)) {
-        tell_of_refusal(board, for_whom, fmt::format("spawn the kind \"{}\"", wanted.kind));
+        tell_of_denial(board, for_whom, fmt::format("spawn the kind \"{}\"", wanted.kind));
         return {{}, errc::not_permitted};
     }
     if (type != (kind->arguments != nullptr ? kind->arguments->id : 0))
@@ -103,7 +103,7 @@ bool link::lets_stop(pid target)
     if (board_.options().lets_stop.contains(peer_name_) ||
         board_.residents().may_be_stopped(target, peer_, peer_name_))
         return true;
-    tell_of_refusal(board_, {peer_, peer_name_, address_}, "stop actors");
+    tell_of_denial(board_, {peer_, peer_name_, address_}, "stop actors");
     return false;
 }
 

@@ -28,7 +28,7 @@ machine::spawned spawn_here(switchboard& board, const visitor& for_whom, const n
     std::uint64_t type, capnp::Data::Reader arguments);
 
 /// Tells that a node wants what it may not do, at the first time.
-void tell_of_refusal(switchboard& board, const visitor& who, const std::string& what);
+void tell_of_denial(switchboard& board, const visitor& who, const std::string& what);
 
 /// An actor that does for this node itself, once, what links do for it with others: looks a name up, or
 /// spawns. Nobody while the engine is stopping.

@@ -5,12 +5,14 @@
 #include "address.hpp"
 #include "connecting.hpp"
 
+#include <costar/core/log.hpp>
 #include <costar/kernel/station.hpp>
 
 #include <fmt/format.h>
 
 #include <new>
 #include <utility>
+#include <vector>
 
 namespace costar::remote {
 
@@ -222,7 +224,7 @@ pid switchboard::read(schema::Pid::Reader from, std::uint32_t teller) const
         return {};
     std::uint32_t number = shared_.node;
     if (life != life_) {
-        const auto known = book_.enter(life, address_or_none(wire::text(from.getAddress())), teller);
+        const auto known = book_.enter(life, address_from(wire::text(from.getAddress())), teller);
         if (known == nullptr)
             return {};
         number = known->number;
@@ -241,6 +243,26 @@ service_factory switchboard::offered(const std::string& name) const
     const std::lock_guard lock(offers_mutex_);
     const auto found = offers_.find(name);
     return found != offers_.end() ? found->second : service_factory();
+}
+
+std::string switchboard::address_from(std::string_view text, const std::string& dialled) const
+{
+    const bool is_local = address_.empty() || is_unix_address(address_);
+    return is_unix_address(text) && !is_local && text != dialled ? std::string() : address_or_none(text);
+}
+
+void switchboard::tell_of_certificates()
+{
+    std::vector<certificate_notice> news;
+    {
+        const std::lock_guard lock(notices_mutex_);
+        news = network().look(notices_seen_);
+    }
+    for (const certificate_notice& each : news) {
+        const bool is_good = each.what == certificate_notice::kind::reloaded;
+        log(is_good ? log_level::info : log_level::warning, each.text);
+        shared_.events.publish(each);
+    }
 }
 
 greeting switchboard::new_greeting() const

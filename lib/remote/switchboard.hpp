@@ -6,6 +6,7 @@
 #include "greeting.hpp"
 #include "letter.hpp"
 #include "peer_book.hpp"
+#include "refusal_log.hpp"
 #include "residents.hpp"
 
 #include <costar/actor/engine.hpp>
@@ -109,6 +110,13 @@ public:
     /// A dead letter of which only the id of its schema is known; `now` is the time of the strand.
     void tell_of_loss(std::uint64_t now, pid to, pid sender, errc reason, std::uint64_t type) noexcept;
 
+    /// What somebody else says is an address, as far as this node may dial it; `dialled` is where it has
+    /// reached him. Unix sockets are for who is on this machine: a node in the network is not led there.
+    std::string address_from(std::string_view text, const std::string& dialled = {}) const;
+
+    /// What there is to tell of certificates goes to the log and to who subscribes.
+    void tell_of_certificates();
+
     /// What this node says of itself on a new connection.
     greeting new_greeting() const;
     const std::string& address() const noexcept { return address_; }
@@ -121,6 +129,7 @@ public:
     peer_book& book() noexcept { return book_; }
     found_names& names() noexcept { return names_; }
     remote::residents& residents() noexcept { return *residents_; }
+    refusal_log& refusals() noexcept { return refusals_; }
     std::uint64_t life() const noexcept { return life_; }
 
     /// What the program offers to its clients by a name; empty where there is nothing.
@@ -150,6 +159,9 @@ private:
     const std::shared_ptr<remote::residents> residents_;
     mutable std::mutex offers_mutex_;
     std::map<std::string, service_factory> offers_;
+    refusal_log refusals_;
+    std::mutex notices_mutex_;
+    std::uint64_t notices_seen_ = 0;
     std::atomic<bool> is_closed_{false};
 };
 

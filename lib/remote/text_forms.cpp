@@ -13,6 +13,7 @@
 #include <charconv>
 #include <optional>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 namespace costar::remote {
@@ -61,7 +62,7 @@ std::string switchboard::text_of(pid who) const
     if (name.empty())
         name = fmt::format(
             "${}-{}-{}-{}", who.strand(), who.slot(), who.generation(), is_own ? life_ : known->life);
-    return node + "/" + name;
+    return node + (is_unix_address(node) ? ":/" : "/") + name;
 }
 
 pid switchboard::node_at(const destination& where)
@@ -84,18 +85,25 @@ pid switchboard::node_at(const destination& where)
                                       : link_to(way.to->address, way.to->number);
     if (text.find(':') == std::string::npos && !text.empty())
         return {};  // the name of a node that has not been met
-    parse_address(text);
+    check_address(text);
     return link_to(text);
 }
 
 std::pair<pid, machine::look_up> switchboard::way_to(std::string_view text)
 {
-    const std::size_t slash = text.find('/');
-    if (slash == std::string_view::npos || slash == 0 || slash + 1 == text.size())
-        throw std::invalid_argument(
-            fmt::format("\"{}\" names no actor of a node: write host:port/name or node/name", text));
-    const std::string node(text.substr(0, slash));
-    machine::look_up wanted{std::string(text.substr(slash + 1))};
+    std::string node;
+    machine::look_up wanted;
+    if (is_unix_address(text)) {
+        std::tie(node, wanted.name) = address_and_name(text);
+    } else {
+        const std::size_t slash = text.find('/');
+        if (slash == std::string_view::npos || slash == 0 || slash + 1 == text.size())
+            throw std::invalid_argument(fmt::format("\"{}\" names no actor of a node: write host:port/name, "
+                                                    "node/name or unix:/run/x.sock:/name",
+                text));
+        node = text.substr(0, slash);
+        wanted.name = text.substr(slash + 1);
+    }
     const auto place = place_from(wanted.name);
     if (!place)
         return {node_at(node), std::move(wanted)};

@@ -2,7 +2,8 @@
 
 #include <costar/remote/transport.hpp>
 
-#include "address.hpp"
+#include "tcp.hpp"
+#include "unix_socket.hpp"
 
 #include <costar/core/spawn.hpp>
 #include <costar/core/use_task.hpp>
@@ -12,6 +13,7 @@
 
 #include <random>
 #include <utility>
+#include <vector>
 
 namespace costar::remote {
 
@@ -23,6 +25,34 @@ std::uint64_t transport::draw()
     return std::uint64_t{source()} << 32 | source();
 }
 
+std::vector<certificate_notice> transport::look(std::uint64_t&)
+{
+    return {};
+}
+
+tcp::endpoint endpoint_to_listen_at(const std::string& address, const asio::any_io_executor& strand)
+{
+    const auto [host, port] = parse_address(address);
+    tcp::resolver resolver(strand);
+    return resolver.resolve(host, std::to_string(port), tcp::resolver::passive).begin()->endpoint();
+}
+
+task<tcp::socket> connect_tcp(host_and_port where)
+{
+    const auto strand = machine::strand_context::current()->get_executor();
+    tcp::socket socket(strand);
+    tcp::resolver resolver(strand);
+    const auto found = co_await resolver.async_resolve(where.host, std::to_string(where.port), use_task);
+    co_await asio::async_connect(socket, found, use_task);
+    co_return std::move(socket);
+}
+
+std::string peer_of(const tcp::socket& socket)
+{
+    error_code gone;
+    return text_of(socket.remote_endpoint(gone));
+}
+
 namespace {
 
 class tcp_connection final : public new_connection {
@@ -31,12 +61,7 @@ public:
 
     task<> open() override { co_return; }
     kj::Own<capnp::MessageStream> stream() override { return rpc::make_stream(std::move(socket_)); }
-    std::string peer() const override
-    {
-        boost::system::error_code gone;
-        const tcp::endpoint from = socket_.remote_endpoint(gone);
-        return text_of(from);
-    }
+    std::string peer() const override { return peer_of(socket_); }
 
 private:
     tcp::socket socket_;
@@ -48,6 +73,7 @@ public:
 
     std::string address() const override { return text_of(acceptor_.local_endpoint()); }
     bool is_wildcard() const override { return acceptor_.local_endpoint().address().is_unspecified(); }
+    bool is_exposed() const override { return !acceptor_.local_endpoint().address().is_loopback(); }
     task<std::unique_ptr<new_connection>> accept(asio::any_io_executor strand) override
     {
         tcp::socket socket(strand);
@@ -68,20 +94,16 @@ class tcp_network final : public transport {
 public:
     std::unique_ptr<acceptor> listen(const std::string& address, asio::any_io_executor strand) override
     {
-        const auto [host, port] = parse_address(address);
-        tcp::resolver resolver(strand);
-        const auto found = resolver.resolve(host, std::to_string(port), tcp::resolver::passive);
-        return std::make_unique<tcp_acceptor>(strand, found.begin()->endpoint());
+        if (is_unix_address(address))
+            return listen_at_unix_socket(address, std::move(strand));
+        return std::make_unique<tcp_acceptor>(strand, endpoint_to_listen_at(address, strand));
     }
 
     task<std::unique_ptr<new_connection>> dial(std::string address) override
     {
-        const auto [host, port] = parse_address(address);
-        const auto strand = machine::strand_context::current()->get_executor();
-        tcp::socket socket(strand);
-        tcp::resolver resolver(strand);
-        const auto found = co_await resolver.async_resolve(host, std::to_string(port), use_task);
-        co_await asio::async_connect(socket, found, use_task);
+        if (is_unix_address(address))
+            co_return co_await dial_unix_socket(std::move(address));
+        tcp::socket socket = co_await connect_tcp(parse_address(address));
         co_return std::make_unique<tcp_connection>(std::move(socket));
     }
 };

@@ -43,3 +43,29 @@ TEST_CASE("address: what is none is refused with an example", "[remote][address]
         CHECK(why.find("127.0.0.1:4711") != std::string::npos);
     }
 }
+
+TEST_CASE("address: that of a Unix socket is a path from the root", "[remote][address]")
+{
+    CHECK(remote::is_unix_address("unix:/run/x.sock"));
+    CHECK_FALSE(remote::is_unix_address("127.0.0.1:1"));
+    CHECK(remote::unix_path("unix:/run/x.sock") == "/run/x.sock");
+    CHECK(remote::address_or_none("unix:/run/x.sock") == "unix:/run/x.sock");
+    for (const std::string wrong : {std::string("unix:"), std::string("unix:/"), std::string("unix:x"),
+             std::string("unix:/a/"), std::string("unix:/a:/b"), std::string("unix:/a\nb"), std::string("x"),
+             "unix:/" + std::string(107, 'x'), std::string("unix:/a\0b", 9)}) {
+        CHECK(remote::address_or_none(wrong).empty());
+        CHECK_THROWS_AS(remote::unix_path(wrong), std::invalid_argument);
+    }
+    CHECK(remote::address_or_none("unix:/" + std::string(106, 'x')).size() == 112);
+}
+
+TEST_CASE("address: the name of an actor stands behind it", "[remote][address]")
+{
+    using both = std::pair<std::string, std::string>;
+    CHECK(remote::address_and_name("a:1/host") == both("a:1", "host"));
+    CHECK(remote::address_and_name("unix:/run/x.sock:/host") == both("unix:/run/x.sock", "host"));
+    CHECK(remote::address_and_name("unix:/x:/a/b") == both("unix:/x", "a/b"));
+    for (const char* wrong :
+        {"unix:/run/x.sock", "unix:/run/x.sock:/", "unix::/x", "unix:/x/host", "a:1/", "host"})
+        CHECK_THROWS_AS(remote::address_and_name(wrong), std::invalid_argument);
+}

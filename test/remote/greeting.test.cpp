@@ -52,7 +52,7 @@ TEST_CASE(
     CHECK(agreed->message_max == 500);
 }
 
-TEST_CASE("greeting: each refusal has its reason, and its words", "[remote][greeting]")
+TEST_CASE("greeting: each refusal has its reason", "[remote][greeting]")
 {
     remote::greeting newer = from_node(2);
     newer.oldest = 5;
@@ -72,6 +72,4 @@ TEST_CASE("greeting: each refusal has its reason, and its words", "[remote][gree
         spoil(broken);
         CHECK(why_refused(broken) == refusal::malformed);
     }
-    CHECK(remote::text_of(refusal::name_taken).find("name") != std::string::npos);
-    CHECK(remote::text_of(static_cast<refusal>(99)) == "reason 99");
 }

@@ -96,6 +96,7 @@ void deliver(const place& there, const std::function<void(schema::Batch::Builder
         auto hello = node.helloRequest();
         greet(hello.initGreeting());
         hello.getGreeting().setLife(life);
+        hello.getGreeting().setName("liar " + std::to_string(life));
         auto open = node.openRequest();
         auto greeted = hello.send();
         auto sink = open.send().getSink();
@@ -155,6 +156,7 @@ TEST_CASE("hostile: a batch that lies is skipped where it lies", "[remote][hosti
             auto hello = node.helloRequest();
             greet(hello.initGreeting());
             hello.getGreeting().setLife(777);
+            hello.getGreeting().setName("liar 777");
             rpc::async_wait(hello.send(), [&](std::exception_ptr, auto answer) {
                 life = answer.getWelcome().getGreeting().getLife();
                 io.stop();

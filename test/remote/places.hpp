@@ -12,6 +12,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <cstdlib>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "../wire/travel.hpp"
+#include "authority.hpp"
 
 namespace support {
 
@@ -128,6 +130,13 @@ public:
         return comes([](const Event&) { return true; });
     }
 
+    /// The same for more than so many.
+    bool comes_after(std::size_t before)
+    {
+        std::unique_lock lock(mutex_);
+        return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return events_.size() > before; });
+    }
+
     std::size_t count()
     {
         const std::lock_guard lock(mutex_);
@@ -148,16 +157,35 @@ private:
     costar::event_stream::subscription subscription_;
 };
 
+/// Has nodes that are for TCP go over what the environment names: "tls" or "unix".
+inline costar::remote::node_options over_network_of_tests(costar::remote::node_options options)
+{
+    const char* const named = std::getenv("COSTAR_TEST_NETWORK");
+    const std::string network = named != nullptr ? named : "";
+    static const folder files;
+    if (network == "tls" && options.network == nullptr) {
+        static const authority signs("authority");
+        static const auto over_tls = costar::remote::tls_transport(
+            in_files(files, "node", signs.issue("node", {.names = "IP:127.0.0.1,DNS:same"}), signs.pem()));
+        options.network = over_tls;
+    } else if (network == "unix" && options.listen == "127.0.0.1:0") {
+        static std::atomic<int> last{0};
+        options.listen = "unix:" + files / std::to_string(++last);
+    }
+    return options;
+}
+
 /// An engine that is a node, and its log silent.
 struct place {
     explicit place(costar::remote::node_options options = {.listen = "127.0.0.1:0"},
         std::uint32_t strands = 2, costar::wire::dictionary words = all_words())
-        : actors({.strands = strands}), node(actors, std::move(words), std::move(options))
+        : actors({.strands = strands}),
+          node(actors, std::move(words), over_network_of_tests(std::move(options)))
     {}
 
     costar::pid find(const std::string& address, const std::string& name)
     {
-        return node.find(address + "/" + name, boost::asio::use_future).get();
+        return node.find(address, name, boost::asio::use_future).get();
     }
     costar::pid find(const place& other, const std::string& name) { return find(other.node.address(), name); }
 

@@ -143,7 +143,7 @@ TEST_CASE("spawn: nobody spawns what is not offered to it, which is told once", 
     place nameless({});
     place there({.name = "there", .listen = "127.0.0.1:0", .kinds = all_kinds(remote::peers{"friend"})});
     there.node.kind("secret", host);
-    heard<remote::peer_refused> refused(there.actors);
+    heard<remote::peer_denied> refused(there.actors);
 
     CHECK(friendly.ask(spawned_at(friendly, there, {.kind = "adder"}, {1}), total{}) == 1);
     for (int i = 0; i < 3; ++i) {
@@ -153,7 +153,7 @@ TEST_CASE("spawn: nobody spawns what is not offered to it, which is told once", 
         CHECK(failure_of([&] { spawned_at(friendly, there, {.kind = "secret"}); }) == errc::not_permitted);
     }
     CHECK(refused.count() == 3);
-    CHECK(refused.comes([](const remote::peer_refused& each) {
+    CHECK(refused.comes([](const remote::peer_denied& each) {
         return each.name == "stranger" && each.what.find("adder") != std::string::npos;
     }));
 }

@@ -43,7 +43,9 @@ TEST_CASE("transport: TCP dials what listens, and says why it cannot", "[remote]
     auto door = network->listen("127.0.0.1:0", strand);
     const std::string address = door->address();
     CHECK_FALSE(door->is_wildcard());
+    CHECK_FALSE(door->is_exposed());
     CHECK(network->listen("0.0.0.0:0", strand)->is_wildcard());
+    CHECK(network->listen("0.0.0.0:0", strand)->is_exposed());
     CHECK(async_spawn(strand, dials(*network, *door, strand), use_future).get() == address);
 
     CHECK_THROWS_AS(network->listen("nowhere", strand), std::invalid_argument);

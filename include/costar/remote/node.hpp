@@ -5,6 +5,7 @@
 #include <costar/actor/engine.hpp>
 #include <costar/remote/kinds.hpp>
 #include <costar/remote/peers.hpp>
+#include <costar/remote/refusal.hpp>
 #include <costar/remote/spawn.hpp>
 #include <costar/wire/dictionary.hpp>
 
@@ -30,8 +31,8 @@ struct node_options {
     /// Two living nodes that meet must not have one name; empty for one without.
     std::string name{};
 
-    /// Where it listens: "127.0.0.1:4711", "[::1]:0"; port 0 picks one. Empty for a node that only dials, and
-    /// can be asked and answered all the same.
+    /// Where it listens: "127.0.0.1:4711", "[::1]:0", "unix:/run/x.sock"; port 0 picks one. Empty for a node
+    /// that only dials, and can be asked and answered all the same.
     std::string listen{};
 
     /// Where others dial it, if that is not where it listens: behind a container's or a router's port.
@@ -70,7 +71,13 @@ struct node_options {
     /// Lives of other nodes that may be known.
     std::size_t lives_max = 65'536;
 
-    /// How it reaches others; null for TCP.
+    /// Names of the nodes with which this one has links, whoever dials; empty for all. And a function that
+    /// says so of a name, called on any strand; empty for all. Over TLS a name is proven, else it is what a
+    /// node says.
+    std::vector<std::string> allowed{};
+    std::function<bool(const std::string& name)> allows{};
+
+    /// How it reaches others; null for TCP and Unix sockets. See `tls_transport`.
     std::shared_ptr<transport> network{};
 };
 
@@ -123,7 +130,7 @@ struct peer_lost {
 };
 
 /// Another node wanted what it is not permitted to do; told once for each node and thing.
-struct peer_refused {
+struct peer_denied {
     std::string name;
     std::string address;
     std::string what;
@@ -196,8 +203,8 @@ public:
     /// The nodes that this one has had links to, in each of their lives, the newest last.
     std::vector<peer_figures> peers() const;
 
-    /// The actor with a text form: "host:port/name", or "node/name" by the name of a node that has been met,
-    /// with any completion token; the signature is `void(error_code, pid)`. The node is dialled if there is
+    /// The actor with a text form: "host:port/name", "unix:/run/x.sock:/name", or "node/name" by the name of a
+    /// node that has been met, with any completion token; the signature is `void(error_code, pid)`. The node is dialled if there is
     /// no link yet.
     ///
     /// What was found is remembered until the actor or the link ends, so that asking again costs nothing on
@@ -210,6 +217,13 @@ public:
     {
         auto [link, wanted] = way_to(where);
         return owner_.ask(link, std::move(wanted), std::forward<Token>(token));
+    }
+
+    /// The same by the address of a node and the name of an actor.
+    template <class Token>
+    auto find(const std::string& address, std::string name, Token&& token)
+    {
+        return owner_.ask(link_at(address), machine::look_up{std::move(name)}, std::forward<Token>(token));
     }
 
     /// The text form of an actor of this node or another one: "host:port/name", with the name of the node
@@ -305,11 +319,13 @@ private:
     pid node_at(const destination& where);
     std::chrono::nanoseconds timeout_of(const newcomer& what) const;
     void offer_kind(const std::string& name, const remote::kinds& one);
+    pid link_at(const std::string& address);
     pid spawn_leaving(std::chrono::nanoseconds deadline);
 
     engine& owner_;
     std::shared_ptr<switchboard> board_;
     pid listener_;
+    pid caretaker_;
 };
 
 }  // namespace costar::remote

@@ -7,13 +7,50 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace costar::remote {
 
 namespace asio = boost::asio;
+
+/// Thrown by `open` where the two sides do not trust each other; the text says why.
+class not_trusted : public std::runtime_error {
+public:
+    explicit not_trusted(const std::string& why, bool by_peer = false)
+        : std::runtime_error(why), by_peer_(by_peer)
+    {}
+
+    /// Is it the other side that does not trust?
+    bool by_peer() const noexcept { return by_peer_; }
+
+private:
+    bool by_peer_;
+};
+
+/// Something about certificates that somebody should know. Nodes publish it as an event, and write it to the
+/// log.
+struct certificate_notice {
+    enum class kind {
+        /// The files have changed, and new connections go by what stands in them.
+        reloaded,
+        /// The files have changed, and cannot be used: new connections go by what stood in them before.
+        not_reloaded,
+        /// It will expire soon: put a new one into its file.
+        expires_soon,
+        /// It has expired: no new connection comes to be.
+        expired,
+    };
+
+    kind what;
+    std::string file;
+    std::string text;
+};
 
 /// A connection that was dialled or accepted and is no stream of messages yet.
 ///
@@ -31,6 +68,9 @@ public:
 
     /// Who is there, for the log.
     virtual std::string peer() const = 0;
+
+    /// The names that the peer has proven to be its own; nothing where none are asked for. When it is open.
+    virtual std::optional<std::vector<std::string>> proven_names() const { return std::nullopt; }
 };
 
 /// Where the connections arrive that others have dialled.
@@ -45,6 +85,9 @@ public:
 
     /// Does nobody find it by this address, since it stands for all of this machine?
     virtual bool is_wildcard() const = 0;
+
+    /// Can other machines reach it, without having to prove who they are?
+    virtual bool is_exposed() const { return false; }
 
     /// The next connection, for the strand whose executor is given. Errors: throws where none can be had, as
     /// without descriptors; the next call may go well.
@@ -61,7 +104,7 @@ public:
     virtual ~transport() = default;
 
     /// Accepts at an address. Errors: throws `std::invalid_argument` for one that it does not know,
-    /// `boost::system::system_error` where it cannot be had.
+    /// `boost::system::system_error` where it cannot be had, as where somebody listens already.
     virtual std::unique_ptr<acceptor> listen(const std::string& address, asio::any_io_executor strand) = 0;
 
     /// A connection to an address, for the strand that calls. Errors: throws why there is none.
@@ -69,9 +112,18 @@ public:
 
     /// The system's source, unless a transport has its own.
     virtual std::uint64_t draw();
+
+    /// How often `look` wants to be called; 0 where there is nothing to look after.
+    virtual std::chrono::nanoseconds look_interval() const { return std::chrono::nanoseconds(0); }
+
+    /// Looks after certificates, and says what is new: `seen` counts what its caller has been told, 0 at
+    /// first.
+    virtual std::vector<certificate_notice> look(std::uint64_t& seen);
 };
 
-/// TCP, as it is. Addresses are "host:port"; port 0 picks one.
+/// TCP and Unix sockets, as they are. Addresses are "host:port", where port 0 picks one, and "unix:" with a
+/// path from the root. The file of a Unix socket has the permissions that the umask leaves and is removed at
+/// the end; one that a dead process has left is replaced.
 std::shared_ptr<transport> tcp_transport();
 
 }  // namespace costar::remote
