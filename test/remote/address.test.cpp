@@ -50,7 +50,7 @@ TEST_CASE("address: that of a Unix socket is a path from the root", "[remote][ad
     CHECK_FALSE(remote::is_unix_address("127.0.0.1:1"));
     CHECK(remote::unix_path("unix:/run/x.sock") == "/run/x.sock");
     CHECK(remote::address_or_none("unix:/run/x.sock") == "unix:/run/x.sock");
-    for (const std::string wrong : {std::string("unix:"), std::string("unix:/"), std::string("unix:x"),
+    for (const std::string& wrong : {std::string("unix:"), std::string("unix:/"), std::string("unix:x"),
              std::string("unix:/a/"), std::string("unix:/a:/b"), std::string("unix:/a\nb"), std::string("x"),
              "unix:/" + std::string(107, 'x'), std::string("unix:/a\0b", 9)}) {
         CHECK(remote::address_or_none(wrong).empty());
