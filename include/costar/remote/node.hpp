@@ -203,9 +203,9 @@ public:
     /// The nodes that this one has had links to, in each of their lives, the newest last.
     std::vector<peer_figures> peers() const;
 
-    /// The actor with a text form: "host:port/name", "unix:/run/x.sock:/name", or "node/name" by the name of a
-    /// node that has been met, with any completion token; the signature is `void(error_code, pid)`. The node is dialled if there is
-    /// no link yet.
+    /// The actor with a text form: "host:port/name", "unix:/run/x.sock:/name", or "node/name" by the name of
+    /// a node that has been met, with any completion token; the signature is `void(error_code, pid)`. The
+    /// node is dialled if there is no link yet.
     ///
     /// What was found is remembered until the actor or the link ends, so that asking again costs nothing on
     /// the wire.
