@@ -57,7 +57,9 @@ machine::held_envelope read_words(const codec& known, kj::ArrayPtr<const capnp::
 {
     capnp::ReaderOptions options;
     options.nestingLimit = limits.nesting_max;
-    options.traversalLimitInWords = words.size() * limits.readings_max + 64;
+    // Elements without a size count as a word each: lists of some thousand of them are honest.
+    constexpr std::size_t always = 4096;
+    options.traversalLimitInWords = words.size() * limits.readings_max + always;
     capnp::FlatArrayMessageReader reader(words, options);
     return machine::held_envelope(known.read(reader.getRoot<capnp::AnyPointer>(), pids));
 }

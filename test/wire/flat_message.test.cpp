@@ -122,6 +122,11 @@ TEST_CASE("flat_message: depth and repetition are bounded, with a line that says
     CHECK(refusal_of<page>(nested.data()).find("nested") != std::string::npos);
     CHECK(refusal_of<page>(nested.data(), {.nesting_max = 200}).empty());
 
+    capnp::MallocMessageBuilder honest;
+    honest.initRoot<travel::Page>().initNothing(4000);
+    flat_bytes small(honest);
+    CHECK(refusal_of<page>(small.data()).empty());
+
     capnp::MallocMessageBuilder wide;
     wide.initRoot<travel::Page>().initNothing(500'000'000);
     flat_bytes amplified(wide);
