@@ -10,14 +10,6 @@ namespace costar::remote {
 
 namespace {
 
-/// Names of hosts know no capitals; the others are compared as they are.
-std::string in_small_letters(std::string name)
-{
-    std::transform(name.begin(), name.end(), name.begin(),
-        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return name;
-}
-
 bool is_among(const std::vector<std::string>& all, const std::string& name)
 {
     return std::find(all.begin(), all.end(), name) != all.end();
@@ -25,8 +17,7 @@ bool is_among(const std::vector<std::string>& all, const std::string& name)
 
 bool is_proven(const link_place& place, const std::string& name)
 {
-    return !place.proven_names || name.empty() || is_among(*place.proven_names, name) ||
-        is_among(*place.proven_names, in_small_letters(name));
+    return !place.proven_names || name.empty() || is_among(*place.proven_names, name);
 }
 
 bool is_allowed(const node_options& options, const std::string& name)
@@ -48,12 +39,23 @@ std::optional<agreement> admit(
         why = refusal::name_not_proven;
     else if (agreed && !is_allowed(board.options(), theirs.name))
         why = refusal::unknown_peer;
+    else if (agreed && !board.book().may_be(theirs.life, theirs.name))
+        why = refusal::malformed;
     else if (agreed && !board.book().take_name(theirs.name, theirs.life, theirs.address, link))
         why = refusal::name_taken;
     if (why == refusal::none)
         return agreed;
     place.refused = why;
     return std::nullopt;
+}
+
+bool admits_client(const node_options& options, const link_place& place)
+{
+    if (options.allowed.empty() && !options.allows)
+        return true;
+    return place.proven_names &&
+        std::any_of(place.proven_names->begin(), place.proven_names->end(),
+            [&](const std::string& name) { return is_allowed(options, name); });
 }
 
 std::string text_of(const link_place& place)

@@ -16,6 +16,10 @@ namespace costar::remote {
 std::optional<agreement> admit(
     switchboard& board, pid link, link_place& place, const greeting& mine, const greeting& theirs);
 
+/// May a program that is no node ask here? Where it is said who is let in, one of the names that its
+/// certificate proves has to be among them.
+bool admits_client(const node_options& options, const link_place& place);
+
 /// In words, who has refused whom and why.
 std::string text_of(const link_place& place);
 

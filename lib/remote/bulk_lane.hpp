@@ -43,7 +43,7 @@ public:
     bool takes(const machine::outbound_signal& news) const noexcept
     {
         using kind = machine::outbound_signal::kind;
-        return !pairs_.empty() &&
+        return is_busy() &&
             (news.what == kind::await_end || news.what == kind::forget_end || news.what == kind::poison);
     }
 

@@ -209,7 +209,8 @@ std::string name_in(const GENERAL_NAME& from)
     } else if (from.type == GEN_IPADD) {
         name = ip_in(from.d.iPAddress);
     }
-    return name.find('\0') == std::string::npos ? name : std::string();
+    // One for many names proves none of them.
+    return name.find_first_of(std::string_view("\0*", 2)) == std::string::npos ? name : std::string();
 }
 
 }  // namespace
@@ -261,6 +262,8 @@ void expect_host(SSL* connection, std::string host)
     host.resize(std::min(host.size(), host.find('%')));  // which network is meant
     if (host.ends_with('.'))
         host.pop_back();
+    if (host.empty())  // nothing would be looked at
+        throw std::invalid_argument("a host without a name cannot be checked");
     if (X509_VERIFY_PARAM_set1_ip_asc(checked, host.c_str()) != 1 &&
         X509_VERIFY_PARAM_set1_host(checked, host.data(), host.size()) != 1)
         throw std::invalid_argument(fmt::format("\"{}\" is no name of a host", host));

@@ -84,7 +84,7 @@ void tell_of_failure(
 }
 
 /// With TLS 1.3 who has dialled hears behind its handshake that its certificate is not accepted.
-bool is_alert(const link_place& place, const std::string& why)
+bool is_late_alert(const link_place& place, const std::string& why)
 {
     return place.proven_names && place.refused == refusal::none && why.find(" alert ") != std::string::npos;
 }
@@ -103,6 +103,7 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     connection.reset();
     std::string name;
     std::string why;
+    std::string stopped_since;
     bool was_greeted = false;
     bool is_client = false;
     std::exception_ptr ended;
@@ -117,12 +118,13 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
             ended = machine::caught_exception();
         }
         name = made.peer_name();
+        stopped_since = made.why_ended().empty() ? "this node has stopped the link" : made.why_ended();
         was_greeted = made.was_greeted();
         is_client = made.is_client();
     }
     if (self.stopping()) {
         if (was_greeted)
-            board.shared().events.publish(peer_lost{name, address, "this node has stopped the link"});
+            board.shared().events.publish(peer_lost{name, address, stopped_since});
         if (ended)
             std::rethrow_exception(ended);
         co_return was_greeted;
@@ -133,7 +135,7 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
         log(log_level::debug, fmt::format("the client at {} has gone: {}", address, why));
         co_return was_greeted;
     }
-    if (!was_greeted && is_alert(*place, why)) {
+    if (!was_greeted && is_late_alert(*place, why)) {
         place->refused = refusal::not_trusted;
         place->by_peer = true;
         why = "it refuses this node's certificate: " + why;

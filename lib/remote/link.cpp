@@ -100,6 +100,8 @@ task<std::string> link::serve()
         co_return why_ended_;
     }
     was_greeted_ = true;
+    if (!bulk_.empty())
+        carry();
     if (has_dialled_)
         board_.book().reached(address_);
     board_.shared().events.publish(peer_connected{peer_name_, address_});
@@ -273,15 +275,15 @@ kj::Promise<void> link::way_is_free()
         return kj::READY_NOW;
     if (free_way_.get() != nullptr)
         return free_.addBranch();
-    const pid former = board_.book().take_over(peer_, self_.pid());
-    if (!former || former == self_.pid()) {
+    const pid former = board_.book().taken_by(peer_);
+    if ((!former || former == self_.pid()) && board_.book().take_over(peer_, former, self_.pid())) {
         is_way_free_ = true;
         return kj::READY_NOW;
     }
     auto pair = kj::newPromiseAndFulfiller<void>();
     free_way_ = kj::mv(pair.fulfiller);
     free_ = pair.promise.fork();
-    self_.spawn_task(clear_way(self_, place_, former));
+    self_.spawn_task(clear_way(self_, place_));
     return free_.addBranch();
 }
 
@@ -307,19 +309,27 @@ task<> follow(context& self, std::size_t strands)
 
 }  // namespace
 
-task<> link::clear_way(context& self, std::shared_ptr<link_place> place, pid former)
+task<> link::clear_way(context& self, std::shared_ptr<link_place> place)
 {
-    self.send(former, link_ended{"the peer has dialled again"});
-    static_cast<void>(co_await as_result(self.wait(former)));
-    if (place->there == nullptr)
-        co_return;
-    spawn_options options;
-    options.placement = placement::chosen;
-    options.strand = former.strand();
-    const pid follower = self.spawn(options, follow, place->there->board_.shared().stations.size());
-    static_cast<void>(co_await as_result(self.wait(follower)));
-    if (place->there == nullptr)
-        co_return;
+    pid former;
+    do {
+        if (place->there == nullptr)
+            co_return;
+        former = place->there->board_.book().taken_by(place->there->peer_);
+        if (!former || former == self.pid())
+            continue;
+        // It may wait for its peer, and hear of nothing else.
+        static_cast<void>(co_await as_result(self.stop(former)));
+        if (place->there == nullptr)
+            co_return;
+        spawn_options options;
+        options.placement = placement::chosen;
+        options.strand = former.strand();
+        const pid follower = self.spawn(options, follow, place->there->board_.shared().stations.size());
+        static_cast<void>(co_await as_result(self.wait(follower)));
+        if (place->there == nullptr)
+            co_return;
+    } while (!place->there->board_.book().take_over(place->there->peer_, former, self.pid()));
     place->there->is_way_free_ = true;
     place->there->free_way_->fulfill();
 }
@@ -327,7 +337,10 @@ task<> link::clear_way(context& self, std::shared_ptr<link_place> place, pid for
 /// Ends the link at the next message that its actor takes.
 void link::end(std::string why)
 {
+    why_ended_ = why;
     self_.send(self_.pid(), link_ended{std::move(why)});
+    if (is_sending_)  // it waits for its peer, and takes no message
+        board_.owner().stop(self_.pid());
 }
 
 task<> link::wait_for_end(context& self, rpc::nothrow<rpc::pending<kj::Promise<void>>> disconnected)

@@ -135,6 +135,7 @@ public:
     task<std::string> serve();
 
     const std::string& peer_name() const noexcept { return peer_name_; }
+    const std::string& why_ended() const noexcept { return why_ended_; }
 
     /// Has the peer been found to be one?
     bool was_greeted() const noexcept { return was_greeted_; }
@@ -147,6 +148,7 @@ public:
 
     void hear(const greeting& theirs, schema::Welcome::Builder welcome);
     bool has_heard() const noexcept { return has_heard_; }
+    bool is_first_hello() noexcept { return !std::exchange(was_called_, true); }
     /// Comes when what a former link of the peer has taken is where it belongs, so that nothing overtakes it.
     kj::Promise<void> way_is_free();
     bool is_way_free() const noexcept { return is_way_free_; }
@@ -213,7 +215,7 @@ private:
     void tell_of_end() noexcept;
     void lose(const letter& left) noexcept;
     void end(std::string why);
-    static task<> clear_way(context& self, std::shared_ptr<link_place> place, pid former);
+    static task<> clear_way(context& self, std::shared_ptr<link_place> place);
     static task<> wait_for_end(context& self, rpc::nothrow<rpc::pending<kj::Promise<void>>> disconnected);
     static task<> beat(context& self, std::shared_ptr<link_place> place, const node_options& options);
 
@@ -274,6 +276,8 @@ private:
     const bool has_dialled_;
     bool has_heard_ = false;
     bool is_way_free_ = false;
+    bool is_sending_ = false;
+    bool was_called_ = false;  // by a hello, whatever came of it
     kj::Own<kj::PromiseFulfiller<void>> free_way_;
     kj::ForkedPromise<void> free_ = nullptr;
     bool was_greeted_ = false;

@@ -15,7 +15,7 @@ namespace costar::remote {
 /// Begins to carry what is in the bulk lane, unless that is under way.
 void link::carry()
 {
-    if (!std::exchange(is_carrying_, true))
+    if (was_greeted_ && !std::exchange(is_carrying_, true))
         self_.spawn_task(carry_bulk(place_));
 }
 

@@ -212,7 +212,9 @@ task<> link::send_batch()
     board_.counters.batches.fetch_add(1, std::memory_order_relaxed);
     counters_->sent.fetch_add(count, std::memory_order_relaxed);
     counters_->batches.fetch_add(1, std::memory_order_relaxed);
+    is_sending_ = true;
     co_await rpc::send(request);
+    is_sending_ = false;
 }
 
 void link::fill(schema::Batch::Builder batch, std::size_t letters, std::size_t signals)

@@ -30,7 +30,7 @@ std::shared_ptr<const peer> peer_book::enter(
     }
     auto made = add(life, address, {}, false);
     if (made != nullptr)
-        told.push_back(life);
+        told_by_[teller].push_back(life);  // making room may have forgotten the teller
     return made;
 }
 
@@ -56,6 +56,13 @@ std::shared_ptr<const peer> peer_book::enter_greeted(
     changed->is_met = true;
     by_number_[changed->number] = changed;
     return found->second = std::move(changed);
+}
+
+bool peer_book::may_be(std::uint64_t life, const std::string& name) const
+{
+    const std::shared_lock lock(mutex_);
+    const auto found = by_life_.find(life);
+    return found == by_life_.end() || !found->second->is_met || found->second->name == name;
 }
 
 std::shared_ptr<const peer> peer_book::add(
@@ -115,10 +122,21 @@ void peer_book::erase(std::uint64_t life)
     by_life_.erase(found);
 }
 
-pid peer_book::take_over(std::uint32_t number, pid link)
+pid peer_book::taken_by(std::uint32_t number) const
+{
+    const std::shared_lock lock(mutex_);
+    const auto found = taken_by_.find(number);
+    return found != taken_by_.end() ? found->second : pid();
+}
+
+bool peer_book::take_over(std::uint32_t number, pid former, pid link)
 {
     const std::unique_lock lock(mutex_);
-    return std::exchange(taken_by_[number], link);
+    pid& now = taken_by_[number];
+    if (now != former)
+        return false;
+    now = link;
+    return true;
 }
 
 peer_book::way peer_book::find(std::uint32_t number) const
@@ -149,6 +167,19 @@ pid peer_book::link_to(const std::string& address) const
     const std::shared_lock lock(mutex_);
     const auto found = dialled_.find(address);
     return found != dialled_.end() ? found->second : pid();
+}
+
+pid peer_book::join(const std::string& address, std::uint32_t number)
+{
+    const std::unique_lock lock(mutex_);
+    if (const auto used = links_.find(number); used != links_.end())
+        return used->second.link;
+    const auto found = dialled_.find(address);
+    if (found == dialled_.end())
+        return {};
+    if (number != 0)
+        links_.emplace(number, entry{found->second, true});
+    return found->second;
 }
 
 pid peer_book::claim(const std::string& address, std::uint32_t number, pid dialling)

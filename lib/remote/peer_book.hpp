@@ -89,6 +89,10 @@ public:
     std::shared_ptr<const peer> enter_greeted(
         std::uint64_t life, const std::string& address, const std::string& name);
 
+    /// May a node of this name greet with this life? One that is known keeps its name: lives are no secret,
+    /// and who has another one's would be taken for it.
+    bool may_be(std::uint64_t life, const std::string& name) const;
+
     /// A node and who has the link to it: null where it is unknown, nobody when there is no link.
     struct way {
         std::shared_ptr<const peer> to;
@@ -101,6 +105,9 @@ public:
 
     /// Who has the link to an address, nobody when there is none.
     pid link_to(const std::string& address) const;
+
+    /// The same for a node with this number, if it is known to be there: the link is used for it from now on.
+    pid join(const std::string& address, std::uint32_t number);
 
     /// Has an actor that dials be the link to an address, unless there is one: gives whose it is. To the node
     /// with this number, if it is known to be there, it is used from now on.
@@ -115,8 +122,10 @@ public:
     /// Of those to which there has been a link.
     std::vector<peer_figures> figures() const;
 
-    /// A link takes messages of a node: gives the one that did before it.
-    pid take_over(std::uint32_t number, pid link);
+    /// Which link has taken messages of a node last; and another one takes them from now on, unless a third
+    /// has been faster than who has seen `former`.
+    pid taken_by(std::uint32_t number) const;
+    bool take_over(std::uint32_t number, pid former, pid link);
 
     /// A link has the node that is called so, until it is forgotten. False where another node that has a link
     /// is called so: but one at the same address has begun anew there, and the former one is gone.

@@ -2,6 +2,8 @@
 
 #include "servers.hpp"
 
+#include "admission.hpp"
+
 #include "actor_server.hpp"
 
 #include <costar/core/log.hpp>
@@ -29,7 +31,8 @@ private:
 
     kj::Promise<void> piece(PieceContext call) override
     {
-        if (link* const there = place_->there; there != nullptr && !there->is_way_free())
+        if (link* const there = place_->there;
+            there != nullptr && !there->is_way_free() && begins_message(call.getParams().getPart()))
             return there->way_is_free().then([this, call]() mutable { take(call.getParams().getPart()); });
         take(call.getParams().getPart());
         return kj::READY_NOW;
@@ -45,20 +48,36 @@ private:
     /// Answers and news of ends go where they were asked for, and wait for nobody.
     static bool holds_messages(schema::Batch::Reader batch)
     {
-        for (const auto each : batch.getEnvelopes())
-            if (each.getAnswers() == 0)
-                return true;
+        try {
+            for (const auto each : batch.getEnvelopes())
+                if (each.getAnswers() == 0)
+                    return true;
+        } catch (const kj::Exception&) {
+            // It is told of when it is taken.
+        }
         return false;
+    }
+
+    /// What follows is behind it.
+    static bool begins_message(schema::Part::Reader part)
+    {
+        try {
+            return part.getSize() != 0 && part.getEnvelope().getAnswers() == 0;
+        } catch (const kj::Exception&) {
+            return false;
+        }
     }
 
     void take(schema::Batch::Reader batch) noexcept
     {
+        std::size_t envelopes = 1;  // where it cannot be said
         try {
-            count_ += batch.getEnvelopes().size();
+            envelopes = batch.getEnvelopes().size();
+            count_ += envelopes;
             if (place_->there != nullptr)
                 place_->there->deliver(batch);
         } catch (const kj::Exception& failure) {
-            is_unreadable("batch", failure, batch.getEnvelopes().size());
+            is_unreadable("batch", failure, envelopes);
         } catch (...) {  // without memory
             ++unreadable_;
         }
@@ -77,7 +96,7 @@ private:
         }
     }
 
-    void is_unreadable(const char* what, const kj::Exception& failure, std::size_t envelopes)
+    void is_unreadable(const char* what, const kj::Exception& failure, std::size_t envelopes) noexcept
     {
         if (std::exchange(unreadable_, unreadable_ + envelopes) == 0)
             log(log_level::warning,
@@ -109,12 +128,16 @@ link& node_server::greeted() const
 
 link& node_server::served() const
 {
-    return present().take_call(caller_kind::client) == caller_kind::client ? present() : greeted();
+    if (present().take_call(caller_kind::client) != caller_kind::client)
+        return greeted();
+    KJ_REQUIRE(admits_client(present().board().options(), *place_),
+        "this node lets in whom it knows, and this program proves no name that it does");
+    return present();
 }
 
 kj::Promise<void> node_server::hello(HelloContext call)
 {
-    KJ_REQUIRE(!present().has_heard(), "a node says hello once");
+    KJ_REQUIRE(present().is_first_hello(), "a node says hello once");
     KJ_REQUIRE(present().take_call(caller_kind::node) == caller_kind::node, "a node says hello first");
     present().hear(greeting::read(call.getParams().getGreeting()), call.getResults().initWelcome());
     return kj::READY_NOW;

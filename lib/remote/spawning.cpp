@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <span>
 #include <utility>
@@ -25,6 +26,11 @@ namespace {
 std::span<const kj::byte> bytes_of(const std::vector<std::uint64_t>& words) noexcept
 {
     return {reinterpret_cast<const kj::byte*>(words.data()), words.size() * sizeof(std::uint64_t)};
+}
+
+bool is_control(char each) noexcept
+{
+    return static_cast<unsigned char>(each) < ' ' || each == '\x7f';
 }
 
 errc reason_of(const error& thrown) noexcept
@@ -62,6 +68,9 @@ machine::spawned spawn_here(switchboard& board, const visitor& for_whom, const n
         return {{}, errc::not_understood};
     if (wanted.name.size() > longest_name)
         return {{}, errc::too_large};
+    // It stands in texts and logs, and one with a dollar would be read as a place.
+    if (wanted.name.starts_with('$') || std::ranges::any_of(wanted.name, is_control))
+        return {{}, errc::malformed};
     spawn_options how = kind->options.actor;
     if (!wanted.name.empty())
         how.name = wanted.name;

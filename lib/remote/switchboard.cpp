@@ -189,8 +189,8 @@ void switchboard::tell_of_loss(
 
 pid switchboard::link_to(const std::string& address, std::uint32_t number)
 {
-    if (const pid known = book_.link_to(address))
-        return book_.claim(address, number, known);
+    if (const pid known = book_.join(address, number))
+        return known;
     // Two may dial at once: the second finds that the first was there.
     const pid made = spawn_dialling_link(*this, address);
     const pid chosen = book_.claim(address, number, made);

@@ -79,7 +79,8 @@ pid switchboard::node_at(const destination& where)
     const std::string& text = where.text();
     if ((!address_.empty() && text == address_) || (!options_.name.empty() && text == options_.name))
         return spawn_clerk(*this);
-    if (const auto way = book_.find_name(text); way.to != nullptr)
+    // A peer may call itself as an address.
+    if (const auto way = is_address(text) ? peer_book::way() : book_.find_name(text); way.to != nullptr)
         return way.link               ? way.link
             : way.to->address.empty() ? pid()
                                       : link_to(way.to->address, way.to->number);

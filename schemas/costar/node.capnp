@@ -16,8 +16,9 @@ interface Node @0x93bcf44399cd6966 extends(Directory.Directory) {
   # What a node is to other nodes; programs that are none use the Directory alone.
 
   hello @0 (greeting :Greeting) -> (welcome :Welcome);
-  # The first call of either side; that which has accepted waits for the other one's. Any other method that comes
-  # before it has been answered with a welcome is an error, and so is a second one.
+  # The first call of either side; that which has accepted waits for the other one's. Any other method of
+  # this interface that comes before it has been answered with a welcome is an error, and so is a second one. Who calls one of
+  # Directory first is a program that is no node, for as long as the connection lasts.
 
   open @1 (lane :UInt8) -> (sink :Sink);
   # A new sink, for what the caller sends; a dozen of them at most. Lane 0 is the ordinary one, 2 that of messages which are
