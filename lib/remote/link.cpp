@@ -269,17 +269,22 @@ void link::count_bytes() noexcept
     counters_->bytes_sent.fetch_add(out - std::exchange(counted_out_, out), std::memory_order_relaxed);
 }
 
-kj::Promise<void> link::way_is_free()
+kj::Promise<void> link::way_is_free(std::uint64_t number)
 {
     if (is_way_free_)
         return kj::READY_NOW;
     if (free_way_.get() != nullptr)
         return free_.addBranch();
-    const pid former = board_.book().taken_by(peer_);
-    if ((!former || former == self_.pid()) && board_.book().take_over(peer_, former, self_.pid())) {
+    const auto [former, taken] = board_.book().taken_by(peer_);
+    if (former && former != self_.pid() && number < taken) {
+        is_late_ = is_way_free_ = true;
+        return kj::READY_NOW;
+    }
+    if ((!former || former == self_.pid()) && board_.book().take_over(peer_, former, {self_.pid(), number})) {
         is_way_free_ = true;
         return kj::READY_NOW;
     }
+    their_number_ = number;
     auto pair = kj::newPromiseAndFulfiller<void>();
     free_way_ = kj::mv(pair.fulfiller);
     free_ = pair.promise.fork();
@@ -315,7 +320,12 @@ task<> link::clear_way(context& self, std::shared_ptr<link_place> place)
     do {
         if (place->there == nullptr)
             co_return;
-        former = place->there->board_.book().taken_by(place->there->peer_);
+        const auto taken = place->there->board_.book().taken_by(place->there->peer_);
+        former = taken.link;
+        if (former && former != self.pid() && place->there->their_number_ < taken.number) {
+            place->there->is_late_ = true;  // a later one was faster
+            break;
+        }
         if (!former || former == self.pid())
             continue;
         // It may wait for its peer, and hear of nothing else.
@@ -329,7 +339,8 @@ task<> link::clear_way(context& self, std::shared_ptr<link_place> place)
         static_cast<void>(co_await as_result(self.wait(follower)));
         if (place->there == nullptr)
             co_return;
-    } while (!place->there->board_.book().take_over(place->there->peer_, former, self.pid()));
+    } while (!place->there->board_.book().take_over(
+        place->there->peer_, former, {self.pid(), place->there->their_number_}));
     place->there->is_way_free_ = true;
     place->there->free_way_->fulfill();
 }

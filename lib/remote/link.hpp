@@ -150,7 +150,8 @@ public:
     bool has_heard() const noexcept { return has_heard_; }
     bool is_first_hello() noexcept { return !std::exchange(was_called_, true); }
     /// Comes when what a former link of the peer has taken is where it belongs, so that nothing overtakes it.
-    kj::Promise<void> way_is_free();
+    /// Messages of an earlier link than the one that has taken some are lost.
+    kj::Promise<void> way_is_free(std::uint64_t number);
     bool is_way_free() const noexcept { return is_way_free_; }
 
     void deliver(schema::Batch::Reader batch);
@@ -250,6 +251,8 @@ private:
     void take_answer(schema::Envelope::Reader from, capnp::Data::Reader body);
     void take_signal(schema::Signal::Reader from, pid to, pid about);
     void refuse(std::uint64_t request, errc why);
+    /// Grows from one link that this node uses to the next.
+    std::uint64_t number() { return number_ != 0 ? number_ : number_ = board_.next_link(); }
     void complain(const char* what);
     void count_bytes() noexcept;
     void count_link(bool is_there) noexcept;
@@ -266,6 +269,7 @@ private:
     std::optional<rpc::nothrow<schema::Sink::Client>> sink_;
     std::string address_;
     const greeting mine_;
+    std::uint64_t number_ = 0;  // of this link, for its peer
     std::string peer_name_;
     std::uint32_t peer_ = 0;
     const peer_pids pids_{*this};
@@ -277,7 +281,9 @@ private:
     bool has_heard_ = false;
     bool is_way_free_ = false;
     bool is_sending_ = false;
-    bool was_called_ = false;  // by a hello, whatever came of it
+    bool is_late_ = false;
+    std::uint64_t their_number_ = 0;  // of this link
+    bool was_called_ = false;         // by a hello, whatever came of it
     kj::Own<kj::PromiseFulfiller<void>> free_way_;
     kj::ForkedPromise<void> free_ = nullptr;
     bool was_greeted_ = false;

@@ -83,6 +83,7 @@ task<> link::send_in_parts(std::shared_ptr<link_place> place, const letter& mess
             here.board_.write(message.target, part.initTarget());
             here.board_.write(message.sender, part.initSender());
             part.setSize(static_cast<std::uint32_t>(body.size()));
+            part.setLink(here.number());
             here.board_.counters.sent.fetch_add(1, std::memory_order_relaxed);
             here.counters_->sent.fetch_add(1, std::memory_order_relaxed);
         }
@@ -96,6 +97,7 @@ task<> link::send_alone(const bulk_lane::item& next)
 {
     auto request = (*bulk_sink_)->deliverRequest();
     auto batch = request.initBatch();
+    batch.setLink(number());
     auto pids = batch.initPids(2);
     if (const letter* const message = std::get_if<letter>(&next.what); message != nullptr) {
         board_.write(message->target, pids[0]);

@@ -116,6 +116,10 @@ void link::take_message(schema::Envelope::Reader from, capnp::Data::Reader body,
         if (request != 0)
             refuse(request, why);
     };
+    if (is_late_) {
+        lose(errc::link_lost);
+        return;
+    }
     if (!to || to.node() != board_.shared().node) {
         lose(errc::no_such_actor);
         return;

@@ -204,7 +204,11 @@ task<> link::send_batch()
     // They are behind what was sent before them.
     const std::size_t signals = count == letters_.size() ? std::min(signals_.size(), letters_of_a_batch) : 0;
     auto request = (*sink_)->deliverRequest(size_of_batch(bytes, count, signals));
-    fill(request.initBatch(), count, signals);
+    auto batch = request.initBatch();
+    if (std::any_of(letters_.begin(), letters_.begin() + static_cast<std::ptrdiff_t>(count),
+            [](const letter& each) { return each.answers == 0; }))
+        batch.setLink(number());
+    fill(batch, count, signals);
     letters_.erase(letters_.begin(), letters_.begin() + static_cast<std::ptrdiff_t>(count));
     signals_.erase(signals_.begin(), signals_.begin() + static_cast<std::ptrdiff_t>(signals));
     letter_bytes_ -= bytes;

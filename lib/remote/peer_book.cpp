@@ -122,18 +122,18 @@ void peer_book::erase(std::uint64_t life)
     by_life_.erase(found);
 }
 
-pid peer_book::taken_by(std::uint32_t number) const
+peer_book::taker peer_book::taken_by(std::uint32_t number) const
 {
     const std::shared_lock lock(mutex_);
     const auto found = taken_by_.find(number);
-    return found != taken_by_.end() ? found->second : pid();
+    return found != taken_by_.end() ? found->second : taker();
 }
 
-bool peer_book::take_over(std::uint32_t number, pid former, pid link)
+bool peer_book::take_over(std::uint32_t number, pid former, taker link)
 {
     const std::unique_lock lock(mutex_);
-    pid& now = taken_by_[number];
-    if (now != former)
+    taker& now = taken_by_[number];
+    if (now.link != former)
         return false;
     now = link;
     return true;

@@ -124,8 +124,12 @@ public:
 
     /// Which link has taken messages of a node last; and another one takes them from now on, unless a third
     /// has been faster than who has seen `former`.
-    pid taken_by(std::uint32_t number) const;
-    bool take_over(std::uint32_t number, pid former, pid link);
+    struct taker {
+        pid link;
+        std::uint64_t number = 0;  // of the link, as the peer counts
+    };
+    taker taken_by(std::uint32_t number) const;
+    bool take_over(std::uint32_t number, pid former, taker link);
 
     /// A link has the node that is called so, until it is forgotten. False where another node that has a link
     /// is called so: but one at the same address has begun anew there, and the former one is gone.
@@ -179,7 +183,7 @@ private:
     std::map<std::string, std::uint32_t> by_name_;
     std::unordered_map<std::uint32_t, std::deque<std::uint64_t>> told_by_;  // lives, by who has told of them
     std::deque<std::uint64_t> met_;                                         // lives
-    std::unordered_map<std::uint32_t, pid> taken_by_;
+    std::unordered_map<std::uint32_t, taker> taken_by_;
     std::unordered_map<std::uint32_t, entry> links_;
     std::map<std::string, pid> dialled_;
     std::set<pid> ended_;  // before they were claimed

@@ -136,6 +136,9 @@ public:
     void offer(std::string name, service_factory made);
     service_factory offered(const std::string& name) const;
 
+    /// Grows from one link to the next.
+    std::uint64_t next_link() noexcept { return ++last_link_; }
+
     /// The node is no more: nothing is dialled.
     void close() noexcept { is_closed_ = true; }
 
@@ -162,6 +165,7 @@ private:
     refusal_log refusals_;
     std::mutex notices_mutex_;
     std::uint64_t notices_seen_ = 0;
+    std::atomic<std::uint64_t> last_link_{0};
     std::atomic<bool> is_closed_{false};
 };
 

@@ -107,6 +107,9 @@ struct Part @0xb9a6f2ad5c1c3f07 {
 
   data @4 :Data;
   # 64 KiB at most.
+
+  link @5 :UInt64;
+  # Of the first part: as in a Batch.
 }
 
 struct Batch @0xefa94cbf941d74d2 {
@@ -115,6 +118,10 @@ struct Batch @0xefa94cbf941d74d2 {
 
   signals @2 :List(Signal);
   # Behind the envelopes: who waits for an end finds what was sent before there.
+
+  link @3 :UInt64;
+  # Grows from one link of the writer to its next one. Messages that come over an earlier link than others before them are
+  # late, and lost.
 }
 
 struct Envelope @0xce37aa57eb5831eb {
