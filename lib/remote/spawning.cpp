@@ -168,7 +168,7 @@ task<> link::spawn_there(std::shared_ptr<link_place> place, message asked)
             }
         }
     } catch (const rpc::error& thrown) {
-        if (thrown.kind() == rpc::errc::unimplemented)  // a node that spawns for nobody
+        if (thrown.kind() == rpc::errc::unimplemented)  // by a release that spawns for nobody
             failure = errc::unknown_kind;
     } catch (...) {
         // The link has ended, or what came is malformed.

@@ -442,3 +442,14 @@ TEST_CASE("client: services are found by name, one for each connection", "[remot
     client late(there, here);
     CHECK(late.service("hub").getFailure() == number(errc::no_such_actor));
 }
+
+TEST_CASE("client: where it is said who is let in, nobody is who proves no name", "[remote][client]")
+{
+    own_loop here;
+    place there({.name = "there", .listen = "127.0.0.1:0", .allowed = {"friend"}});
+    there.actors.spawn("host", host);
+    client caller(there, here);
+    CHECK(said_of(here.io, caller.find("host")).find("proves no name") != std::string::npos);
+    place friendly({.name = "friend"});
+    CHECK(friendly.ask(friendly.find(there, "host"), greeting{"x"}) == "hello x");
+}

@@ -310,8 +310,68 @@ TEST_CASE("hostile: a spawn that lies is refused with a number, and nothing is s
         CHECK(asks("greeted", "", type, "nonsense") == errc::malformed);
         CHECK(asks("greeted", "", type, std::string(64, '\xff')) == errc::malformed);
         CHECK(asks("greeted", "", 0, "") == errc::not_understood);
+        CHECK(asks("greeted", "$0-1-1-5", type, "") == errc::malformed);
+        CHECK(asks("greeted", "a\nb", type, "") == errc::malformed);
         CHECK(asks("greeted", std::string(10'000, 'x'), type, "") == errc::too_large);
         CHECK(asks(std::string(10'000, 'x'), "", type, "") == errc::unknown_kind);
     });
+    check_serves(there);
+}
+
+TEST_CASE("hostile: a batch whose lists are none is unreadable, the first one too", "[remote][hostile]")
+{
+    place there;
+    there.actors.spawn("host", host);
+    for (const bool is_first : {true, false})
+        as_peer(there, [&](boost::asio::io_context& io, schema::Node::Client& node) {
+            auto hello = node.helloRequest();
+            greet(hello.initGreeting());
+            hello.getGreeting().setLife(is_first ? 901 : 902);
+            hello.getGreeting().setName(is_first ? "first" : "second");
+            auto greeted = hello.send();
+            auto open = node.openRequest();
+            auto sink = open.send().getSink();
+            if (!is_first) {
+                auto good = sink.deliverRequest();
+                good.initBatch().initEnvelopes(1);
+                CHECK(said_of(io, good.send()) == "");
+            }
+            auto bad = sink.deliverRequest();
+            capnp::AnyStruct::Builder batch(bad.initBatch());
+            batch.getPointerSection()[1].initAs<schema::Header>();  // where the envelopes are to be
+            CHECK(said_of(io, bad.send()) == "");
+            auto done = sink.doneRequest();
+            auto told = results_of(io, done.send());
+            CHECK(told.getCount() == (is_first ? 0 : 1));
+            CHECK(told.getUnreadable() == 1);
+        });
+    check_serves(there);
+}
+
+TEST_CASE("hostile: nobody greets with the life of another node", "[remote][hostile]")
+{
+    place there;
+    there.actors.spawn("host", host);
+    heard<remote::peer_refused> refused(there.actors);
+    const auto greets_as = [&](const char* name) {
+        unsigned why = 0;
+        as_peer(there, [&](boost::asio::io_context& io, schema::Node::Client& node) {
+            auto hello = node.helloRequest();
+            greet(hello.initGreeting());
+            hello.getGreeting().setLife(77);
+            hello.getGreeting().setName(name);
+            why = results_of(io, hello.send()).getWelcome().getRefusal();
+            // Whatever came of it, it is said once.
+            auto again = node.helloRequest();
+            greet(again.initGreeting());
+            CHECK(said_of(io, again.send()).find("hello once") != std::string::npos);
+        });
+        return static_cast<remote::refusal>(why);
+    };
+    CHECK(greets_as("alice") == remote::refusal::none);
+    CHECK(greets_as("mallory") == remote::refusal::malformed);
+    CHECK(greets_as("") == remote::refusal::malformed);
+    CHECK(greets_as("alice") == remote::refusal::none);
+    CHECK(refused.comes());
     check_serves(there);
 }

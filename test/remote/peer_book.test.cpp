@@ -119,3 +119,48 @@ TEST_CASE(
     CHECK_FALSE(book.rests("a:1", now + 10));
     CHECK_FALSE(book.rests("b:1", now));
 }
+
+TEST_CASE("peer_book: a node that tells of others may itself be forgotten meanwhile", "[remote][peer_book]")
+{
+    remote::peer_book book(1);
+    const auto teller = book.enter_greeted(1, {}, "teller");
+    CHECK(book.enter(2, {}, teller->number) != nullptr);
+    CHECK(book.find(teller->number).to == nullptr);
+}
+
+TEST_CASE("peer_book: a link that is not there any more is not used", "[remote][peer_book]")
+{
+    remote::peer_book book(10);
+    const std::uint32_t node = book.enter(77, {})->number;
+    CHECK(book.join("a:1", node) == pid());
+    CHECK(book.claim("a:1", 0, some_link) == some_link);
+    CHECK(book.join("a:1", node) == some_link);
+    CHECK(book.find(node).link == some_link);
+    book.forget_dialling(some_link);
+    CHECK(book.join("a:1", node) == pid());
+    CHECK(book.find(node).link == pid());
+}
+
+TEST_CASE("peer_book: a known life keeps its name", "[remote][peer_book]")
+{
+    remote::peer_book book(10);
+    CHECK(book.may_be(1, "a"));
+    book.enter(1, {});  // by hearsay
+    CHECK(book.may_be(1, "a"));
+    book.enter_greeted(1, {}, "a");
+    CHECK(book.may_be(1, "a"));
+    CHECK_FALSE(book.may_be(1, "b"));
+    CHECK_FALSE(book.may_be(1, ""));
+}
+
+TEST_CASE("peer_book: of links that take messages the last one is known", "[remote][peer_book]")
+{
+    remote::peer_book book(10);
+    const std::uint32_t node = book.enter(77, {})->number;
+    CHECK(book.taken_by(node).link == pid());
+    CHECK(book.take_over(node, pid(), {some_link, 3}));
+    CHECK_FALSE(book.take_over(node, pid(), {other_link, 4}));  // another one was faster
+    CHECK(book.take_over(node, some_link, {other_link, 4}));
+    CHECK(book.taken_by(node).link == other_link);
+    CHECK(book.taken_by(node).number == 4);
+}

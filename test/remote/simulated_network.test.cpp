@@ -91,6 +91,13 @@ struct simulated_pair {
     std::optional<simulated_place> b;
 };
 
+/// Answers with so many letters.
+task<> answers_at_length(context& self)
+{
+    while (message m = co_await self.receive())
+        m.match([](const greeting& asked) { return std::string(asked.times, 'x'); });
+}
+
 /// Sends so many messages of ten kilobytes, each when there is room for it.
 task<> pours(context& self, pid to, int count, int* sent)
 {
@@ -319,4 +326,54 @@ TEST_CASE("simulated_network: a node knows what has gone to each peer, and since
     CHECK_FALSE(pair.search());
     CHECK(pair.a.node->peers().size() == 2);
     CHECK(pair.a.node->peers().back().is_connected);
+}
+
+TEST_CASE("simulated_network: a dead peer is found out also while a link waits for it to take what is sent",
+    "[remote][network]")
+{
+    simulated_pair pair(10);
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    std::size_t lost = 0;
+    const auto listening = pair.a.actors.events().subscribe<remote::peer_lost>(
+        [&](const remote::peer_lost& each) { lost += each.reason.find("too long") != std::string::npos; });
+    std::optional<error_code> ended;
+    pair.a.actors.ask(far, greeting{"bob"}, std::chrono::hours(1),
+        [&ended](error_code failed, std::optional<std::string>) { ended = failed; });
+    pair.network.crash("b");
+    pair.b.reset();
+    int sent = 0;
+    pair.a.actors.spawn(pours, far, 5000, &sent);
+    pair.sim.advance(20s);
+    CHECK(lost >= 1);
+    CHECK(ended == error_code(errc::link_lost));
+    CHECK(pair.a.node->peers().front().is_connected == false);
+}
+
+TEST_CASE("simulated_network: a large answer leaves the other link of two nodes alone", "[remote][network]")
+{
+    std::size_t both_dialled = 0;
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        simulated_pair pair(seed);
+        pair.b->actors.spawn("talker", answers_at_length);
+        pair.a.actors.spawn("adder", adder);
+        auto from_a = std::make_shared<pid>();
+        auto from_b = std::make_shared<pid>();
+        pair.a.node->find("b:1/talker", [from_a](error_code, pid who) { *from_a = who; });
+        pair.b->node->find("a:1/adder", [from_b](error_code, pid who) { *from_b = who; });
+        pair.sim.run_until([&] { return *from_a && *from_b; });
+        both_dialled += pair.network.seen().connected == 2 ? 1 : 0;
+        std::size_t lost = 0;
+        const auto listening =
+            pair.a.actors.events().subscribe<remote::peer_lost>([&](const remote::peer_lost&) { ++lost; });
+
+        // Each side may use another link for what it sends.
+        for (std::uint64_t i = 1; i <= 5; ++i) {
+            pair.b->actors.send(*from_b, more{1});
+            CHECK(pair.sim.ask_from(pair.a.actors, *from_a, greeting{"x", 200'000}).size() == 200'000);
+            CHECK(pair.sim.ask_from(pair.b->actors, *from_b, total{}) == i);
+        }
+        CHECK(lost == 0);
+        CHECK(pair.network.seen().connected <= 2);
+    }
+    CHECK(both_dialled > 5);
 }

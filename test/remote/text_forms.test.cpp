@@ -138,3 +138,15 @@ TEST_CASE("text forms: what was found is forgotten with the life of its node", "
     CHECK(here.node.text_of(young) == address + "/host");
     CHECK(here.node.text_of(old).starts_with(address + "/$"));
 }
+
+TEST_CASE(
+    "text_forms: a node that calls itself as an address gets nothing that is for it", "[remote][text_forms]")
+{
+    place here;
+    place there;
+    there.actors.spawn("host", host);
+    place impostor({.name = there.node.address(), .listen = "127.0.0.1:0"});
+    impostor.actors.spawn("decoy", host);
+    CHECK(here.ask(here.find(impostor, "decoy"), greeting{"x"}) == "hello x");  // they have met
+    CHECK(here.ask(here.find(there.node.address(), "host"), greeting{"x"}) == "hello x");
+}

@@ -18,7 +18,12 @@
 
 #include <support/catch.hpp>
 
+#include <costar/node.capnp.h>
+#include <costar/rpc/connection.hpp>
+#include <costar/rpc/tls_stream.hpp>
+
 #include "authority.hpp"
+#include "calls.hpp"
 #include "places.hpp"
 
 using namespace costar;
@@ -111,6 +116,21 @@ std::string dial_with(const place& there, const paper& shown, const std::string&
     if (!failed)
         boost::asio::read(socket, boost::asio::buffer(&answer, 1), failed);
     return failed.message();
+}
+
+/// What a program that is no node hears when it asks for an actor.
+std::string asked_by_program(const place& there, const paper& shown, const std::string& authority)
+{
+    boost::asio::io_context io;
+    rpc::event_loop loop(io.get_executor());
+    ssl::context context = plain_context(shown, authority);
+    tls_socket socket(io, context);
+    socket.next_layer().connect(endpoint_of_node(there));
+    socket.handshake(tls_socket::client);
+    auto calls = rpc::connection::client(rpc::make_stream(std::move(socket)));
+    auto request = calls.bootstrap<schema::Node>().actorRequest();
+    request.setName("host");
+    return said_of(io, request.send());
 }
 
 /// Serves one connection, and lets it go.
@@ -274,6 +294,33 @@ TEST_CASE("tls: who knocks again and again is an event each time, and one line o
     CHECK(told.comes_after(9));
     set_log_sink({});
     CHECK(lines == 1);
+}
+
+TEST_CASE("tls: a certificate for many names proves none of them", "[remote][tls]")
+{
+    const office at;
+    place there(called("there", at.node("there", {.names = "DNS:there,IP:127.0.0.1"})));
+    place liar(called("*.bob", at.node("liar", {.names = "DNS:*.bob,IP:127.0.0.1"})));
+    refusals of_there(there);
+    CHECK(cannot_find(liar, there.node.address()));
+    CHECK(of_there.say(refusal::name_not_proven, ""));
+}
+
+TEST_CASE("tls: programs that are no nodes are let in by the names that they prove", "[remote][tls]")
+{
+    const office at;
+    const paper friendly = at.signs.issue("friend", {.names = "DNS:friend"});
+    const paper stranger = at.signs.issue("stranger", {.names = "DNS:stranger"});
+    place open(at.node("open"));
+    auto options = at.node("guarded");
+    options.allowed = {"friend"};
+    place guarded(options);
+    for (place* each : {&open, &guarded})
+        each->actors.spawn("host", host);
+
+    CHECK(asked_by_program(open, stranger, at.signs.pem()) == "");
+    CHECK(asked_by_program(guarded, friendly, at.signs.pem()) == "");
+    CHECK(asked_by_program(guarded, stranger, at.signs.pem()).find("proves no name") != std::string::npos);
 }
 
 TEST_CASE("tls: a node that says its name proves it, on either side", "[remote][tls]")
