@@ -178,7 +178,7 @@ void rest(context& self, switchboard& board, const std::string& address)
     const node_options& options = board.options();
     board.book().rest(address, static_cast<std::uint64_t>(self.now().count()),
         static_cast<std::uint64_t>(options.pause_min.count()),
-        static_cast<std::uint64_t>(options.pause_max.count()));
+        static_cast<std::uint64_t>(options.pause_max.count()), board.network().draw());
 }
 
 task<> dial(context& self, switchboard* board, std::string address)

@@ -297,13 +297,16 @@ bool peer_book::unroute(const watch_across& watch, pid link)
     return true;
 }
 
-void peer_book::rest(
-    const std::string& address, std::uint64_t now, std::uint64_t pause_min, std::uint64_t pause_max)
+void peer_book::rest(const std::string& address, std::uint64_t now, std::uint64_t pause_min,
+    std::uint64_t pause_max, std::uint64_t chance)
 {
+    constexpr std::size_t many = 4096;
     const std::unique_lock lock(mutex_);
+    if (pauses_.size() >= many)
+        std::erase_if(pauses_, [&](const auto& each) { return each.second.until + pause_max < now; });
     pause& known = pauses_[address];
     known.length = std::clamp(known.length * 2, pause_min, pause_max);
-    known.until = now + known.length;
+    known.until = now + known.length - chance % (known.length / 4 + 1);
 }
 
 void peer_book::reached(const std::string& address)

@@ -142,9 +142,10 @@ public:
     /// False where another link has the watch by now.
     bool unroute(const watch_across& watch, pid link);
 
-    /// An address could not be dialled, or was: it is left alone for longer and longer, and not any more.
-    void rest(
-        const std::string& address, std::uint64_t now, std::uint64_t pause_min, std::uint64_t pause_max);
+    /// An address could not be dialled, or was: it is left alone for longer and longer, and not any more. A
+    /// quarter of the pause is left to chance, so that those who lost a node do not come back together.
+    void rest(const std::string& address, std::uint64_t now, std::uint64_t pause_min, std::uint64_t pause_max,
+        std::uint64_t chance = 0);
     void reached(const std::string& address);
 
     /// Is it left alone at this time?

@@ -30,6 +30,15 @@ task<> nothing_at_all()
     co_return;
 }
 
+/// An error code could be one of these too.
+task<bool> late_truth(bool is_late)
+{
+    co_await yield();
+    if (is_late)
+        throw error(errc::timed_out);
+    co_return true;
+}
+
 task<> broken()
 {
     co_await yield();
@@ -57,6 +66,18 @@ TEST_CASE("result: a system error becomes its code", "[core][result]")
 
     REQUIRE(got.has_error());
     CHECK(got.error() == errc::timed_out);
+}
+
+TEST_CASE("result: a truth and its error are told apart", "[core][result]")
+{
+    testing::simulation sim;
+
+    const result<bool> got = sim.run(as_result(late_truth(false)));
+    REQUIRE(got.has_value());
+    CHECK(got.value());
+    const result<bool> failed = sim.run(as_result(late_truth(true)));
+    REQUIRE(failed.has_error());
+    CHECK(failed.error() == errc::timed_out);
 }
 
 TEST_CASE("result: another exception passes", "[core][result]")

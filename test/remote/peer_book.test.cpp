@@ -118,6 +118,14 @@ TEST_CASE(
     book.rest("a:1", now, 10, 50);
     CHECK_FALSE(book.rests("a:1", now + 10));
     CHECK_FALSE(book.rests("b:1", now));
+
+    // A part is left to chance, and what has long been over is forgotten.
+    book.rest("c:1", 0, 1000, 1000, 249);
+    CHECK(book.rests("c:1", 750));
+    CHECK_FALSE(book.rests("c:1", 751));
+    for (std::uint64_t i = 0; i < 20'000; ++i)
+        book.rest("d:" + std::to_string(i), i, 10, 10);
+    CHECK(book.rests("d:19999", 20'000));
 }
 
 TEST_CASE("peer_book: a node that tells of others may itself be forgotten meanwhile", "[remote][peer_book]")

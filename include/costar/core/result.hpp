@@ -27,7 +27,7 @@ struct after_timeout<result<T>> {
     static void mark(result<T>& value) noexcept
     {
         if (value.has_error() && value.error() == std::errc::operation_canceled)
-            value = result<T>(make_error_code(errc::timed_out));
+            value = result<T>(boost::system::in_place_error, make_error_code(errc::timed_out));
     }
 };
 
@@ -54,7 +54,7 @@ task<result<machine::awaited_t<Awaitable>>> as_result(Awaitable awaitable)
             co_return given;
         }
     } catch (const boost::system::system_error& thrown) {
-        result<value> failed(thrown.code());
+        result<value> failed(boost::system::in_place_error, thrown.code());  // an error could be a bool too
         co_return failed;
     }
 }

@@ -48,7 +48,8 @@ struct node_options {
     std::chrono::nanoseconds heartbeat = std::chrono::seconds(2);
     std::chrono::nanoseconds silence_max = std::chrono::seconds(10);
 
-    /// How long an address is left alone when it could not be dialled; doubled each time, up to the second.
+    /// How long an address is left alone when it could not be dialled; doubled each time, up to the second,
+    /// and a quarter of it left to chance.
     std::chrono::nanoseconds pause_min = std::chrono::milliseconds(100);
     std::chrono::nanoseconds pause_max = std::chrono::seconds(30);
 
