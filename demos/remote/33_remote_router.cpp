@@ -87,8 +87,7 @@ task<> office(context& self, std::vector<std::string> nodes)
     std::vector<pid> clerks;
     for (const std::string& node : nodes)
         for (const char* name : {"one", "two"})
-            clerks.push_back(
-                co_await remote::spawn(self, node, "clerk", hello{node.substr(0, 4) + " " + name}));
+            clerks.push_back(co_await remote::spawn(self, node, "clerk", hello{node + " " + name}));
     const pid router = costar::spawn_group(self, "clerks", clerks,
         {.strategy = costar::routing::consistent_hash,
             .keys = costar::hash_keys([](const hello& said) { return said.name; })});

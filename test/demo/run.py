@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs a demo and compares what it prints, character by character, with what is expected of it.
 
-Usage: run.py PROGRAM EXPECTED
+Usage: run.py PROGRAM EXPECTED [ARGUMENT...]
 """
 
 import difflib
@@ -13,11 +13,11 @@ import sys
 SECONDS = 30
 
 
-def main(program, expected_file):
+def main(program, expected_file, *arguments):
     expected = pathlib.Path(expected_file).read_text()
     try:
         run = subprocess.run(
-            [program], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS)
+            [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return f"{program}: did not end within {SECONDS} s"
     if run.returncode != 0:

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 
+import run
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-SECONDS = 30
 
 
 def main(program, expected_file):
@@ -27,11 +28,7 @@ def main(program, expected_file):
         made = subprocess.run(["sh", "-e"], input=blocks[0], cwd=folder, capture_output=True, text=True)
         if made.returncode != 0:
             return f"the commands of the guide fail\n{made.stderr}"
-        run = subprocess.run([program, folder], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                             timeout=SECONDS)
-    if run.returncode != 0 or run.stdout != pathlib.Path(expected_file).read_text():
-        return f"{program} ended with {run.returncode} and said\n{run.stdout}{run.stderr}"
-    return None
+        return run.main(program, expected_file, folder)
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ python: and nobody says 3
 
 
 def demo(program, node):
-    """Demo 32: its client in Python against its node, which ends when its input does."""
+    """Demo 36: its client in Python against its node, which ends when its input does."""
     with subprocess.Popen([node], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as serving:
         client = HERE.parents[1] / "demos/remote/36_python_client/client.py"
         try:

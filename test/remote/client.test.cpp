@@ -111,10 +111,7 @@ struct client {
 
 std::string text_in(const rpc::answer<schema::Answer>& answer)
 {
-    kj::Array<capnp::word> words = kj::heapArray<capnp::word>(answer.getBody().size() / sizeof(capnp::word));
-    std::memcpy(words.begin(), answer.getBody().begin(), answer.getBody().size());
-    capnp::FlatArrayMessageReader message(words);
-    return message.getRoot<schema::Letters>().getValue().cStr();
+    return read_as<std::string>(answer.getBody());
 }
 
 /// Have so many answers found that nobody waits any more? They come from another strand.
@@ -142,13 +139,6 @@ task<> keeper(context& self)
                 },
                 [&](const total&) { return std::uint64_t{held.size()}; });
     }
-}
-
-/// Answers with so many letters.
-task<> talker(context& self)
-{
-    while (message m = co_await self.receive())
-        m.match([](const greeting& asked) { return std::string(asked.times, 'x'); });
 }
 
 /// Tells all names that it has heard.

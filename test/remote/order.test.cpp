@@ -14,16 +14,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
 #include <utility>
 
-#include <unistd.h>
-
 #include <support/catch.hpp>
 
+#include "authority.hpp"
 #include "places.hpp"
 
 using namespace costar;
@@ -153,8 +151,8 @@ task<> keeps_sending(context& self, pid to, std::atomic<bool>* is_over)
 TEST_CASE(
     "order: what a lost link has brought is not overtaken by what comes over the next", "[remote][order]")
 {
-    const std::string socket =
-        (std::filesystem::temp_directory_path() / ("costar_order_" + std::to_string(getpid()))).string();
+    const folder files;
+    const std::string socket = files / "x.sock";
     cutting_relay relay(socket, 40'000);
     place sender({.pause_min = 1ms, .pause_max = 5ms}, 1);
     place receiver({.listen = "unix:" + socket, .advertised = relay.address()});

@@ -211,6 +211,19 @@ costar::error_code failure_of(Ask&& ask)
     return {};
 }
 
+/// Is nobody found there, since there is no link?
+inline bool cannot_find(place& here, const std::string& address)
+{
+    return failure_of([&] { here.find(address, "host"); }) == costar::errc::unreachable;
+}
+
+/// Answers with so many letters.
+inline costar::task<> talker(costar::context& self)
+{
+    while (costar::message m = co_await self.receive())
+        m.match([](const greeting& asked) { return std::string(asked.times, 'x'); });
+}
+
 inline costar::task<> host(costar::context& self)
 {
     while (costar::message m = co_await self.receive())

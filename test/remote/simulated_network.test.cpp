@@ -91,13 +91,6 @@ struct simulated_pair {
     std::optional<simulated_place> b;
 };
 
-/// Answers with so many letters.
-task<> answers_at_length(context& self)
-{
-    while (message m = co_await self.receive())
-        m.match([](const greeting& asked) { return std::string(asked.times, 'x'); });
-}
-
 /// Sends so many messages of ten kilobytes, each when there is room for it.
 task<> pours(context& self, pid to, int count, int* sent)
 {
@@ -354,7 +347,7 @@ TEST_CASE("simulated_network: a large answer leaves the other link of two nodes 
     std::size_t both_dialled = 0;
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
         simulated_pair pair(seed);
-        pair.b->actors.spawn("talker", answers_at_length);
+        pair.b->actors.spawn("talker", talker);
         pair.a.actors.spawn("adder", adder);
         auto from_a = std::make_shared<pid>();
         auto from_b = std::make_shared<pid>();

@@ -73,21 +73,10 @@ struct refusals {
     heard<remote::peer_refused> told;
 };
 
-bool cannot_find(place& here, const std::string& address)
-{
-    return failure_of([&] { here.find(address, "host"); }) == errc::unreachable;
-}
-
 void check_serves(const office& at, place& there)
 {
     place friendly(at.node("friend"));
     CHECK(friendly.ask(friendly.find(there, "host"), greeting{"x"}) == "hello x");
-}
-
-tcp::endpoint endpoint_of_node(const place& there)
-{
-    const auto [host, port] = remote::parse_address(there.node.address());
-    return {boost::asio::ip::make_address(host), port};
 }
 
 /// Somebody who shows a certificate without having it checked first, or shows none.
@@ -109,7 +98,7 @@ std::string dial_with(const place& there, const paper& shown, const std::string&
     boost::asio::io_context io;
     ssl::context context = plain_context(shown, authority);
     tls_socket socket(io, context);
-    socket.next_layer().connect(endpoint_of_node(there));
+    socket.next_layer().connect(endpoint_of(there));
     boost::system::error_code failed;
     socket.handshake(tls_socket::client, failed);
     char answer = 0;
@@ -125,7 +114,7 @@ std::string asked_by_program(const place& there, const paper& shown, const std::
     rpc::event_loop loop(io.get_executor());
     ssl::context context = plain_context(shown, authority);
     tls_socket socket(io, context);
-    socket.next_layer().connect(endpoint_of_node(there));
+    socket.next_layer().connect(endpoint_of(there));
     socket.handshake(tls_socket::client);
     auto calls = rpc::connection::client(rpc::make_stream(std::move(socket)));
     auto request = calls.bootstrap<schema::Node>().actorRequest();
@@ -382,7 +371,7 @@ TEST_CASE("tls: a handshake that does not end is ended", "[remote][tls]")
     heard<remote::peer_lost> lost(there.actors);
     boost::asio::io_context io;
     tcp::socket silent(io);
-    silent.connect(endpoint_of_node(there));
+    silent.connect(endpoint_of(there));
     char answer = 0;
     boost::system::error_code ended;
     boost::asio::read(silent, boost::asio::buffer(&answer, 1), ended);

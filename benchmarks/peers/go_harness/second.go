@@ -22,10 +22,9 @@ type Second struct {
 
 // StartSecond runs Peer.Serve in a process of its own, and waits until it can be reached.
 func StartSecond() *Second {
-	command := exec.Command("taskset", "-c", "1", "/proc/self/exe", "serve")
-	if self, err := os.Executable(); err == nil {
-		command.Args[3] = self
-	}
+	self, err := os.Executable()
+	Check(err)
+	command := exec.Command("taskset", "-c", "1", self, "serve")
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
 	Check(err)
