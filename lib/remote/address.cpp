@@ -19,11 +19,25 @@ bool is_of_a_host(char c) noexcept
     return static_cast<unsigned char>(c) > ' ' && c != '\x7f';
 }
 
+constexpr std::string_view unix_scheme = "unix:";
+
+/// What stands between the path of a socket and the name of an actor, and in no path.
+constexpr std::string_view before_name = ":/";
+
+/// As many as fit into the address of a socket.
+constexpr std::size_t longest_path = 107;
+
+bool is_of_path(char c) noexcept
+{
+    return static_cast<unsigned char>(c) >= ' ' && c != '\x7f';
+}
+
 }  // namespace
 
 host_and_port parse_address(std::string_view text)
 {
-    if (const std::size_t colon = text.rfind(':'); colon != std::string_view::npos) {
+    const std::size_t colon = text.rfind(':');
+    if (colon != std::string_view::npos && !is_unix_address(text)) {
         std::string_view host = text.substr(0, colon);
         const std::string_view digits = text.substr(colon + 1);
         const char* const end = digits.data() + digits.size();
@@ -40,23 +54,6 @@ host_and_port parse_address(std::string_view text)
     throw std::invalid_argument(fmt::format(
         "\"{}\" is no address of a node: write host:port, as in 127.0.0.1:4711 or [::1]:4711", text));
 }
-
-namespace {
-
-constexpr std::string_view unix_scheme = "unix:";
-
-/// What stands between the path of a socket and the name of an actor, and in no path.
-constexpr std::string_view before_name = ":/";
-
-/// As many as fit into the address of a socket.
-constexpr std::size_t longest_path = 107;
-
-bool is_of_path(char c) noexcept
-{
-    return static_cast<unsigned char>(c) >= ' ' && c != '\x7f';
-}
-
-}  // namespace
 
 bool is_unix_address(std::string_view text) noexcept
 {

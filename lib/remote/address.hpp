@@ -16,7 +16,8 @@ struct host_and_port {
     std::uint16_t port = 0;
 };
 
-/// Reads "example.org:4711", "127.0.0.1:4711", "[::1]:4711".
+/// Reads "example.org:4711", "127.0.0.1:4711", "[::1]:4711". What begins as the address of a Unix socket is
+/// none of a host called "unix".
 ///
 /// Errors: throws `std::invalid_argument`, which says what is wanted.
 host_and_port parse_address(std::string_view text);

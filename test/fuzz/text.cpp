@@ -35,15 +35,26 @@ bool is_control(char c)
     return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
 }
 
-void read_address(std::string_view text)
+/// Is a text an address, as who connects reads it?
+bool is_address(std::string_view text)
 {
-    const std::string known = remote::address_or_none(text);
-    demand(known.empty() || known == text, "an address becomes another one");
+    try {
+        remote::check_address(text);
+        return true;
+    } catch (const std::invalid_argument&) {
+        return false;
+    }
+}
+
+void read_host_and_port(std::string_view text)
+{
     try {
         const remote::host_and_port where = remote::parse_address(text);
+        demand(!remote::is_unix_address(text), "an address is of two kinds");
         demand(!where.host.empty(), "an address has no host");
         demand(std::none_of(where.host.begin(), where.host.end(), is_control), "a host has two lines");
-        demand(known.empty() == (where.port == 0 || text.size() > 255), "an address is none at times");
+        const bool is_none = where.port == 0 || text.size() > 255;
+        demand(remote::address_or_none(text).empty() == is_none, "an address is none at times");
         boost::system::error_code none;
         const auto host = boost::asio::ip::make_address(where.host, none);
         if (none)
@@ -52,7 +63,24 @@ void read_address(std::string_view text)
         demand(again.port == where.port, "an address is written with another port");
         demand(boost::asio::ip::make_address(again.host) == host, "an address is written with another host");
     } catch (const std::invalid_argument&) {
-        demand(known.empty(), "what is no address is one");
+        demand(remote::is_unix_address(text) || !is_address(text), "an address is refused at times");
+    }
+}
+
+void read_address(std::string_view text)
+{
+    const std::string known = remote::address_or_none(text);
+    demand(known.empty() || known == text, "an address becomes another one");
+    demand(known.empty() || is_address(text), "what is no address is one");
+    if (remote::is_unix_address(text) && is_address(text))
+        demand(known == text && "unix:" + remote::unix_path(text) == text, "a path becomes another one");
+    read_host_and_port(text);
+    try {
+        const auto [address, name] = remote::address_and_name(text);
+        demand(is_address(address), "an actor is at no address");
+        demand(text.starts_with(address) && text.ends_with(name), "an actor is elsewhere");
+    } catch (const std::invalid_argument&) {
+        return;
     }
 }
 

@@ -33,7 +33,7 @@ TEST_CASE("address: a host ends no line of the log", "[remote][address]")
 TEST_CASE("address: what is none is refused with an example", "[remote][address]")
 {
     for (const char* wrong : {"", ":", ":5", "host", "host:", "host:x", "host:-1", "host:65536", "host:5x",
-             "::1:5", "[]:5", "host: 5"}) {
+             "::1:5", "[]:5", "host: 5", "unix:5", "unix:/run/x.sock"}) {
         std::string why;
         try {
             remote::parse_address(wrong);
@@ -50,9 +50,10 @@ TEST_CASE("address: that of a Unix socket is a path from the root", "[remote][ad
     CHECK_FALSE(remote::is_unix_address("127.0.0.1:1"));
     CHECK(remote::unix_path("unix:/run/x.sock") == "/run/x.sock");
     CHECK(remote::address_or_none("unix:/run/x.sock") == "unix:/run/x.sock");
-    for (const std::string& wrong : {std::string("unix:"), std::string("unix:/"), std::string("unix:x"),
-             std::string("unix:/a/"), std::string("unix:/a:/b"), std::string("unix:/a\nb"), std::string("x"),
-             "unix:/" + std::string(107, 'x'), std::string("unix:/a\0b", 9)}) {
+    for (const std::string& wrong :
+        {std::string("unix:"), std::string("unix:/"), std::string("unix:x"), std::string("unix:39"),
+            std::string("unix:/a/"), std::string("unix:/a:/b"), std::string("unix:/a\nb"), std::string("x"),
+            "unix:/" + std::string(107, 'x'), std::string("unix:/a\0b", 9)}) {
         CHECK(remote::address_or_none(wrong).empty());
         CHECK_THROWS_AS(remote::unix_path(wrong), std::invalid_argument);
     }
