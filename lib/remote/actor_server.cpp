@@ -140,7 +140,7 @@ private:
             return errc::no_wire_form;
         std::size_t bytes = 0;
         try {
-            bytes = there.writer().write(*known, value, there.board());
+            bytes = writer_of_thread().write(*known, value, there.board());
         } catch (...) {
             return errc::no_wire_form;
         }
@@ -148,7 +148,7 @@ private:
             return errc::too_large;
         auto results = call_.getResults(capnp::MessageSize{bytes / sizeof(capnp::word) + 8, 0});
         results.setType(known->id);
-        there.writer().copy_to(results.initBody(static_cast<unsigned>(bytes)).begin());
+        writer_of_thread().copy_to(results.initBody(static_cast<unsigned>(bytes)).begin());
         return {};
     }
 

@@ -4,7 +4,6 @@
 
 #include "letter.hpp"
 
-#include <costar/ground/hash.hpp>
 #include <costar/kernel/gateway.hpp>
 
 #include <cstddef>
@@ -42,9 +41,7 @@ public:
     }
     bool takes(const machine::outbound_signal& news) const noexcept
     {
-        using kind = machine::outbound_signal::kind;
-        return is_busy() &&
-            (news.what == kind::await_end || news.what == kind::forget_end || news.what == kind::poison);
+        return is_busy() && stays_behind(news.what);
     }
 
     void push(item next)

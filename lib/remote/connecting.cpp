@@ -103,7 +103,7 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     connection.reset();
     std::string name;
     std::string why;
-    std::string stopped_since;
+    std::string given_up;  // why, where this side has
     bool was_greeted = false;
     bool is_client = false;
     std::exception_ptr ended;
@@ -118,19 +118,19 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
             ended = machine::caught_exception();
         }
         name = made.peer_name();
-        stopped_since = made.why_ended().empty() ? "this node has stopped the link" : made.why_ended();
+        given_up = made.why_ended();
         was_greeted = made.was_greeted();
         is_client = made.is_client();
     }
-    if (self.stopping()) {
+    if (self.stopping() && given_up.empty()) {
         if (was_greeted)
-            board.shared().events.publish(peer_lost{name, address, stopped_since});
+            board.shared().events.publish(peer_lost{name, address, "this node has stopped the link"});
         if (ended)
             std::rethrow_exception(ended);
         co_return was_greeted;
     }
     if (ended)
-        why = machine::text_of(ended);
+        why = self.stopping() ? given_up : machine::text_of(ended);
     if (is_client) {
         log(log_level::debug, fmt::format("the client at {} has gone: {}", address, why));
         co_return was_greeted;
@@ -151,12 +151,12 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     co_return was_greeted;
 }
 
-/// Has it ready for the first message in time; else gives why not.
-task<std::exception_ptr> open(switchboard& board, new_connection& connection)
+/// Does what has to be done in time; else gives why it came to nothing.
+task<std::exception_ptr> in_time(switchboard& board, task<> work)
 {
     std::exception_ptr failed;
     try {
-        co_await with_timeout(board.options().greeting_timeout, connection.open());
+        co_await with_timeout(board.options().greeting_timeout, std::move(work));
     } catch (...) {
         failed = machine::caught_exception();
     }
@@ -166,11 +166,10 @@ task<std::exception_ptr> open(switchboard& board, new_connection& connection)
     co_return failed;
 }
 
-task<std::unique_ptr<new_connection>> connect(switchboard& board, std::string address)
+task<> connect(switchboard& board, std::string address, std::unique_ptr<new_connection>& made)
 {
-    auto connection = co_await board.network().dial(std::move(address));
-    co_await connection->open();
-    co_return connection;
+    made = co_await board.network().dial(std::move(address));
+    co_await made->open();
 }
 
 void rest(context& self, switchboard& board, const std::string& address)
@@ -185,15 +184,7 @@ task<> dial(context& self, switchboard* board, std::string address)
 {
     const book_entry entry(*board, self.pid());
     std::unique_ptr<new_connection> connection;
-    std::exception_ptr failed;
-    try {
-        connection = co_await with_timeout(board->options().greeting_timeout, connect(*board, address));
-    } catch (...) {
-        failed = machine::caught_exception();
-    }
-    if (failed && is_cancellation(failed))
-        std::rethrow_exception(failed);
-    board->tell_of_certificates();
+    const auto failed = co_await in_time(*board, connect(*board, address, connection));
     if (failed) {
         rest(self, *board, address);
         tell_of_failure(self, *board, address, failed);
@@ -206,7 +197,7 @@ task<> dial(context& self, switchboard* board, std::string address)
 task<> accepted(context& self, switchboard* board, std::unique_ptr<new_connection> connection)
 {
     std::string address = connection->peer();
-    const std::exception_ptr failed = co_await open(*board, *connection);
+    const auto failed = co_await in_time(*board, connection->open());
     if (failed)
         tell_of_failure(self, *board, address, failed);
     else

@@ -2,9 +2,13 @@
 
 #include "letter.hpp"
 
-#include <costar/wire/flat_message.hpp>
-
 namespace costar::remote {
+
+wire::flat_writer& writer_of_thread()
+{
+    thread_local wire::flat_writer writer;
+    return writer;
+}
 
 std::size_t letter::bytes() const noexcept
 {
@@ -18,8 +22,7 @@ std::size_t letter::bytes() const noexcept
 errc letter::write(const wire::codec& known, const void* message, const wire::pid_translator& pids,
     std::size_t bytes_max) noexcept
 {
-    // A mapping writes its message and nothing else, so one writer serves all strands of a thread.
-    thread_local wire::flat_writer writer;
+    wire::flat_writer& writer = writer_of_thread();
     try {
         const std::size_t size = writer.write(known, message, pids);
         if (size > bytes_max)

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <costar/core/error.hpp>
+#include <costar/kernel/gateway.hpp>
 #include <costar/post/envelope.hpp>
 #include <costar/post/headers.hpp>
 #include <costar/post/pid.hpp>
 #include <costar/wire/codec.hpp>
+#include <costar/wire/flat_message.hpp>
 
 #include <boost/container/small_vector.hpp>
 
@@ -19,6 +21,10 @@
 #include <utility>
 
 namespace costar::remote {
+
+/// What writes messages on this thread. A mapping writes its message and nothing else, so one serves all
+/// strands.
+wire::flat_writer& writer_of_thread();
 
 /// A message, a request or an answer as it goes over a link. It belongs to no strand.
 struct letter {
@@ -47,6 +53,13 @@ struct letter {
     /// The message once more, for those who hear that it is lost.
     machine::held_envelope read(const wire::codec& known, const wire::pid_translator& pids) const;
 };
+
+/// Does it stay behind messages that were sent before it?
+inline bool stays_behind(machine::outbound_signal::kind what) noexcept
+{
+    using kind = machine::outbound_signal::kind;
+    return what == kind::await_end || what == kind::forget_end || what == kind::poison;
+}
 
 /// How much waits for a peer.
 ///

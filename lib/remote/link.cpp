@@ -261,6 +261,18 @@ void link::count_link(bool is_there) noexcept
     counters_->changed_at.store(now.count(), std::memory_order_relaxed);
 }
 
+void link::count_sent(std::size_t letters) noexcept
+{
+    board_.counters.sent.fetch_add(letters, std::memory_order_relaxed);
+    counters_->sent.fetch_add(letters, std::memory_order_relaxed);
+}
+
+void link::count_received(std::size_t letters) noexcept
+{
+    board_.counters.received.fetch_add(letters, std::memory_order_relaxed);
+    counters_->received.fetch_add(letters, std::memory_order_relaxed);
+}
+
 void link::count_bytes() noexcept
 {
     const std::uint64_t in = connection_.bytes_received();
@@ -269,13 +281,11 @@ void link::count_bytes() noexcept
     counters_->bytes_sent.fetch_add(out - std::exchange(counted_out_, out), std::memory_order_relaxed);
 }
 
-/// Ends the link at the next message that its actor takes.
+/// Ends the link, also where it waits for its peer.
 void link::end(std::string why)
 {
-    why_ended_ = why;
-    self_.send(self_.pid(), link_ended{std::move(why)});
-    if (is_sending_)  // it waits for its peer, and takes no message
-        board_.owner().stop(self_.pid());
+    why_ended_ = std::move(why);
+    board_.owner().stop(self_.pid());
 }
 
 task<> link::wait_for_end(context& self, rpc::nothrow<rpc::pending<kj::Promise<void>>> disconnected)

@@ -9,7 +9,6 @@
 #include <costar/kernel/reply_table.hpp>
 #include <costar/rpc/connection.hpp>
 #include <costar/rpc/nothrow.hpp>
-#include <costar/wire/flat_message.hpp>
 
 #include <capnp/message.h>
 
@@ -29,7 +28,8 @@ namespace costar::remote {
 
 class link;
 
-/// What a link tells itself: the peer has gone, and something has been put into its queue.
+/// What a link is told: the peer has gone or has another link; and by itself, something has been put into its
+/// queue.
 struct link_ended {
     static constexpr bool is_control = true;
     std::string why;
@@ -151,7 +151,7 @@ public:
     bool is_first_hello() noexcept { return !std::exchange(was_called_, true); }
     /// Comes when what a former link of the peer has taken is where it belongs, so that nothing overtakes it.
     /// Messages of an earlier link than the one that has taken some are lost.
-    kj::Promise<void> way_is_free(std::uint64_t number);
+    kj::Promise<void> when_way_is_free(std::uint64_t number);
     bool is_way_free() const noexcept { return is_way_free_; }
 
     void deliver(schema::Batch::Reader batch);
@@ -169,7 +169,6 @@ public:
     // -----------------------------------------------------------------------------------------------------
 
     machine::station& post() const noexcept { return post_; }
-    wire::flat_writer& writer() noexcept { return writer_; }
 
     /// Ends the connection if its peer asks and does not take the answers.
     void check_output();
@@ -216,6 +215,7 @@ private:
     void tell_of_end() noexcept;
     void lose(const letter& left) noexcept;
     void end(std::string why);
+    pid take_way(pid ended);
     static task<> clear_way(context& self, std::shared_ptr<link_place> place);
     static task<> wait_for_end(context& self, rpc::nothrow<rpc::pending<kj::Promise<void>>> disconnected);
     static task<> beat(context& self, std::shared_ptr<link_place> place, const node_options& options);
@@ -255,6 +255,8 @@ private:
     std::uint64_t number() { return number_ != 0 ? number_ : number_ = board_.next_link(); }
     void complain(const char* what);
     void count_bytes() noexcept;
+    void count_sent(std::size_t letters) noexcept;
+    void count_received(std::size_t letters) noexcept;
     void count_link(bool is_there) noexcept;
     owed_answer* owe(std::uint64_t request);
 
@@ -280,7 +282,6 @@ private:
     const bool has_dialled_;
     bool has_heard_ = false;
     bool is_way_free_ = false;
-    bool is_sending_ = false;
     bool is_late_ = false;
     std::uint64_t their_number_ = 0;  // of this link
     bool was_called_ = false;         // by a hello, whatever came of it
@@ -302,7 +303,6 @@ private:
     std::deque<letter> letters_;
     std::size_t letter_bytes_ = 0;
     std::deque<machine::outbound_signal> signals_;
-    wire::flat_writer writer_;  // of answers to clients
     std::uint64_t last_request_ = 0;
     std::unordered_map<std::uint64_t, asker> asked_;
     std::unordered_map<std::uint64_t, std::uint64_t> awaited_ends_;  // requests by the tokens of their askers

@@ -83,9 +83,9 @@ task<> link::send_in_parts(std::shared_ptr<link_place> place, const letter& mess
             here.board_.write(message.target, part.initTarget());
             here.board_.write(message.sender, part.initSender());
             part.setSize(static_cast<std::uint32_t>(body.size()));
-            part.setLink(here.number());
-            here.board_.counters.sent.fetch_add(1, std::memory_order_relaxed);
-            here.counters_->sent.fetch_add(1, std::memory_order_relaxed);
+            if (message.answers == 0)
+                part.setLink(here.number());
+            here.count_sent(1);
         }
         part.setData(body.slice(at, std::min(body.size(), at + bytes_of_a_part)));
         co_await rpc::send(request);
@@ -97,18 +97,18 @@ task<> link::send_alone(const bulk_lane::item& next)
 {
     auto request = (*bulk_sink_)->deliverRequest();
     auto batch = request.initBatch();
-    batch.setLink(number());
     auto pids = batch.initPids(2);
     if (const letter* const message = std::get_if<letter>(&next.what); message != nullptr) {
         board_.write(message->target, pids[0]);
         board_.write(message->sender, pids[1]);
+        if (message->answers == 0)
+            batch.setLink(number());
         auto envelope = batch.initEnvelopes(1)[0];
         write(*message, envelope);
         envelope.setTarget(1);
         envelope.setSender(2);
         envelope.setBody(message->body_bytes());
-        board_.counters.sent.fetch_add(1, std::memory_order_relaxed);
-        counters_->sent.fetch_add(1, std::memory_order_relaxed);
+        count_sent(1);
     } else {
         const auto& news = std::get<machine::outbound_signal>(next.what);
         board_.write(news.to, pids[0]);

@@ -38,8 +38,7 @@ void link::deliver(schema::Batch::Reader batch)
     }
     for (const auto each : signals)
         take_signal(each, at(each.getTarget()), at(each.getAbout()));
-    board_.counters.received.fetch_add(letters.size(), std::memory_order_relaxed);
-    counters_->received.fetch_add(letters.size(), std::memory_order_relaxed);
+    count_received(letters.size());
 }
 
 namespace {
@@ -104,8 +103,7 @@ void link::take_part(schema::Part::Reader part, std::unique_ptr<unfinished>& beg
         take_answer(envelope, body);
     else
         take_message(envelope, body, whole->to, whole->sender);
-    board_.counters.received.fetch_add(1, std::memory_order_relaxed);
-    counters_->received.fetch_add(1, std::memory_order_relaxed);
+    count_received(1);
 }
 
 void link::take_message(schema::Envelope::Reader from, capnp::Data::Reader body, pid to, pid sender)

@@ -7,27 +7,17 @@
 #include <costar/core/result.hpp>
 #include <costar/kernel/station.hpp>
 
-#include <utility>
 #include <variant>
 
 namespace costar::remote {
 
-kj::Promise<void> link::way_is_free(std::uint64_t number)
+kj::Promise<void> link::when_way_is_free(std::uint64_t number)
 {
-    if (is_way_free_)
-        return kj::READY_NOW;
     if (free_way_.get() != nullptr)
         return free_.addBranch();
-    const auto [former, taken] = board_.book().taken_by(peer_);
-    if (former && former != self_.pid() && number < taken) {
-        is_late_ = is_way_free_ = true;
-        return kj::READY_NOW;
-    }
-    if ((!former || former == self_.pid()) && board_.book().take_over(peer_, former, {self_.pid(), number})) {
-        is_way_free_ = true;
-        return kj::READY_NOW;
-    }
     their_number_ = number;
+    if (!take_way({}))
+        return kj::READY_NOW;
     auto pair = kj::newPromiseAndFulfiller<void>();
     free_way_ = kj::mv(pair.fulfiller);
     free_ = pair.promise.fork();
@@ -35,7 +25,22 @@ kj::Promise<void> link::way_is_free(std::uint64_t number)
     return free_.addBranch();
 }
 
+/// Who has to end before this link takes messages; nobody when the way is free, or a later link has taken
+/// some.
+pid link::take_way(pid ended)
+{
+    const auto former = board_.book().take_over(peer_, ended, {self_.pid(), their_number_});
+    is_late_ = former.link && their_number_ < former.number;
+    is_way_free_ = is_late_ || !former.link;
+    return is_way_free_ ? pid() : former.link;
+}
+
 namespace {
+
+/// A question that follows what has left before it.
+struct are_you_there {
+    using reply = void;
+};
 
 task<> echo(context& self)
 {
@@ -51,7 +56,8 @@ task<> follow(context& self, std::size_t strands)
     options.placement = placement::chosen;
     for (; options.strand < strands; ++options.strand) {
         const pid there = self.spawn(options, echo);
-        static_cast<void>(co_await as_result(self.ask(there, take_leave{}, std::chrono::nanoseconds::max())));
+        static_cast<void>(
+            co_await as_result(self.ask(there, are_you_there{}, std::chrono::nanoseconds::max())));
     }
 }
 
@@ -60,17 +66,7 @@ task<> follow(context& self, std::size_t strands)
 task<> link::clear_way(context& self, std::shared_ptr<link_place> place)
 {
     pid former;
-    do {
-        if (place->there == nullptr)
-            co_return;
-        const auto taken = place->there->board_.book().taken_by(place->there->peer_);
-        former = taken.link;
-        if (former && former != self.pid() && place->there->their_number_ < taken.number) {
-            place->there->is_late_ = true;  // a later one was faster
-            break;
-        }
-        if (!former || former == self.pid())
-            continue;
+    while (place->there != nullptr && (former = place->there->take_way(former))) {
         // It may wait for its peer, and hear of nothing else.
         static_cast<void>(co_await as_result(self.stop(former)));
         if (place->there == nullptr)
@@ -80,12 +76,9 @@ task<> link::clear_way(context& self, std::shared_ptr<link_place> place)
         options.strand = former.strand();
         const pid follower = self.spawn(options, follow, place->there->board_.shared().stations.size());
         static_cast<void>(co_await as_result(self.wait(follower)));
-        if (place->there == nullptr)
-            co_return;
-    } while (!place->there->board_.book().take_over(
-        place->there->peer_, former, {self.pid(), place->there->their_number_}));
-    place->there->is_way_free_ = true;
-    place->there->free_way_->fulfill();
+    }
+    if (place->there != nullptr)
+        place->there->free_way_->fulfill();
 }
 
 }  // namespace costar::remote

@@ -199,26 +199,25 @@ task<> link::send_batch()
 {
     std::size_t count = 0;
     std::size_t bytes = 0;
-    while (count < letters_.size() && count < letters_of_a_batch && bytes < bytes_of_a_batch)
+    bool has_messages = false;
+    while (count < letters_.size() && count < letters_of_a_batch && bytes < bytes_of_a_batch) {
+        has_messages |= letters_[count].answers == 0;
         bytes += letters_[count++].bytes();
+    }
     // They are behind what was sent before them.
     const std::size_t signals = count == letters_.size() ? std::min(signals_.size(), letters_of_a_batch) : 0;
     auto request = (*sink_)->deliverRequest(size_of_batch(bytes, count, signals));
     auto batch = request.initBatch();
-    if (std::any_of(letters_.begin(), letters_.begin() + static_cast<std::ptrdiff_t>(count),
-            [](const letter& each) { return each.answers == 0; }))
+    if (has_messages)
         batch.setLink(number());
     fill(batch, count, signals);
     letters_.erase(letters_.begin(), letters_.begin() + static_cast<std::ptrdiff_t>(count));
     signals_.erase(signals_.begin(), signals_.begin() + static_cast<std::ptrdiff_t>(signals));
     letter_bytes_ -= bytes;
-    board_.counters.sent.fetch_add(count, std::memory_order_relaxed);
+    count_sent(count);
     board_.counters.batches.fetch_add(1, std::memory_order_relaxed);
-    counters_->sent.fetch_add(count, std::memory_order_relaxed);
     counters_->batches.fetch_add(1, std::memory_order_relaxed);
-    is_sending_ = true;
     co_await rpc::send(request);
-    is_sending_ = false;
 }
 
 void link::fill(schema::Batch::Builder batch, std::size_t letters, std::size_t signals)

@@ -10,14 +10,16 @@
 
 namespace costar::remote {
 
+std::shared_ptr<const peer> peer_book::find_life(std::uint64_t life) const
+{
+    const std::shared_lock lock(mutex_);
+    const auto found = by_life_.find(life);
+    return found != by_life_.end() ? found->second : nullptr;
+}
+
 std::shared_ptr<const peer> peer_book::enter(
     std::uint64_t life, const std::string& address, std::uint32_t teller)
 {
-    {
-        const std::shared_lock lock(mutex_);
-        if (const auto found = by_life_.find(life); found != by_life_.end())
-            return found->second;
-    }
     const std::unique_lock lock(mutex_);
     if (const auto found = by_life_.find(life); found != by_life_.end())
         return found->second;
@@ -28,7 +30,7 @@ std::shared_ptr<const peer> peer_book::enter(
             erase(told.front());
         told.pop_front();
     }
-    auto made = add(life, address, {}, false);
+    auto made = add(life, address);
     if (made != nullptr)
         told_by_[teller].push_back(life);  // making room may have forgotten the teller
     return made;
@@ -39,23 +41,19 @@ std::shared_ptr<const peer> peer_book::enter_greeted(
 {
     const std::unique_lock lock(mutex_);
     const auto found = by_life_.find(life);
-    if (found == by_life_.end()) {
-        auto made = add(life, address, name, true);
-        if (made != nullptr && !name.empty())
-            by_name_[name] = made->number;
-        return made;
-    }
-    if (!name.empty())
-        by_name_[name] = found->second->number;
-    if (!found->second->is_met)
-        met_.push_back(life);
+    const auto known = found != by_life_.end() ? found->second : add(life, address);
+    if (known == nullptr)
+        return nullptr;
     // Readers hold the old one; what they have seen of it stays true.
-    auto changed = std::make_shared<peer>(*found->second);
+    auto changed = std::make_shared<peer>(*known);
     changed->address = address;
     changed->name = name;
-    changed->is_met = true;
+    if (!std::exchange(changed->is_met, true))
+        met_.push_back(life);
+    if (!name.empty())
+        by_name_[name] = changed->number;
     by_number_[changed->number] = changed;
-    return found->second = std::move(changed);
+    return by_life_[life] = std::move(changed);
 }
 
 bool peer_book::may_be(std::uint64_t life, const std::string& name) const
@@ -65,20 +63,14 @@ bool peer_book::may_be(std::uint64_t life, const std::string& name) const
     return found == by_life_.end() || !found->second->is_met || found->second->name == name;
 }
 
-std::shared_ptr<const peer> peer_book::add(
-    std::uint64_t life, const std::string& address, const std::string& name, bool is_met)
+std::shared_ptr<const peer> peer_book::add(std::uint64_t life, const std::string& address)
 {
     if (by_life_.size() >= lives_max_ && !make_room())
         return nullptr;
-    const auto made = std::make_shared<const peer>(peer{.number = machine::next_node_number(),
-        .life = life,
-        .address = address,
-        .name = name,
-        .is_met = is_met});
+    const auto made = std::make_shared<const peer>(
+        peer{.number = machine::next_node_number(), .life = life, .address = address});
     by_life_.emplace(life, made);
     by_number_.emplace(made->number, made);
-    if (is_met)
-        met_.push_back(life);
     return made;
 }
 
@@ -122,21 +114,14 @@ void peer_book::erase(std::uint64_t life)
     by_life_.erase(found);
 }
 
-peer_book::taker peer_book::taken_by(std::uint32_t number) const
-{
-    const std::shared_lock lock(mutex_);
-    const auto found = taken_by_.find(number);
-    return found != taken_by_.end() ? found->second : taker();
-}
-
-bool peer_book::take_over(std::uint32_t number, pid former, taker link)
+peer_book::taker peer_book::take_over(std::uint32_t number, pid ended, taker link)
 {
     const std::unique_lock lock(mutex_);
     taker& now = taken_by_[number];
-    if (now.link != former)
-        return false;
+    if (now.link && now.link != ended && now.link != link.link)
+        return now;
     now = link;
-    return true;
+    return {};
 }
 
 peer_book::way peer_book::find(std::uint32_t number) const
@@ -160,13 +145,6 @@ peer_book::way peer_book::find_name(const std::string& name) const
         number = found->second;
     }
     return find(number);
-}
-
-pid peer_book::link_to(const std::string& address) const
-{
-    const std::shared_lock lock(mutex_);
-    const auto found = dialled_.find(address);
-    return found != dialled_.end() ? found->second : pid();
 }
 
 pid peer_book::join(const std::string& address, std::uint32_t number)
@@ -326,7 +304,6 @@ void peer_book::forget(pid link)
 {
     const std::unique_lock lock(mutex_);
     std::erase_if(links_, [&](const auto& each) { return each.second.link == link; });
-    std::erase_if(dialled_, [&](const auto& each) { return each.second == link; });
     forget_name(link);
 }
 

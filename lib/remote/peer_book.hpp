@@ -47,7 +47,7 @@ struct peer {
     /// Where it can be dialled; empty for one that does not listen.
     std::string address;
 
-    std::string name;
+    std::string name{};
 
     /// Has it greeted this node?
     bool is_met = false;
@@ -86,6 +86,9 @@ public:
     /// of its address counts until it has spoken itself; `teller` is the number of the node that does.
     std::shared_ptr<const peer> enter(
         std::uint64_t life, const std::string& address, std::uint32_t teller = 0);
+
+    /// The node with this life, null where it is not known.
+    std::shared_ptr<const peer> find_life(std::uint64_t life) const;
     std::shared_ptr<const peer> enter_greeted(
         std::uint64_t life, const std::string& address, const std::string& name);
 
@@ -103,10 +106,8 @@ public:
     /// The same for the node that has greeted last by this name.
     way find_name(const std::string& name) const;
 
-    /// Who has the link to an address, nobody when there is none.
-    pid link_to(const std::string& address) const;
-
-    /// The same for a node with this number, if it is known to be there: the link is used for it from now on.
+    /// Who has the link to an address, nobody when there is none. For a node with this number, if it is known
+    /// to be there, it is used from now on.
     pid join(const std::string& address, std::uint32_t number);
 
     /// Has an actor that dials be the link to an address, unless there is one: gives whose it is. To the node
@@ -122,14 +123,14 @@ public:
     /// Of those to which there has been a link.
     std::vector<peer_figures> figures() const;
 
-    /// Which link has taken messages of a node last; and another one takes them from now on, unless a third
-    /// has been faster than who has seen `former`.
+    /// A link that takes messages of a node.
     struct taker {
         pid link;
         std::uint64_t number = 0;  // of the link, as the peer counts
     };
-    taker taken_by(std::uint32_t number) const;
-    bool take_over(std::uint32_t number, pid former, taker link);
+
+    /// It takes them from now on, unless another one has that is not `ended`: gives which that is.
+    taker take_over(std::uint32_t number, pid ended, taker link);
 
     /// A link has the node that is called so, until it is forgotten. False where another node that has a link
     /// is called so: but one at the same address has begun anew there, and the former one is gone.
@@ -151,7 +152,8 @@ public:
     /// Is it left alone at this time?
     bool rests(const std::string& address, std::uint64_t now) const;
 
-    /// Forgets a link wherever it stands. One that dials may end before it has been claimed.
+    /// Forgets a link; and one that has dialled by its address too, when its actor ends, which may be before
+    /// it has been claimed.
     void forget(pid link);
     void forget_dialling(pid link);
 
@@ -172,8 +174,7 @@ private:
     };
 
     void forget_name(pid link);
-    std::shared_ptr<const peer> add(
-        std::uint64_t life, const std::string& address, const std::string& name, bool is_met);
+    std::shared_ptr<const peer> add(std::uint64_t life, const std::string& address);
     bool make_room();
     void erase(std::uint64_t life);
 

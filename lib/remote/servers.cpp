@@ -24,9 +24,8 @@ private:
     {
         if (link* const there = place_->there;
             there != nullptr && !there->is_way_free() && holds_messages(call.getParams().getBatch()))
-            return there->way_is_free(call.getParams().getBatch().getLink()).then([this, call]() mutable {
-                take(call.getParams().getBatch());
-            });
+            return there->when_way_is_free(call.getParams().getBatch().getLink())
+                .then([this, call]() mutable { take(call.getParams().getBatch()); });
         take(call.getParams().getBatch());
         return kj::READY_NOW;
     }
@@ -35,7 +34,7 @@ private:
     {
         if (link* const there = place_->there;
             there != nullptr && !there->is_way_free() && begins_message(call.getParams().getPart()))
-            return there->way_is_free(call.getParams().getPart().getLink()).then([this, call]() mutable {
+            return there->when_way_is_free(call.getParams().getPart().getLink()).then([this, call]() mutable {
                 take(call.getParams().getPart());
             });
         take(call.getParams().getPart());

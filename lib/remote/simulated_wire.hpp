@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -113,8 +112,6 @@ public:
     }
     void shutdown() noexcept override { wire_->shutdown(side_); }
     void close() noexcept override { wire_->close(side_); }
-
-    const std::string& peer() const noexcept { return wire_->host(1 - side_); }
 
 private:
     std::shared_ptr<simulated_wire> wire_;

@@ -15,7 +15,7 @@ namespace costar::machine {
 
 errc spawn_there::bury(post_office&, errc reason) noexcept
 {
-    return reason == errc::mailbox_full ? reason : errc::unreachable;
+    return reason_of_loss(reason);
 }
 
 spawn_there spawn_there_with(
@@ -24,7 +24,7 @@ spawn_there spawn_there_with(
     spawn_there made{std::move(what)};
     if (known == nullptr)
         return made;
-    wire::flat_writer writer;
+    wire::flat_writer& writer = remote::writer_of_thread();
     made.arguments.resize(writer.write(*known, arguments, board) / sizeof(std::uint64_t));
     writer.copy_to(reinterpret_cast<kj::byte*>(made.arguments.data()));
     made.type = known->id;

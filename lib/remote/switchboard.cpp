@@ -39,7 +39,7 @@ void departing::lose(machine::post_office& where, errc reason) noexcept
 {
     const switchboard& board = switchboard::of(where);
     try {
-        auto lost = out.read(*known, board);
+        auto lost = out.read(*board.words().find(out.type), board);
         lost->reply = std::exchange(asker, 0);
         where.bury(lost.release(), out.target, reason);
     } catch (...) {
@@ -95,7 +95,9 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
         failure = errc::unreachable;
     else
         failure = out.write(*known, sent.body(), *this, options_.message_max);
-    const bool has_room = failure != errc{} || has_room_for(*way.to->waiting, out.bytes());
+    out.with = std::move(message.with);
+    const std::size_t bytes = out.bytes();
+    const bool has_room = failure != errc{} || has_room_for(*way.to->waiting, bytes);
     if (!has_room && message.token == 0)
         failure = errc::mailbox_full;
     if (failure != errc{}) {
@@ -108,12 +110,10 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
     out.target = message.to;
     out.sender = sent.sender;
     out.deadline = sent.deadline;
-    out.with = std::move(message.with);
-    const std::size_t bytes = out.bytes();
     const bool is_ahead = way.to->waiting->count.load(std::memory_order_relaxed) > options_.queue_max / 8 ||
         way.to->waiting->bytes.load(std::memory_order_relaxed) > options_.queue_bytes_max / 8;
     const machine::message_type* const reply = sent.reply != 0 ? sent.type->reply : nullptr;
-    departing leaving{std::move(out), known, std::exchange(sent.reply, 0),
+    departing leaving{std::move(out), std::exchange(sent.reply, 0),
         reply != nullptr ? words_.find(*reply) : nullptr, 0, place_in_queue(way.to->waiting, bytes)};
     // Who waits for room waits for that of the link's mailbox; where bytes are too many, until it leaves.
     const std::uint64_t token = has_room ? message.token : 0;
@@ -134,11 +134,10 @@ bool switchboard::has_room_for(const waiting_letters& queue, std::size_t bytes) 
 
 void switchboard::signal(machine::post_office& from, const machine::outbound_signal& news)
 {
-    using kind = machine::outbound_signal::kind;
     const pid link = link_for(news, from.home().now());
     if (!link)
         departing_signal{news}.bury(from, errc::unreachable);
-    else if (news.what == kind::await_end || news.what == kind::forget_end || news.what == kind::poison)
+    else if (stays_behind(news.what))
         from.send(link, departing_signal{news}, pid());
     else
         from.send(link, departing_news{{news}}, pid());
@@ -161,10 +160,10 @@ pid switchboard::link_for(const peer_book::way& way, std::uint64_t now)
 {
     if (way.link)
         return way.link;
-    if (way.to->address.empty() || book_.rests(way.to->address, now) || shared_.closing || is_closed_)
+    if (book_.rests(way.to->address, now) || shared_.closing)
         return {};
     try {
-        return link_to(way.to->address, way.to->number);
+        return link_of(way);
     } catch (const error&) {  // the engine is stopping
         return {};
     }
@@ -187,10 +186,19 @@ void switchboard::tell_of_loss(
     }
 }
 
+pid switchboard::link_of(const peer_book::way& way)
+{
+    if (way.link || way.to == nullptr || way.to->address.empty())
+        return way.link;
+    return link_to(way.to->address, way.to->number);
+}
+
 pid switchboard::link_to(const std::string& address, std::uint32_t number)
 {
     if (const pid known = book_.join(address, number))
         return known;
+    if (is_closed_)
+        return {};
     // Two may dial at once: the second finds that the first was there.
     const pid made = spawn_dialling_link(*this, address);
     const pid chosen = book_.claim(address, number, made);
@@ -224,7 +232,9 @@ pid switchboard::read(schema::Pid::Reader from, std::uint32_t teller) const
         return {};
     std::uint32_t number = shared_.node;
     if (life != life_) {
-        const auto known = book_.enter(life, address_from(wire::text(from.getAddress())), teller);
+        auto known = book_.find_life(life);
+        if (known == nullptr)
+            known = book_.enter(life, address_from(wire::text(from.getAddress())), teller);
         if (known == nullptr)
             return {};
         number = known->number;

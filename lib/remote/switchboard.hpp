@@ -37,9 +37,6 @@ inline constexpr std::size_t bytes_of_a_batch = 64 * 1024;
 struct departing {
     letter out;
 
-    /// How it was written.
-    const wire::codec* known;
-
     /// Of a request: who has asked, and how the answer is read.
     std::uint64_t asker;
     const wire::codec* answer;
@@ -95,6 +92,9 @@ public:
     /// As a node says it, of which the number is given.
     pid read(schema::Pid::Reader from, std::uint32_t teller) const;
 
+    /// The link to a node, dialled if there is none; nobody where none can be.
+    pid link_of(const peer_book::way& way);
+
     /// The link to an address, dialled if there is none; `number` is that of a node which is known to be
     /// there.
     pid link_to(const std::string& address, std::uint32_t number = 0);
@@ -130,7 +130,6 @@ public:
     found_names& names() noexcept { return names_; }
     remote::residents& residents() noexcept { return *residents_; }
     refusal_log& refusals() noexcept { return refusals_; }
-    std::uint64_t life() const noexcept { return life_; }
 
     /// What the program offers to its clients by a name; empty where there is nothing.
     void offer(std::string name, service_factory made);

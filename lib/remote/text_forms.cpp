@@ -70,20 +70,14 @@ pid switchboard::node_at(const destination& where)
     if (const pid known = where.actor()) {
         if (known.node() == shared_.node)
             return spawn_clerk(*this);
-        const auto way = book_.find(known.node());
-        return way.to == nullptr || is_closed_ ? pid()
-            : way.link                         ? way.link
-            : way.to->address.empty()          ? pid()
-                                               : link_to(way.to->address, known.node());
+        return link_of(book_.find(known.node()));
     }
     const std::string& text = where.text();
     if ((!address_.empty() && text == address_) || (!options_.name.empty() && text == options_.name))
         return spawn_clerk(*this);
     // A peer may call itself as an address.
     if (const auto way = is_address(text) ? peer_book::way() : book_.find_name(text); way.to != nullptr)
-        return way.link               ? way.link
-            : way.to->address.empty() ? pid()
-                                      : link_to(way.to->address, way.to->number);
+        return link_of(way);
     if (text.find(':') == std::string::npos && !text.empty())
         return {};  // the name of a node that has not been met
     check_address(text);

@@ -132,9 +132,8 @@ public:
     {
         if (!options_.checks_host)
             log(log_level::warning,
-                "TLS: the certificate of a node that is dialled may be for another host, since `checks_host` "
-                "is "
-                "false");
+                "TLS: the certificate of a node that is dialled may be for another host, since "
+                "`checks_host` is false");
     }
 
     std::unique_ptr<acceptor> listen(const std::string& address, asio::any_io_executor strand) override

@@ -69,14 +69,15 @@ TEST_CASE("peer_book: who was first has the link, until it is forgotten", "[remo
 
     book.forget(some_link);
     CHECK_FALSE(book.find(node).link);
-    CHECK_FALSE(book.link_to("a:1"));
+    book.forget_dialling(some_link);
+    CHECK_FALSE(book.join("a:1", 0));
     CHECK(book.claim("a:1", 0, other_link) == other_link);
 
     // One that has ended before it was claimed is not entered.
     book.forget_dialling(other_link);
     book.forget_dialling(some_link);
     CHECK(book.claim("a:1", 0, some_link) == some_link);
-    CHECK_FALSE(book.link_to("a:1"));
+    CHECK_FALSE(book.join("a:1", 0));
 }
 
 TEST_CASE("peer_book: where the peer dials again its former link is dead", "[remote][peer_book]")
@@ -161,14 +162,14 @@ TEST_CASE("peer_book: a known life keeps its name", "[remote][peer_book]")
     CHECK_FALSE(book.may_be(1, ""));
 }
 
-TEST_CASE("peer_book: of links that take messages the last one is known", "[remote][peer_book]")
+TEST_CASE("peer_book: a link takes messages when the one before it has ended", "[remote][peer_book]")
 {
     remote::peer_book book(10);
     const std::uint32_t node = book.enter(77, {})->number;
-    CHECK(book.taken_by(node).link == pid());
-    CHECK(book.take_over(node, pid(), {some_link, 3}));
-    CHECK_FALSE(book.take_over(node, pid(), {other_link, 4}));  // another one was faster
-    CHECK(book.take_over(node, some_link, {other_link, 4}));
-    CHECK(book.taken_by(node).link == other_link);
-    CHECK(book.taken_by(node).number == 4);
+    CHECK_FALSE(book.take_over(node, {}, {some_link, 3}).link);
+    CHECK_FALSE(book.take_over(node, {}, {some_link, 3}).link);  // it does already
+    CHECK(book.take_over(node, {}, {other_link, 4}).link == some_link);
+    CHECK(book.take_over(node, {}, {other_link, 4}).number == 3);
+    CHECK_FALSE(book.take_over(node, some_link, {other_link, 4}).link);
+    CHECK(book.take_over(node, some_link, {some_link, 3}).number == 4);  // another one was faster
 }

@@ -49,7 +49,7 @@ public:
     std::shared_ptr<transport> host(std::string name);
 
     /// Nothing goes from one host to another one any more, and nobody is told; what was sent arrives when it
-    /// is healed. `partition` is silence in both directions, between any two where nobody is named.
+    /// is healed. `partition` is silence in both directions.
     void silence(const std::string& from, const std::string& to);
     void partition(const std::string& one, const std::string& other);
     void heal();
