@@ -18,6 +18,7 @@
 #include <chrono>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace costar::remote {
@@ -89,10 +90,12 @@ bool is_late_alert(const link_place& place, const std::string& why)
     return place.proven_names && place.refused == refusal::none && why.find(" alert ") != std::string::npos;
 }
 
-/// Holds a link until it ends, for whatever reason. Says whether the peer has been found to be one.
+/// Holds a link until it ends, for whatever reason. Says whether the peer has been found to be one. Who hears
+/// that it has ended may dial again: the book has forgotten it by then, and with `dialled` its address.
 task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connection> connection,
-    std::string address, bool has_dialled)
+    std::string address, std::optional<book_entry>* dialled)
 {
+    const bool has_dialled = dialled != nullptr;
     const auto place = std::make_shared<link_place>();
     rpc::connection_options limits;
     limits.message_max = board.options().message_max + std::size_t{1024} * 1024;
@@ -122,6 +125,8 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
         was_greeted = made.was_greeted();
         is_client = made.is_client();
     }
+    if (has_dialled)
+        dialled->reset();
     if (self.stopping() && given_up.empty()) {
         if (was_greeted)
             board.shared().events.publish(peer_lost{name, address, "this node has stopped the link"});
@@ -145,7 +150,7 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     } else if (!was_greeted && !place->proven_names && !is_unix_address(address)) {
         why += "; is TLS spoken by one side alone?";
     }
-    if (!was_greeted && place->refused != refusal::none)
+    if (place->refused != refusal::none)
         tell_of_refusal(board, *place, address, why);
     tell_of_loss(self, board, name, address, why, was_greeted);
     co_return was_greeted;
@@ -182,15 +187,16 @@ void rest(context& self, switchboard& board, const std::string& address)
 
 task<> dial(context& self, switchboard* board, std::string address)
 {
-    const book_entry entry(*board, self.pid());
+    std::optional<book_entry> entry(std::in_place, *board, self.pid());
     std::unique_ptr<new_connection> connection;
     const auto failed = co_await in_time(*board, connect(*board, address, connection));
     if (failed) {
+        entry.reset();
         rest(self, *board, address);
         tell_of_failure(self, *board, address, failed);
         co_return;
     }
-    if (!co_await hold(self, *board, std::move(connection), address, true))
+    if (!co_await hold(self, *board, std::move(connection), address, &entry))
         rest(self, *board, address);
 }
 
@@ -201,7 +207,7 @@ task<> accepted(context& self, switchboard* board, std::unique_ptr<new_connectio
     if (failed)
         tell_of_failure(self, *board, address, failed);
     else
-        co_await hold(self, *board, std::move(connection), std::move(address), false);
+        co_await hold(self, *board, std::move(connection), std::move(address), nullptr);
 }
 
 /// Each link is on another strand.

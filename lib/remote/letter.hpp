@@ -82,8 +82,17 @@ public:
         queue_->bytes.fetch_add(bytes_, std::memory_order_relaxed);
     }
     place_in_queue(place_in_queue&&) noexcept = default;
-    place_in_queue& operator=(place_in_queue&&) = delete;
-    ~place_in_queue()
+    place_in_queue& operator=(place_in_queue&& other) noexcept
+    {
+        leave();
+        queue_ = std::move(other.queue_);
+        bytes_ = other.bytes_;
+        return *this;
+    }
+    ~place_in_queue() { leave(); }
+
+private:
+    void leave() noexcept
     {
         if (queue_ == nullptr)
             return;
@@ -91,7 +100,6 @@ public:
         queue_->bytes.fetch_sub(bytes_, std::memory_order_relaxed);
     }
 
-private:
     std::shared_ptr<waiting_letters> queue_;
     std::size_t bytes_ = 0;
 };

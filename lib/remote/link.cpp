@@ -116,13 +116,30 @@ task<std::string> link::serve()
             if (!take(co_await self_.receive()))
                 break;
         }
-        while (letters_.size() < letters_of_a_batch && self_.mailbox_size() != 0)
-            if (!take(self_.try_receive()))
+        if (!take_more())
+            co_return why_ended_;
+        // A call costs as much as many messages: others of the strand go on first, as long as they add to it.
+        const std::uint64_t begun = post().home().now();
+        for (std::size_t before = 0; before != letters_.size() && !is_batch_full() &&
+            post().home().has_ready() && post().home().now() - begun < gathering_max;) {
+            before = letters_.size();
+            co_await yield();
+            if (!take_more())
                 co_return why_ended_;
+        }
         if (!letters_.empty() || !signals_.empty())
             co_await send_batch();
     }
     co_return why_ended_;
+}
+
+/// Takes what waits into the next batch. False when the link has ended.
+bool link::take_more()
+{
+    while (!is_batch_full() && self_.mailbox_size() != 0)
+        if (!take(self_.try_receive()))
+            return false;
+    return true;
 }
 
 /// All has been sent, and has arrived when this has been answered.
@@ -188,12 +205,12 @@ task<std::string> link::greet()
     auto hello = node_->helloRequest();
     mine_.write(hello.initGreeting());
     auto heard = co_await rpc::send(hello);
+    if (place_->refused != refusal::none)
+        co_return text_of(*place_);  // it has greeted meanwhile
     const auto welcome = heard.getWelcome();
     if (welcome.getRefusal() != 0) {
-        if (place_->refused == refusal::none) {
-            place_->refused = static_cast<refusal>(welcome.getRefusal());
-            place_->by_peer = true;
-        }
+        place_->refused = static_cast<refusal>(welcome.getRefusal());
+        place_->by_peer = true;
         co_return text_of(*place_);
     }
     const greeting theirs = greeting::read(welcome.getGreeting());
@@ -223,6 +240,8 @@ void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
     if (const refusal why = place_->refused; why != refusal::none) {
         welcome.setRefusal(static_cast<std::uint16_t>(why));
         welcome.setText(text_of(why));
+        if (was_greeted_)
+            end(text_of(*place_));
         return;
     }
     welcome.setProtocol(agreed->protocol);
@@ -338,9 +357,9 @@ void link::forget_late_ones()
 {
     constexpr std::uint64_t grace = 60'000'000'000;
     const std::uint64_t now = post().home().now();
-    std::erase_if(asked_,
+    erase_if(asked_,
         [&](const auto& each) { return each.second.deadline != 0 && each.second.deadline + grace < now; });
-    std::erase_if(owed_, [&](const auto& each) {
+    erase_if(owed_, [&](const auto& each) {
         if (each.second->deadline == 0 || each.second->deadline + grace >= now)
             return false;
         post().forget(each.second->token);

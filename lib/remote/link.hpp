@@ -3,12 +3,16 @@
 #pragma once
 
 #include "bulk_lane.hpp"
+#include "pid_places.hpp"
 #include "switchboard.hpp"
 
 #include <costar/actor/context.hpp>
 #include <costar/kernel/reply_table.hpp>
 #include <costar/rpc/connection.hpp>
 #include <costar/rpc/nothrow.hpp>
+
+#include <boost/container/deque.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include <capnp/message.h>
 
@@ -101,6 +105,9 @@ struct unfinished {
 
 /// A reason that a peer gives. What means something to this node's own alone is a failure there.
 errc reason_from(std::uint16_t number) noexcept;
+
+/// As a queue takes them from memory and gives them back.
+using letters_of_a_block = boost::container::deque_options<boost::container::block_size<64>>::type;
 
 using watches = std::unordered_set<watch_across, watch_across::hash>;
 
@@ -195,8 +202,6 @@ private:
         bool is_end = false;  // what is waited for
     };
 
-    class pid_places;
-
     /// Pids as the peer says them.
     class peer_pids final : public wire::pid_translator {
     public:
@@ -222,6 +227,11 @@ private:
 
     /// False when the link has ended.
     bool take(message next);
+    bool take_more();
+    bool is_batch_full() const noexcept
+    {
+        return letters_.size() >= letters_of_a_batch || letter_bytes_ >= bytes_of_a_batch;
+    }
     void depart(departing&& leaving);
     void depart(const machine::outbound_signal& news);
     void queue(letter&& out);
@@ -300,13 +310,14 @@ private:
     std::uint64_t ordinary_ = 0;
     std::uint64_t ordinary_taken_ = 0;  // by the peer, of these
     unsigned sinks_ = 0;                // of the peer
-    std::deque<letter> letters_;
+    boost::container::deque<letter, void, letters_of_a_block> letters_;
     std::size_t letter_bytes_ = 0;
     std::deque<machine::outbound_signal> signals_;
     std::uint64_t last_request_ = 0;
-    std::unordered_map<std::uint64_t, asker> asked_;
+    pid_places places_;
+    boost::unordered_flat_map<std::uint64_t, asker> asked_;
     std::unordered_map<std::uint64_t, std::uint64_t> awaited_ends_;  // requests by the tokens of their askers
-    std::unordered_map<std::uint64_t, std::unique_ptr<owed_answer>> owed_;
+    boost::unordered_flat_map<std::uint64_t, std::unique_ptr<owed_answer>> owed_;
     watches watching_;  // actors of the peer
     watches watched_;   // actors of this node
     std::unordered_set<pid> refused_poison_;

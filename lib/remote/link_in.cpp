@@ -190,7 +190,8 @@ void link::take_answer(schema::Envelope::Reader from, capnp::Data::Reader body)
         return;  // nobody asked
     const asker waits = found->second;
     asked_.erase(found);
-    awaited_ends_.erase(waits.token);
+    if (waits.is_end)
+        awaited_ends_.erase(waits.token);
     if (from.getFailure() != 0) {
         const errc reason = reason_from(from.getFailure());
         if (reason == errc::no_such_actor || reason == errc::actor_stopped)

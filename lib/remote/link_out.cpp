@@ -14,28 +14,6 @@
 
 namespace costar::remote {
 
-/// The pids of a batch, each once.
-class link::pid_places {
-public:
-    std::uint32_t of(pid who)
-    {
-        if (!who)
-            return 0;
-        if (!pids_.empty() && pids_.back() == who)
-            return static_cast<std::uint32_t>(pids_.size());
-        const auto [found, is_new] = places_.emplace(who, static_cast<std::uint32_t>(pids_.size() + 1));
-        if (is_new)
-            pids_.push_back(who);
-        return found->second;
-    }
-
-    const std::vector<pid>& all() const noexcept { return pids_; }
-
-private:
-    std::vector<pid> pids_;
-    std::unordered_map<pid, std::uint32_t> places_;
-};
-
 bool link::take(message next)
 {
     if (!next)
@@ -152,7 +130,9 @@ void link::depart(const machine::outbound_signal& news)
 
 void link::answer(owed_answer& owed, const machine::message_type* type, void* value, errc failure) noexcept
 {
-    const auto self = owed_.extract(owed.request);  // it lives as long as this
+    const auto found = owed_.find(owed.request);
+    const std::unique_ptr<owed_answer> self = std::move(found->second);  // it lives as long as this
+    owed_.erase(found);
     try {
         letter out;
         out.answers = owed.request;
@@ -222,25 +202,25 @@ task<> link::send_batch()
 
 void link::fill(schema::Batch::Builder batch, std::size_t letters, std::size_t signals)
 {
-    pid_places places;
+    places_.clear();
     auto envelopes = batch.initEnvelopes(static_cast<unsigned>(letters));
     for (unsigned i = 0; i < letters; ++i) {
         const letter& from = letters_[i];
         auto to = envelopes[i];
         write(from, to);
-        to.setTarget(places.of(from.target));
-        to.setSender(places.of(from.sender));
+        to.setTarget(places_.of_target(from.target));
+        to.setSender(places_.of_sender(from.sender));
         to.setBody(from.body_bytes());
     }
     auto news = batch.initSignals(static_cast<unsigned>(signals));
     for (unsigned i = 0; i < signals; ++i) {
         write(signals_[i], news[i]);
-        news[i].setTarget(places.of(signals_[i].to));
-        news[i].setAbout(places.of(signals_[i].about));
+        news[i].setTarget(places_.of_target(signals_[i].to));
+        news[i].setAbout(places_.of_sender(signals_[i].about));
     }
-    auto pids = batch.initPids(static_cast<unsigned>(places.all().size()));
-    for (unsigned i = 0; i < places.all().size(); ++i)
-        board_.write(places.all()[i], pids[i]);
+    auto pids = batch.initPids(static_cast<unsigned>(places_.all().size()));
+    for (unsigned i = 0; i < places_.all().size(); ++i)
+        board_.write(places_.all()[i], pids[i]);
 }
 
 void link::write(const letter& from, schema::Envelope::Builder to) const

@@ -52,6 +52,7 @@ std::shared_ptr<const peer> peer_book::enter_greeted(
         met_.push_back(life);
     if (!name.empty())
         by_name_[name] = changed->number;
+    change();
     by_number_[changed->number] = changed;
     return by_life_[life] = std::move(changed);
 }
@@ -71,6 +72,7 @@ std::shared_ptr<const peer> peer_book::add(std::uint64_t life, const std::string
         peer{.number = machine::next_node_number(), .life = life, .address = address});
     by_life_.emplace(life, made);
     by_number_.emplace(made->number, made);
+    change();
     return made;
 }
 
@@ -112,6 +114,7 @@ void peer_book::erase(std::uint64_t life)
     taken_by_.erase(known.number);
     by_number_.erase(known.number);
     by_life_.erase(found);
+    change();
 }
 
 peer_book::taker peer_book::take_over(std::uint32_t number, pid ended, taker link)
@@ -147,6 +150,15 @@ peer_book::way peer_book::find_name(const std::string& name) const
     return find(number);
 }
 
+/// For the node with this number, if it is one.
+void peer_book::use(std::uint32_t number, pid dialling)
+{
+    if (number == 0)
+        return;
+    links_.emplace(number, entry{dialling, true});
+    change();
+}
+
 pid peer_book::join(const std::string& address, std::uint32_t number)
 {
     const std::unique_lock lock(mutex_);
@@ -155,8 +167,7 @@ pid peer_book::join(const std::string& address, std::uint32_t number)
     const auto found = dialled_.find(address);
     if (found == dialled_.end())
         return {};
-    if (number != 0)
-        links_.emplace(number, entry{found->second, true});
+    use(number, found->second);
     return found->second;
 }
 
@@ -171,8 +182,7 @@ pid peer_book::claim(const std::string& address, std::uint32_t number, pid diall
         dialled_.emplace(address, dialling);
     else
         return dialling;
-    if (number != 0)
-        links_.emplace(number, entry{dialling, true});
+    use(number, dialling);
     return dialling;
 }
 
@@ -180,6 +190,7 @@ pid peer_book::greeted(std::uint32_t number, pid link, bool has_dialled)
 {
     const std::unique_lock lock(mutex_);
     const auto [found, is_new] = links_.emplace(number, entry{link, has_dialled});
+    change();
     if (is_new || found->second.link == link || found->second.has_dialled || has_dialled)
         return {};
     return std::exchange(found->second, entry{link, has_dialled}).link;
@@ -300,17 +311,23 @@ bool peer_book::rests(const std::string& address, std::uint64_t now) const
     return found != pauses_.end() && now < found->second.until;
 }
 
+void peer_book::forget_use(pid link)
+{
+    if (std::erase_if(links_, [&](const auto& each) { return each.second.link == link; }) != 0)
+        change();
+}
+
 void peer_book::forget(pid link)
 {
     const std::unique_lock lock(mutex_);
-    std::erase_if(links_, [&](const auto& each) { return each.second.link == link; });
+    forget_use(link);
     forget_name(link);
 }
 
 void peer_book::forget_dialling(pid link)
 {
     const std::unique_lock lock(mutex_);
-    std::erase_if(links_, [&](const auto& each) { return each.second.link == link; });
+    forget_use(link);
     if (std::erase_if(dialled_, [&](const auto& each) { return each.second == link; }) == 0)
         ended_.insert(link);
 }

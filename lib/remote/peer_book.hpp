@@ -103,6 +103,9 @@ public:
     };
     way find(std::uint32_t number) const;
 
+    /// Grows whenever another way may be found to a node.
+    std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
+
     /// The same for the node that has greeted last by this name.
     way find_name(const std::string& name) const;
 
@@ -173,6 +176,9 @@ private:
         std::set<pid> links;
     };
 
+    void change() noexcept { version_.fetch_add(1, std::memory_order_release); }
+    void use(std::uint32_t number, pid dialling);
+    void forget_use(pid link);
     void forget_name(pid link);
     std::shared_ptr<const peer> add(std::uint64_t life, const std::string& address);
     bool make_room();
@@ -180,6 +186,7 @@ private:
 
     const std::size_t lives_max_;
     mutable std::shared_mutex mutex_;
+    std::atomic<std::uint64_t> version_{1};
     std::unordered_map<std::uint64_t, std::shared_ptr<const peer>> by_life_;
     std::unordered_map<std::uint32_t, std::shared_ptr<const peer>> by_number_;
     std::map<std::string, std::uint32_t> by_name_;

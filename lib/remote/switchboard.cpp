@@ -70,6 +70,7 @@ switchboard::switchboard(engine& owner, wire::dictionary words, node_options opt
       life_(drawn_number(*options_.network)),
       address_(std::move(address)),
       book_(options_.lives_max),
+      known_ways_(shared_.stations.size() * known_ways_of_a_strand),
       residents_(std::make_shared<remote::residents>(options_.kinds, options_.spawned_max))
 {}
 
@@ -83,8 +84,10 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
     // Written here, where a message that belongs to its strand may be destroyed, and beside other strands.
     machine::envelope& sent = *message.sent;
     const wire::codec* const known = words_.find(*sent.type);
-    const auto way = book_.find(message.to.node());
-    letter out;
+    const auto& way = find(from, message.to.node());
+    machine::held_envelope packed(machine::envelope::make(departing()));
+    departing& leaving = *static_cast<departing*>(packed->body());
+    letter& out = leaving.out;
     errc failure{};
     pid link;
     if (known == nullptr)
@@ -112,17 +115,31 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
     out.deadline = sent.deadline;
     const bool is_ahead = way.to->waiting->count.load(std::memory_order_relaxed) > options_.queue_max / 8 ||
         way.to->waiting->bytes.load(std::memory_order_relaxed) > options_.queue_bytes_max / 8;
-    const machine::message_type* const reply = sent.reply != 0 ? sent.type->reply : nullptr;
-    departing leaving{std::move(out), std::exchange(sent.reply, 0),
-        reply != nullptr ? words_.find(*reply) : nullptr, 0, place_in_queue(way.to->waiting, bytes)};
+    leaving.place = place_in_queue(way.to->waiting, bytes);
+    if (sent.reply != 0) {
+        leaving.asker = std::exchange(sent.reply, 0);
+        leaving.answer = sent.type->reply != nullptr ? words_.find(*sent.type->reply) : nullptr;
+    }
     // Who waits for room waits for that of the link's mailbox; where bytes are too many, until it leaves.
-    const std::uint64_t token = has_room ? message.token : 0;
     if (!has_room)
         leaving.waiter = message.token;
     message.sent.reset();
-    from.admit(link, machine::envelope::make(std::move(leaving)), token);
+    if (has_room && message.token != 0)
+        from.admit(link, packed.release(), message.token);
+    else
+        from.send(link, packed.release());
     if (is_ahead)
         from.home().pause_running();
+}
+
+const peer_book::way& switchboard::find(const machine::post_office& from, std::uint32_t number)
+{
+    known_way& known =
+        known_ways_[from.home().index() * known_ways_of_a_strand + number % known_ways_of_a_strand];
+    const std::uint64_t version = book_.version();
+    if (known.version != version || known.number != number)
+        known = {number, version, book_.find(number)};
+    return known.way;
 }
 
 /// A message that is larger than all that may wait leaves alone.

@@ -24,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace costar::remote {
 
@@ -33,16 +34,19 @@ class switchboard;
 inline constexpr std::size_t letters_of_a_batch = 256;
 inline constexpr std::size_t bytes_of_a_batch = 64 * 1024;
 
+/// Nor does one that has begun wait for more than this (nanoseconds).
+inline constexpr std::uint64_t gathering_max = 50'000;
+
 /// A message for another node in the mailbox of a link.
 struct departing {
     letter out;
 
     /// Of a request: who has asked, and how the answer is read.
-    std::uint64_t asker;
-    const wire::codec* answer;
+    std::uint64_t asker = 0;
+    const wire::codec* answer = nullptr;
 
     /// Told when it leaves; 0 for nobody.
-    std::uint64_t waiter;
+    std::uint64_t waiter = 0;
 
     place_in_queue place;
 
@@ -144,6 +148,17 @@ public:
     node_counters counters;
 
 private:
+    /// The way that was looked up last on a strand, as long as nothing has changed.
+    struct alignas(64) known_way {
+        std::uint32_t number = 0;
+        std::uint64_t version = 0;
+        peer_book::way way;
+    };
+    static constexpr std::size_t known_ways_of_a_strand = 8;
+
+    /// As `book().find` gives it.
+    const peer_book::way& find(const machine::post_office& from, std::uint32_t number);
+
     bool has_room_for(const waiting_letters& queue, std::size_t bytes) const noexcept;
 
     /// Nobody where there is no link, and none can be dialled or could be a moment ago.
@@ -157,6 +172,7 @@ private:
     const std::uint64_t life_;
     const std::string address_;
     mutable peer_book book_;
+    std::vector<known_way> known_ways_;
     found_names names_;
     const std::shared_ptr<remote::residents> residents_;
     mutable std::mutex offers_mutex_;

@@ -6,30 +6,105 @@
 #include <kj/exception.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <exception>
 #include <new>
 
 namespace costar::wire {
 
+namespace {
+
+static_assert(sizeof(capnp::word) == sizeof(std::uint64_t));
+
+/// The word that leads to a struct, as the encoding of Cap'n Proto lays it out.
+struct struct_pointer {
+    std::uint64_t word;
+
+    bool is_one() const noexcept { return word != 0 && (word & 3) == 0; }
+
+    /// Words between it and the struct; -1 for a struct of no size.
+    std::int32_t offset() const noexcept
+    {
+        return static_cast<std::int32_t>(static_cast<std::uint32_t>(word)) >> 2;
+    }
+    std::size_t data_words() const noexcept { return (word >> 32) & 0xffff; }
+    std::size_t pointers() const noexcept { return word >> 48; }
+
+    /// The same to a struct right behind it.
+    std::uint64_t without_offset() const noexcept { return word & 0xffff'ffff'0000'0000; }
+};
+
+/// Words can be looked at as numbers.
+constexpr bool is_little_endian = std::endian::native == std::endian::little;
+
+std::uint64_t table_of_one(std::size_t words) noexcept
+{
+    return static_cast<std::uint64_t>(words) << 32;
+}
+
+}  // namespace
+
 flat_writer::flat_writer(std::size_t scratch_words) : scratch_(std::max<std::size_t>(scratch_words, 1)) {}
+
+void flat_writer::begin_anew()
+{
+    written_.reset();  // it clears the scratch memory again
+    written_.emplace(kj::arrayPtr(reinterpret_cast<capnp::word*>(scratch_.data()), scratch_.size()));
+    begin_ = end_ = 1;  // behind the root
+}
 
 std::size_t flat_writer::write(const codec& known, const void* body, const pid_translator& pids)
 {
-    static_assert(sizeof(capnp::word) == sizeof(std::uint64_t));
-    written_.reset();  // it clears the scratch memory again
-    written_.emplace(kj::arrayPtr(reinterpret_cast<capnp::word*>(scratch_.data()), scratch_.size()));
-    known.write(body, written_->message.getRoot<capnp::AnyPointer>(), pids);
-    return capnp::computeSerializedSizeInWords(written_->message) * sizeof(capnp::word);
+    if (!is_little_endian || is_alone_ || end_ > scratch_.size() / 2)
+        begin_anew();
+    for (;;) {
+        const bool is_first = end_ == 1;
+        // What the root led to stays behind, and is nobody's.
+        scratch_[0] = 0;
+        begin_ = end_;
+        is_alone_ = true;  // also when this throws
+        known.write(body, written_->message.getRoot<capnp::AnyPointer>(), pids);
+        if (has_own_place()) {
+            is_alone_ = false;
+            return (end_ - begin_ + 2) * sizeof(capnp::word);
+        }
+        if (is_first)
+            return capnp::computeSerializedSizeInWords(written_->message) * sizeof(capnp::word);
+        begin_anew();
+    }
+}
+
+/// Is the message all that lies behind the former ones in the scratch memory? What is in it leads to places
+/// by their distance, so it can be taken from there.
+bool flat_writer::has_own_place() noexcept
+{
+    const auto segments = written_->message.getSegmentsForOutput();
+    if (!is_little_endian || segments.size() != 1)
+        return false;
+    end_ = segments[0].size();
+    const struct_pointer root{scratch_[0]};
+    if (begin_ == end_) {
+        root_ = root.word;
+        return !root.is_one() || root.offset() == -1;
+    }
+    root_ = root.without_offset();
+    return root.is_one() && static_cast<std::size_t>(root.offset()) + 1 == begin_;
 }
 
 void flat_writer::copy_to(kj::byte* memory) noexcept
 {
-    const auto segments = written_->message.getSegmentsForOutput();
     const auto put = [&memory](const void* from, std::size_t bytes) {
         std::memcpy(memory, from, bytes);
         memory += bytes;
     };
+    if (!is_alone_) {
+        const std::uint64_t head[] = {table_of_one(end_ - begin_ + 1), root_};
+        put(head, sizeof head);
+        put(scratch_.data() + begin_, (end_ - begin_) * sizeof(capnp::word));
+        return;
+    }
+    const auto segments = written_->message.getSegmentsForOutput();
     const auto put_number = [&put](std::size_t number) {
         const auto value = static_cast<std::uint32_t>(number);
         const kj::byte bytes[4] = {static_cast<kj::byte>(value), static_cast<kj::byte>(value >> 8),
@@ -52,9 +127,32 @@ namespace {
     throw error(errc::malformed, known.type->name() + ": " + why);
 }
 
+/// Reads a struct of numbers alone, as nearly all write it: one segment, the struct behind the root. Of it a
+/// copy is read that leads nowhere, so nothing has to be looked after. Null where it looks otherwise.
+machine::held_envelope read_numbers(
+    const codec& known, kj::ArrayPtr<const capnp::word> words, const pid_translator& pids)
+{
+    constexpr std::size_t words_max = 15;
+    const auto* const at = reinterpret_cast<const std::uint64_t*>(words.begin());
+    if (!is_little_endian || words.size() < 2 || at[0] != table_of_one(words.size() - 1))
+        return {};
+    const struct_pointer root{at[1]};
+    if (!root.is_one() || root.offset() < 0 || root.data_words() > words_max ||
+        2 + static_cast<std::size_t>(root.offset()) + root.data_words() + root.pointers() > words.size())
+        return {};
+    std::uint64_t copy[words_max + 1];
+    copy[0] = static_cast<std::uint64_t>(root.data_words()) << 32;
+    std::copy_n(at + 2 + root.offset(), root.data_words(), copy + 1);
+    return machine::held_envelope(known.read(
+        capnp::readMessageUnchecked<capnp::AnyPointer>(reinterpret_cast<const capnp::word*>(copy)), pids));
+}
+
 machine::held_envelope read_words(const codec& known, kj::ArrayPtr<const capnp::word> words,
     const pid_translator& pids, const read_limits& limits)
 {
+    if (!known.has_pointers)
+        if (auto made = read_numbers(known, words, pids))
+            return made;
     capnp::ReaderOptions options;
     options.nestingLimit = limits.nesting_max;
     // Elements without a size count as a word each: lists of some thousand of them are honest.

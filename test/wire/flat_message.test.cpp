@@ -4,7 +4,10 @@
 
 #include <cstddef>
 #include <cstring>
+#include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <rapidcheck.h>
@@ -74,6 +77,74 @@ TEST_CASE("flat_message: a writer is used again, and one message leaves nothing 
     const auto first = write({"bob", 3});
     write({std::string(1000, 'y'), 9});
     CHECK(write({"bob", 3}) == first);
+}
+
+TEST_CASE("flat_message: what a writer has written before does not show", "[wire][flat]")
+{
+    const auto words_of = [](auto& writer, const auto& sent) {
+        const plain_pids pids;
+        const auto& known = wire::codec_of<std::remove_cvref_t<decltype(sent)>>;
+        std::vector<std::uint64_t> words(writer.write(known, &sent, pids) / 8);
+        writer.copy_to(reinterpret_cast<kj::byte*>(words.data()));
+        return words;
+    };
+    rc::check("one after the other", [&](const std::vector<std::pair<std::uint16_t, bool>>& all) {
+        wire::flat_writer used(64);
+        for (const auto& [size, is_number] : all) {
+            wire::flat_writer fresh(1);
+            if (is_number) {
+                const std::int64_t sent = size;
+                RC_ASSERT(words_of(used, sent) == words_of(fresh, sent));
+            } else {
+                const greeting sent{std::string(size % 700, 'x'), size};
+                const auto words = words_of(used, sent);
+                const capnp::Data::Reader read(
+                    reinterpret_cast<const kj::byte*>(words.data()), words.size() * 8);
+                RC_ASSERT(read_as<greeting>(read) == sent);
+            }
+        }
+    });
+}
+
+TEST_CASE("flat_message: a struct of numbers is what Cap'n Proto reads", "[wire][flat]")
+{
+    using whole = wire::mapping<std::int64_t>::schema;
+    const auto read_alone = [](const std::vector<std::uint64_t>& words) -> std::optional<std::int64_t> {
+        try {
+            capnp::FlatArrayMessageReader reader(
+                kj::arrayPtr(reinterpret_cast<const capnp::word*>(words.data()), words.size()));
+            return reader.getRoot<whole>().getValue();
+        } catch (const kj::Exception&) {
+            return std::nullopt;
+        }
+    };
+    const auto read_here = [](const std::vector<std::uint64_t>& words) -> std::optional<std::int64_t> {
+        try {
+            return read_as<std::int64_t>({reinterpret_cast<const kj::byte*>(words.data()), words.size() * 8});
+        } catch (const error&) {
+            return std::nullopt;
+        }
+    };
+    unsigned read = 0;
+    for (std::uint64_t offset = 0; offset < 5; ++offset)
+        for (std::uint64_t data = 0; data < 20; ++data)
+            for (std::uint64_t pointers = 0; pointers < 3; ++pointers)
+                for (std::uint64_t size = 1; size < 20; ++size) {
+                    std::vector<std::uint64_t> words(size + 1);
+                    for (std::size_t i = 2; i <= size; ++i)
+                        words[i] = 1000 + i;
+                    words[0] = size << 32;
+                    words[1] = (offset - 1) % (1 << 30) << 2 | data << 32 | pointers << 48;
+                    const auto alone = read_alone(words);
+                    REQUIRE(read_here(words) == alone);
+                    read += alone ? 1 : 0;
+                }
+    CHECK(read > 1000);
+    rc::check("noise", [&](std::vector<std::uint64_t> words) {
+        words.resize(words.size() + 2);
+        words[0] = (words.size() - 1) << 32;
+        RC_ASSERT(read_here(words) == read_alone(words));
+    });
 }
 
 TEST_CASE("flat_message: an older reader skips what is new, a newer one sees defaults", "[wire][flat]")

@@ -20,6 +20,9 @@ struct codec {
 
     const machine::message_type* type;
 
+    /// Does reading follow pointers? Else the struct is of numbers alone.
+    bool has_pointers;
+
     /// Writes the message at `body` as the root of a message of Cap'n Proto.
     void (*write)(const void* body, capnp::AnyPointer::Builder root, const pid_translator& pids);
 
@@ -38,6 +41,7 @@ template <mapped Message>
 inline constexpr codec codec_of{
     schema_id<Message>(),
     &machine::type_of<Message>,
+    is_record<Message> || mapping<Message>::schema::_capnpPrivate::pointerCount != 0,
     [](const void* body, capnp::AnyPointer::Builder root, const pid_translator& pids) {
         const auto& message = *static_cast<const Message*>(body);
         if constexpr (is_record<Message>)

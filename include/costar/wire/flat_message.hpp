@@ -21,7 +21,8 @@ namespace costar::wire {
 ///     const std::size_t bytes = writer.write(*known, envelope.body(), pids);
 ///     writer.copy_to(body_of(bytes));
 ///
-/// Thread safety: one thread at a time. Cost: no allocation for a message that fits into the scratch memory.
+/// Thread safety: one thread at a time. Cost: no allocation for a message that fits into the scratch memory,
+/// in which messages are written one behind the other until half of it is used.
 class flat_writer {
 public:
     /// With scratch memory for so many words of 8 bytes.
@@ -46,8 +47,18 @@ private:
         capnp::MallocMessageBuilder message;
     };
 
+    void begin_anew();
+    bool has_own_place() noexcept;
+
     std::vector<std::uint64_t> scratch_;
     std::optional<builder> written_;
+
+    /// Where the message that was written last begins and ends in the scratch memory, in words, and what
+    /// leads to it; none when it is not there alone.
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::uint64_t root_ = 0;
+    bool is_alone_ = true;
 };
 
 /// Limits of a message that somebody else has made.
