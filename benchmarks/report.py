@@ -4,7 +4,7 @@
 """Writes docs/benchmarks.md and its pictures from result files of run.py, service_load.py and soak.
 
 Usage: report.py RESULT.json [--service SERVICE.json] [--soak SOAK.json] [--idle IDLE.json]
-                 [--growth GROWTH.json] [--docs FOLDER]
+                 [--growth GROWTH.json] [--remote REMOTE.json] [--docs FOLDER]
 
 The numbers on that page come from here and from nowhere else.
 """
@@ -15,10 +15,12 @@ import pathlib
 import statistics
 import sys
 
-from run import REFERENCE, TARGETS, TITLES, figures_of, with_unit
+from run import REFERENCE, TARGETS, TARGETS_BESIDE, TITLES, figures_of, with_unit
 
 LIMITS = ("loop",)  # no actor system and no library: the limit of what the machine does
 LIBRARIES = ("asio-strand", "asio-channel")  # what a user would write without an actor system
+RPC = ("kj",)  # the same without actors
+WIRE = ("raw-tcp",)  # the limit between processes
 WORKLOADS = (
     "W1a",
     "W1b",
@@ -108,7 +110,7 @@ class Results:
 
 
 def is_actor_peer(peer):
-    return peer != REFERENCE and peer not in LIMITS and peer not in LIBRARIES
+    return peer != REFERENCE and peer not in LIMITS + LIBRARIES + RPC + WIRE
 
 
 def gain(own, other, more):
@@ -131,29 +133,23 @@ def table(header, rows):
     return lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
 
 
-def summary(results):
+def summary(results, workloads, libraries, limits):
+    """Each figure of some workloads beside the best of each kind of peers; `libraries` and `limits` are
+    (title, names)."""
+    kinds = [("best actor system, costar is times better", is_actor_peer)]
+    kinds += [(title, names.__contains__) for title, names in (libraries, limits)]
     rows = []
-    for workload in WORKLOADS:
+    for workload in workloads:
         for figure, (unit, more) in results.figures(workload).items():
             best = results.best(workload, figure, more)
             if REFERENCE not in best:
                 continue
             row = [workload, figure, with_unit(best[REFERENCE][0], unit)]
-            for among in (is_actor_peer, lambda peer: peer in LIBRARIES, lambda peer: peer in LIMITS):
+            for _, among in kinds:
                 found = leader(results, workload, figure, more, among)
                 row.append(f"{found[0]} {with_unit(found[1], unit)}, **{found[2]:.2f}**" if found else "")
             rows.append(row)
-    return table(
-        [
-            "",
-            "figure",
-            "costar",
-            "best actor system, costar is times better",
-            "best with Asio alone",
-            "the limit: a bare loop",
-        ],
-        rows,
-    )
+    return table(["", "figure", "costar", *(title for title, _ in kinds)], rows)
 
 
 def details(results, workload):
@@ -244,6 +240,29 @@ def targets(results):
             ]
         )
     return table(["", "figure", "strands", "target", "median", "best run", ""], rows)
+
+
+def targets_beside(results):
+    """The same where the target is a part or a multiple of what a peer did in the same repetition."""
+    rows = []
+    for (workload, figure), (peer, limit, is_minimum) in TARGETS_BESIDE.items():
+        values = results.values(workload, figure)
+        own, theirs = ([v for (name, _), v in values.items() if name == each] for each in (REFERENCE, peer))
+        if not own or not theirs:
+            continue
+        ratios = [a / b for a, b in zip(own[0], theirs[0])]
+        median = statistics.median(ratios)
+        is_reached = median >= limit if is_minimum else median <= limit
+        rows.append(
+            [
+                workload,
+                figure,
+                f"{'>=' if is_minimum else '<='} {limit} of {peer}",
+                f"{median:.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+                "reached" if is_reached else "missed",
+            ]
+        )
+    return table(["", "figure", "target", "median of the ratios", ""], rows)
 
 
 # Pictures
@@ -444,6 +463,41 @@ def growth_rows(path):
     ]
 
 
+def between_processes(path):
+    results = Results(path)
+    machine = results.machine
+    out = [
+        f"Measured by `make bench-remote` on {machine['date'][:10]} at commit `{machine['commit']}`, with a load of "
+        f"{machine['load_before']} before.",
+        "",
+        *([machine["note"], ""] if "note" in machine else []),
+        *summary(
+            results,
+            results.workloads(),
+            ("Cap'n Proto RPC alone", RPC),
+            ("the limit: frames on a socket", WIRE),
+        ),
+        "",
+        *[f"{key}: {failure}." for key, failure in results.failures.items()],
+        "",
+        *targets(results),
+        "",
+        *targets_beside(results),
+        "",
+        *table(
+            ["", "version", "language", "how it is set up"],
+            [
+                [name, each["version"], each["language"], each["settings"]]
+                for name, each in sorted(results.peers.items())
+            ],
+        ),
+        "",
+    ]
+    for workload in results.workloads():
+        out += [f"### {workload}: {TITLES[workload]}", ""] + details(results, workload) + [""]
+    return out
+
+
 def page(args, results):
     machine = results.machine
     out = [
@@ -472,7 +526,9 @@ def page(args, results):
         "Each with the number of threads that suits it best. Above 1 costar is ahead, below 1 it is behind.",
         "",
     ]
-    out += summary(results)
+    out += summary(
+        results, WORKLOADS, ("best with Asio alone", LIBRARIES), ("the limit: a bare loop", LIMITS)
+    )
     out += [
         "",
         "![rates and times](benchmarks/workloads.svg)",
@@ -548,6 +604,8 @@ def page(args, results):
         )
     if args.growth:
         out += ["", "## How costs grow", ""] + growth_rows(args.growth)
+    if args.remote:
+        out += ["", "## Between processes", ""] + between_processes(args.remote)
     if args.idle:
         idle = json.loads(args.idle.read_text())
         out += [
@@ -570,6 +628,7 @@ def main():
     parser.add_argument("--soak", type=pathlib.Path)
     parser.add_argument("--growth", type=pathlib.Path)
     parser.add_argument("--idle", type=pathlib.Path)
+    parser.add_argument("--remote", type=pathlib.Path)
     parser.add_argument(
         "--docs", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent / "docs"
     )

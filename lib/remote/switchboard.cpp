@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <new>
 #include <utility>
 #include <vector>
@@ -113,8 +114,7 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
     out.target = message.to;
     out.sender = sent.sender;
     out.deadline = sent.deadline;
-    const bool is_ahead = way.to->waiting->count.load(std::memory_order_relaxed) > options_.queue_max / 8 ||
-        way.to->waiting->bytes.load(std::memory_order_relaxed) > options_.queue_bytes_max / 8;
+    const bool is_ahead = is_far_ahead(*way.to->waiting);
     leaving.place = place_in_queue(way.to->waiting, bytes);
     if (sent.reply != 0) {
         leaving.asker = std::exchange(sent.reply, 0);
@@ -140,6 +140,14 @@ const peer_book::way& switchboard::find(const machine::post_office& from, std::u
     if (known.version != version || known.number != number)
         known = {number, version, book_.find(number)};
     return known.way;
+}
+
+/// Who sends lets others of its strand go on, links among them: more than some batches only fill memory.
+bool switchboard::is_far_ahead(const waiting_letters& queue) const noexcept
+{
+    const std::size_t letters_max = std::min<std::size_t>(options_.queue_max / 8, 4 * letters_of_a_batch);
+    return queue.count.load(std::memory_order_relaxed) > letters_max ||
+        queue.bytes.load(std::memory_order_relaxed) > options_.queue_bytes_max / 8;
 }
 
 /// A message that is larger than all that may wait leaves alone.

@@ -159,6 +159,7 @@ private:
     /// As `book().find` gives it.
     const peer_book::way& find(const machine::post_office& from, std::uint32_t number);
 
+    bool is_far_ahead(const waiting_letters& queue) const noexcept;
     bool has_room_for(const waiting_letters& queue, std::size_t bytes) const noexcept;
 
     /// Nobody where there is no link, and none can be dialled or could be a moment ago.
