@@ -467,8 +467,8 @@ def between_processes(path):
     results = Results(path)
     machine = results.machine
     out = [
-        f"Measured by `make bench-remote` on {machine['date'][:10]} at commit `{machine['commit']}`, with a load of "
-        f"{machine['load_before']} before.",
+        f"Measured by `make bench-remote` on {machine['date'][:10]} at commit `{machine['commit']}`, with a "
+        f"load of {machine['load_before']} before.",
         "",
         *([machine["note"], ""] if "note" in machine else []),
         *summary(
