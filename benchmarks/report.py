@@ -21,6 +21,7 @@ LIMITS = ("loop",)  # no actor system and no library: the limit of what the mach
 LIBRARIES = ("asio-strand", "asio-channel")  # what a user would write without an actor system
 RPC = ("kj",)  # the same without actors
 WIRE = ("raw-tcp",)  # the limit between processes
+VARIANTS = ("costar-tls", "costar-unix")
 WORKLOADS = (
     "W1a",
     "W1b",
@@ -110,7 +111,7 @@ class Results:
 
 
 def is_actor_peer(peer):
-    return peer != REFERENCE and peer not in LIMITS + LIBRARIES + RPC + WIRE
+    return peer != REFERENCE and peer not in LIMITS + LIBRARIES + RPC + WIRE + VARIANTS
 
 
 def gain(own, other, more):

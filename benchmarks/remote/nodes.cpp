@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// R1 to R6 with costar: actors of two processes, each a node, and of ten nodes in one process.
+// R1 to R6 with costar: actors of two processes, each a node, and of ten nodes in one process; R2 to R4 over
+// TLS and a Unix socket too.
 
 #include "nodes.hpp"
 
@@ -13,9 +14,12 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "../../test/remote/authority.hpp"  // certificates
 
 namespace bench {
 
@@ -74,10 +78,44 @@ task<> host(context& self)
             [&](const count&) { return received; });
 }
 
-void serve(const second_process::door& door)
+/// What the nodes are connected by.
+enum class way {
+    tcp,
+    tls,
+    unix_socket
+};
+
+/// Files of both processes, made by the first one before there is a second.
+struct shared_files {
+    explicit shared_files(way over)
+    {
+        if (over == way::unix_socket)
+            listen = "unix:" + (where / "second");
+        if (over == way::tls)
+            papers = support::in_files(where, "node",
+                signs.issue("node", {.names = "IP:127.0.0.1,DNS:first,DNS:second"}), signs.pem());
+    }
+
+    costar::remote::node_options options(std::string name) const
+    {
+        costar::remote::node_options made{.name = std::move(name)};
+        if (papers)
+            made.network = costar::remote::tls_transport(*papers);
+        return made;
+    }
+
+    support::folder where;
+    support::authority signs{"authority"};
+    std::string listen = "127.0.0.1:0";
+    std::optional<costar::remote::tls_options> papers;
+};
+
+void serve(const second_process::door& door, const shared_files& files)
 {
     costar::engine engine({.strands = 1});
-    costar::remote::node node(engine, all_words(), {.name = "second", .listen = "127.0.0.1:0"});
+    costar::remote::node_options options = files.options("second");
+    options.listen = files.listen;
+    costar::remote::node node(engine, all_words(), std::move(options));
     engine.spawn("echo", echo);
     engine.spawn("host", host);
     door.open(node.address());
@@ -90,7 +128,9 @@ void serve(const second_process::door& door)
 /// A node beside which there is another one.
 class pair_of_nodes {
 public:
-    pid find(const char* name) { return node_.find(second_.address() + "/" + name, asio::use_future).get(); }
+    explicit pair_of_nodes(way over) : files_(over) {}
+
+    pid find(const char* name) { return node_.find(second_.address(), name, asio::use_future).get(); }
 
     template <class Body, class... Arguments>
     std::future<std::uint64_t> start(std::uint64_t count, Body body, Arguments... arguments)
@@ -107,9 +147,10 @@ public:
     }
 
 private:
-    second_process second_{serve};  // before there are threads
+    shared_files files_;
+    second_process second_{[this](const auto& door) { serve(door, files_); }};  // before there are threads
     costar::engine engine_{{.strands = 1}};
-    costar::remote::node node_{engine_, all_words(), {.name = "first"}};
+    costar::remote::node node_{engine_, all_words(), files_.options("first")};
 };
 
 /// Sends a hundred between two looks at its mailbox; 50 000 may be on their way, since a node keeps 100 000
@@ -139,10 +180,10 @@ task<> pinger(context& self, pid peer)
     order.respond(received);
 }
 
-outcome pings(const order& order)
+outcome pings(const order& order, way over)
 {
     const std::uint64_t each_way = order.count(1'000'000);
-    pair_of_nodes nodes;
+    pair_of_nodes nodes(over);
     const pid peer = nodes.find("echo");
     const stopwatch watch;
     const std::uint64_t received = nodes.start(each_way, pinger, peer).get();
@@ -166,11 +207,11 @@ task<> client(context& self, pid peer, std::size_t filler, latencies* took, cons
     order.respond(answered);
 }
 
-outcome asks(const order& order)
+outcome asks(const order& order, way over)
 {
     const std::uint64_t count = order.count(20'000);
     latencies took(count);
-    pair_of_nodes nodes;
+    pair_of_nodes nodes(over);
     const pid peer = nodes.find("host");
     const stopwatch watch;
     const std::uint64_t answered = nodes.start(count, client, peer, std::size_t{0}, &took, nullptr).get();
@@ -180,11 +221,11 @@ outcome asks(const order& order)
     return nodes.end(std::move(made), count, answered);
 }
 
-outcome many_asks(const order& order)
+outcome many_asks(const order& order, way over)
 {
     constexpr std::uint64_t clients = 64;
     const std::uint64_t count = order.count(1'000'000) / clients;
-    pair_of_nodes nodes;
+    pair_of_nodes nodes(over);
     const pid peer = nodes.find("host");
     const stopwatch watch;
     std::vector<std::future<std::uint64_t>> ends;
@@ -219,17 +260,17 @@ task<> shipper(context& self, pid peer, bool* enough)
     order.respond(received);
 }
 
-outcome loads(const order& order)
+outcome loads(const order& order, way over)
 {
     const std::uint64_t number = order.count(2000);
-    pair_of_nodes nodes;
+    pair_of_nodes nodes(over);
     const pid peer = nodes.find("host");
     const stopwatch watch;
     const std::uint64_t received = nodes.start(number, shipper, peer, nullptr).get();
     return nodes.end(rate("bytes", "B/s", number * load_bytes, watch), number, received);
 }
 
-outcome asks_beside_loads(const order& order)
+outcome asks_beside_loads(const order& order, way over)
 {
     constexpr std::size_t filler = 40;  // 64 bytes in all
     const std::uint64_t number = order.quick ? 16 : 256;
@@ -238,7 +279,7 @@ outcome asks_beside_loads(const order& order)
     latencies idle(idle_asks);
     latencies busy(1'000'000);
     bool enough = false;
-    pair_of_nodes nodes;
+    pair_of_nodes nodes(over);
     const pid peer = nodes.find("host");
     const stopwatch watch;
     const std::uint64_t first = nodes.start(idle_asks, client, peer, filler, &idle, nullptr).get();
@@ -271,11 +312,11 @@ task<> careful_client(context& self, pid peer, latencies* took)
     order.respond(in_order);
 }
 
-outcome sends_before_asks(const order& order)
+outcome sends_before_asks(const order& order, way over)
 {
     const std::uint64_t number = order.count(20'000);
     latencies took(number);
-    pair_of_nodes nodes;
+    pair_of_nodes nodes(over);
     const pid peer = nodes.find("host");
     const stopwatch watch;
     const std::uint64_t in_order = nodes.start(number, careful_client, peer, &took).get();
@@ -294,14 +335,20 @@ int main(int argc, char** argv)
     using namespace bench;
     costar::set_log_sink([](costar::log_level, std::string_view) {});
     const std::vector<std::size_t> one{1};
-    return bench::main(argc, argv,
-        {
-            {"R1", "costar", {2}, 0, 0, ten_nodes},
-            {"R2", "costar", one, 50'000, 8, pings},
-            {"R3", "costar", one, 1, 8, asks},
-            {"R3b", "costar", one, 64, 8, many_asks},
-            {"R4", "costar", one, 0, load_bytes, loads},
-            {"R5", "costar", one, 1, 64, asks_beside_loads},
-            {"R6", "costar", one, 1, 8, sends_before_asks},
-        });
+    std::vector<workload> all{{"R1", "costar", {2}, 0, 0, ten_nodes}};
+    const auto add = [&](const char* name, const char* peer, way over, std::size_t in_flight,
+                         std::size_t bytes, outcome (*run)(const order&, way)) {
+        all.push_back(
+            {name, peer, one, in_flight, bytes, [=](const order& each) { return run(each, over); }});
+    };
+    for (const auto& [peer, over] : {std::pair("costar", way::tcp), std::pair("costar-tls", way::tls),
+             std::pair("costar-unix", way::unix_socket)}) {
+        add("R2", peer, over, 50'000, 8, pings);
+        add("R3", peer, over, 1, 8, asks);
+        add("R3b", peer, over, 64, 8, many_asks);
+        add("R4", peer, over, 0, load_bytes, loads);
+    }
+    add("R5", "costar", way::tcp, 1, 64, asks_beside_loads);
+    add("R6", "costar", way::tcp, 1, 8, sends_before_asks);
+    return bench::main(argc, argv, all);
 }

@@ -318,6 +318,7 @@ private:
     boost::unordered_flat_map<std::uint64_t, asker> asked_;
     std::unordered_map<std::uint64_t, std::uint64_t> awaited_ends_;  // requests by the tokens of their askers
     boost::unordered_flat_map<std::uint64_t, std::unique_ptr<owed_answer>> owed_;
+    std::vector<std::unique_ptr<owed_answer>> spare_owed_;  // for the next ones
     watches watching_;  // actors of the peer
     watches watched_;   // actors of this node
     std::unordered_set<pid> refused_poison_;

@@ -167,7 +167,14 @@ owed_answer* link::owe(std::uint64_t request)
         refuse(request, errc::mailbox_full);
         return nullptr;
     }
-    auto made = std::make_unique<owed_answer>(*this, request);
+    std::unique_ptr<owed_answer> made;
+    if (spare_owed_.empty()) {
+        made = std::make_unique<owed_answer>(*this, request);
+    } else {
+        made = std::move(spare_owed_.back());
+        spare_owed_.pop_back();
+        *made = owed_answer(*this, request);
+    }
     const auto [place, is_new] = owed_.emplace(request, std::move(made));
     if (!is_new)
         return nullptr;

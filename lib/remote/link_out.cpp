@@ -131,7 +131,7 @@ void link::depart(const machine::outbound_signal& news)
 void link::answer(owed_answer& owed, const machine::message_type* type, void* value, errc failure) noexcept
 {
     const auto found = owed_.find(owed.request);
-    const std::unique_ptr<owed_answer> self = std::move(found->second);  // it lives as long as this
+    std::unique_ptr<owed_answer> self = std::move(found->second);  // it lives as long as this
     owed_.erase(found);
     try {
         letter out;
@@ -142,6 +142,8 @@ void link::answer(owed_answer& owed, const machine::message_type* type, void* va
         else if (type != nullptr)
             out.failure = errc::no_wire_form;
         queue(std::move(out));
+        if (spare_owed_.size() < letters_of_a_batch)
+            spare_owed_.push_back(std::move(self));
     } catch (const std::bad_alloc&) {
         // The asker's deadline ends its wait.
     }
