@@ -319,8 +319,8 @@ private:
     std::unordered_map<std::uint64_t, std::uint64_t> awaited_ends_;  // requests by the tokens of their askers
     boost::unordered_flat_map<std::uint64_t, std::unique_ptr<owed_answer>> owed_;
     std::vector<std::unique_ptr<owed_answer>> spare_owed_;  // for the next ones
-    watches watching_;  // actors of the peer
-    watches watched_;   // actors of this node
+    watches watching_;                                      // actors of the peer
+    watches watched_;                                       // actors of this node
     std::unordered_set<pid> refused_poison_;
     std::map<std::string, rpc::nothrow<capnp::Capability::Client>> services_;
 };
