@@ -12,7 +12,8 @@
 
 namespace costar::remote {
 
-/// The protocols that this release speaks.
+/// The protocols that this release speaks. `test/remote/frozen` has a copy of each, and a peer that knows it
+/// alone.
 inline constexpr std::uint16_t newest_protocol = 1;
 inline constexpr std::uint16_t oldest_protocol = 1;
 
