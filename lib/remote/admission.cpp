@@ -31,6 +31,8 @@ bool is_allowed(const node_options& options, const std::string& name)
 std::optional<agreement> admit(
     switchboard& board, pid link, link_place& place, const greeting& mine, const greeting& theirs)
 {
+    if (place.refused != refusal::none)
+        return std::nullopt;
     refusal why = refusal::none;
     auto agreed = agree(mine, theirs, why);
     if (why != refusal::malformed)

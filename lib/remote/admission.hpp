@@ -12,7 +12,7 @@ namespace costar::remote {
 
 /// Is the node that has greeted let in on this link, and on what do both agree? What the greeting says is
 /// held against what its certificate proves, against who is allowed, and against the names of the nodes that
-/// are there. Where it is not let in `place.refused` says why.
+/// are there. Where it is not let in `place.refused` says why; who was refused once stays so on this link.
 std::optional<agreement> admit(
     switchboard& board, pid link, link_place& place, const greeting& mine, const greeting& theirs);
 
