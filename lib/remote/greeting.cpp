@@ -10,8 +10,14 @@ namespace costar::remote {
 
 greeting greeting::read(schema::Greeting::Reader from)
 {
-    return {from.getNewest(), from.getOldest(), wire::text(from.getName()), from.getLife(),
+    greeting read{from.getNewest(), from.getOldest(), wire::text(from.getName()), from.getLife(),
         wire::text(from.getAddress()), from.getMessageMax(), from.getNonce()};
+    const auto features = from.getFeatures();
+    read.unknown_features = features.size();
+    if (read.unknown_features <= features_max)
+        for (const auto each : features)
+            read.feature_bytes += each.getValue().size();
+    return read;
 }
 
 void greeting::write(schema::Greeting::Builder to) const
@@ -41,7 +47,9 @@ bool is_name(const std::string& name) noexcept
 std::optional<agreement> agree(const greeting& mine, const greeting& theirs, refusal& why)
 {
     const std::uint16_t protocol = std::min(mine.newest, theirs.newest);
-    if (!is_name(theirs.name) || theirs.life == 0 || theirs.oldest > theirs.newest || theirs.message_max == 0)
+    if (!is_name(theirs.name) || theirs.life == 0 || theirs.oldest > theirs.newest ||
+        theirs.message_max == 0 || theirs.unknown_features > features_max ||
+        theirs.feature_bytes > feature_bytes_max)
         why = refusal::malformed;
     else if (theirs.life == mine.life)
         why = refusal::is_itself;

@@ -6,6 +6,7 @@
 #include <costar/remote/refusal.hpp>
 #include <costar/rpc/kj.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,6 +18,10 @@ namespace costar::remote {
 inline constexpr std::uint16_t newest_protocol = 1;
 inline constexpr std::uint16_t oldest_protocol = 1;
 
+/// Feature records of a greeting, and bytes of their values; a greeting with more is malformed.
+inline constexpr std::size_t features_max = 64;
+inline constexpr std::size_t feature_bytes_max = 4096;
+
 /// What a node says of itself at first.
 struct greeting {
     std::uint16_t newest = newest_protocol;
@@ -26,6 +31,10 @@ struct greeting {
     std::string address;
     std::uint32_t message_max = 0;
     std::uint64_t nonce = 0;
+
+    /// Feature records, of which this release knows none: what they say is skipped.
+    std::size_t unknown_features = 0;
+    std::size_t feature_bytes = 0;
 
     static greeting read(schema::Greeting::Reader from);
     void write(schema::Greeting::Builder to) const;

@@ -252,8 +252,9 @@ void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
 /// False where no more nodes may be known.
 bool link::accept(const greeting& theirs, const agreement& agreed)
 {
-    const auto known = board_.book().enter_greeted(
-        theirs.life, board_.address_from(theirs.address, has_dialled_ ? address_ : ""), theirs.name);
+    const auto known = board_.book().enter_greeted(theirs.life,
+        board_.address_from(theirs.address, has_dialled_ ? address_ : ""), theirs.name,
+        theirs.unknown_features);
     if (known == nullptr || (peer_ != 0 && peer_ != known->number))
         return false;  // also one that greets as two
     message_max_ = agreed.message_max;

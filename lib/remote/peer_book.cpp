@@ -37,7 +37,7 @@ std::shared_ptr<const peer> peer_book::enter(
 }
 
 std::shared_ptr<const peer> peer_book::enter_greeted(
-    std::uint64_t life, const std::string& address, const std::string& name)
+    std::uint64_t life, const std::string& address, const std::string& name, std::size_t unknown_features)
 {
     const std::unique_lock lock(mutex_);
     const auto found = by_life_.find(life);
@@ -48,6 +48,7 @@ std::shared_ptr<const peer> peer_book::enter_greeted(
     auto changed = std::make_shared<peer>(*known);
     changed->address = address;
     changed->name = name;
+    changed->unknown_features = unknown_features;
     if (!std::exchange(changed->is_met, true))
         met_.push_back(life);
     if (!name.empty())
@@ -222,6 +223,7 @@ std::vector<peer_figures> peer_book::figures() const
         peer_figures& to = all.emplace_back();
         to.name = each->name;
         to.address = each->address;
+        to.unknown_features = each->unknown_features;
         to.is_connected = from.links_now.load(std::memory_order_relaxed) != 0;
         const std::chrono::nanoseconds changed(from.changed_at.load(std::memory_order_relaxed));
         to.since = std::chrono::system_clock::time_point(

@@ -52,6 +52,9 @@ struct peer {
     /// Has it greeted this node?
     bool is_met = false;
 
+    /// Of its greeting.
+    std::size_t unknown_features = 0;
+
     std::shared_ptr<waiting_letters> waiting = std::make_shared<waiting_letters>();
     std::shared_ptr<link_counters> counters = std::make_shared<link_counters>();
 };
@@ -89,8 +92,8 @@ public:
 
     /// The node with this life, null where it is not known.
     std::shared_ptr<const peer> find_life(std::uint64_t life) const;
-    std::shared_ptr<const peer> enter_greeted(
-        std::uint64_t life, const std::string& address, const std::string& name);
+    std::shared_ptr<const peer> enter_greeted(std::uint64_t life, const std::string& address,
+        const std::string& name, std::size_t unknown_features = 0);
 
     /// May a node of this name greet with this life? One that is known keeps its name: lives are no secret,
     /// and who has another one's would be taken for it.

@@ -57,10 +57,14 @@ struct Greeting @0x8c634e448aa2b81d {
   # Drawn for this connection.
 
   features @7 :List(Feature);
-  # What is unknown here is skipped.
+  # What is unknown here is skipped and counted. At most 64, with values of 4096 bytes together.
 }
 
 struct Feature @0xe8d201abec448eec {
+  # What a node can do beyond its protocol, and a peer need not know: what both have said may be used between them. No
+  # number is taken so far. What every peer has to know is no feature, but a newer protocol: a node that needs it has
+  # that as its oldest one.
+
   number @0 :UInt32;
   value @1 :Data;
 }

@@ -67,9 +67,31 @@ TEST_CASE("greeting: each refusal has its reason", "[remote][greeting]")
              +[](remote::greeting& g) { g.name = std::string(256, 'x'); },
              // It would write lines of the log.
              +[](remote::greeting& g) { g.name = "a\nb"; }, +[](remote::greeting& g) { g.name = "\x1b[2J"; },
-             +[](remote::greeting& g) { g.name = std::string(1, '\0'); }}) {
+             +[](remote::greeting& g) { g.name = std::string(1, '\0'); },
+             +[](remote::greeting& g) { g.unknown_features = 65; },
+             +[](remote::greeting& g) { g.feature_bytes = 4097; }}) {
         remote::greeting broken = from_node(2);
         spoil(broken);
         CHECK(why_refused(broken) == refusal::malformed);
+    }
+}
+
+TEST_CASE("greeting: features are counted, with the bytes of their values, as far as it may have them",
+    "[remote][greeting]")
+{
+    for (const unsigned count : {0u, 1u, 64u, 65u, 1'000'000u}) {
+        capnp::MallocMessageBuilder message;
+        auto written = message.initRoot<schema::Greeting>();
+        from_node(2).write(written);
+        auto features = written.initFeatures(count);
+        for (unsigned i = 0; i < count; ++i)
+            features[i].setNumber(i);
+        if (count != 0)
+            features[count - 1].initValue(100);
+        const remote::greeting read = remote::greeting::read(written.asReader());
+        CHECK(read.unknown_features == count);
+        CHECK(read.feature_bytes == (count == 0 || count > 64 ? 0 : 100));
+        if (count > 64)
+            CHECK(why_refused(read) == refusal::malformed);
     }
 }

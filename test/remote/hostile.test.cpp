@@ -12,9 +12,11 @@
 #include <boost/asio/write.hpp>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <support/catch.hpp>
 
@@ -58,33 +60,49 @@ void greet(schema::Greeting::Builder me)
     me.setMessageMax(1'000'000);
 }
 
+/// What a deaf node has, and what it was asked.
+struct deafness {
+    unsigned features = 0;
+    unsigned hellos = 0;
+    unsigned opened = 0;
+};
+
 /// A node that greets, takes nothing and answers no ping.
 class deaf final : public schema::Node::Server {
+public:
+    explicit deaf(std::shared_ptr<deafness> how = std::make_shared<deafness>()) : how_(std::move(how)) {}
+
+private:
     kj::Promise<void> hello(HelloContext call) override
     {
         auto welcome = call.getResults().initWelcome();
         welcome.setProtocol(1);
         greet(welcome.initGreeting());
+        welcome.getGreeting().initFeatures(how_->features);
+        ++how_->hellos;
         return kj::READY_NOW;
     }
     kj::Promise<void> open(OpenContext call) override
     {
         call.getResults().setSink(kj::heap<sink>());
+        ++how_->opened;
         return kj::READY_NOW;
     }
     kj::Promise<void> ping(PingContext) override { return kj::Promise<void>(kj::NEVER_DONE); }
     class sink final : public schema::Sink::Server {};
+
+    const std::shared_ptr<deafness> how_;
 };
 
 /// A program that speaks to a node by Cap'n Proto, as it likes: `does` gets the node.
 template <class Does>
-void as_peer(const place& there, Does does)
+void as_peer(const place& there, Does does, std::shared_ptr<deafness> how = std::make_shared<deafness>())
 {
     boost::asio::io_context io;
     rpc::event_loop loop(io.get_executor());
     tcp::socket socket(io);
     socket.connect(endpoint_of(there));
-    auto calls = rpc::connection::client(rpc::make_stream(std::move(socket)), kj::heap<deaf>());
+    auto calls = rpc::connection::client(rpc::make_stream(std::move(socket)), kj::heap<deaf>(how));
     auto node = calls.bootstrap<schema::Node>();
     does(io, node);
 }
@@ -375,5 +393,68 @@ TEST_CASE("hostile: nobody greets with the life of another node", "[remote][host
     CHECK(greets_as("") == remote::refusal::malformed);
     CHECK(greets_as("alice") == remote::refusal::none);
     CHECK(refused.comes());
+    check_serves(there);
+}
+
+TEST_CASE("hostile: features that nobody knows are counted, and too many are refused", "[remote][hostile]")
+{
+    place there;
+    there.actors.spawn("host", host);
+    heard<remote::peer_connected> met(there.actors);
+    const auto greets_with = [&](unsigned count, std::size_t bytes) {
+        unsigned why = 0;
+        as_peer(
+            there,
+            [&](boost::asio::io_context& io, schema::Node::Client& node) {
+                auto hello = node.helloRequest();
+                greet(hello.initGreeting());
+                auto features = hello.getGreeting().initFeatures(count);
+                for (unsigned i = 0; i < count; ++i)
+                    features[i].setNumber(4711 + i);
+                if (bytes != 0)
+                    features[0].initValue(static_cast<unsigned>(bytes));
+                why = results_of(io, hello.send()).getWelcome().getRefusal();
+                // Its welcome says so too.
+                io.restart();
+                for (int i = 0; why == 0 && met.count() == 0 && i < 1000; ++i)
+                    io.run_one_for(10ms);
+            },
+            std::make_shared<deafness>(deafness{count}));
+        return static_cast<remote::refusal>(why);
+    };
+    CHECK(greets_with(65, 0) == remote::refusal::malformed);
+    CHECK(greets_with(1, 4097) == remote::refusal::malformed);
+    CHECK(there.node.peers().empty());
+    CHECK(greets_with(64, 4096) == remote::refusal::none);
+    CHECK(met.count() == 1);
+    CHECK(there.node.peers().front().unknown_features == 64);
+    check_serves(there);
+}
+
+TEST_CASE("hostile: who is refused by its hello is not let in by its welcome", "[remote][hostile]")
+{
+    place there;
+    there.actors.spawn("host", host);
+    heard<remote::peer_refused> refused(there.actors);
+    const auto how = std::make_shared<deafness>();
+    as_peer(
+        there,
+        [&](boost::asio::io_context& io, schema::Node::Client& node) {
+            auto hello = node.helloRequest();
+            greet(hello.initGreeting());
+            hello.getGreeting().setLife(0);
+            CHECK(results_of(io, hello.send()).getWelcome().getRefusal() == 6);
+            for (int i = 0; how->hellos == 0 && i < 1000; ++i) {
+                io.restart();
+                io.run_one_for(10ms);
+            }
+            for (int i = 0; i < 3; ++i)  // behind its welcome
+                CHECK(said_of(io, node.pingRequest().send()).find("hello first") != std::string::npos);
+        },
+        how);
+    CHECK(how->hellos == 1);
+    CHECK(how->opened == 0);
+    CHECK(refused.comes());
+    CHECK(there.node.peers().empty());
     check_serves(there);
 }

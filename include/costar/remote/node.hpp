@@ -96,6 +96,9 @@ struct peer_figures {
     std::string name;
     std::string address;
 
+    /// Records of its greeting that this release does not know, and has skipped: it is of a newer one.
+    std::size_t unknown_features = 0;
+
     /// Is there a link? And since when there is one, or none.
     bool is_connected = false;
     std::chrono::system_clock::time_point since{};
