@@ -35,6 +35,8 @@ errc read(link& there, schema::Message::Reader from, arrival& out)
     const wire::codec* const known = there.board().words().find(from.getType());
     if (known == nullptr)
         return errc::no_wire_form;
+    if (!there.lets_send(known->id))
+        return errc::not_permitted;
     if (from.getBody().size() > there.board().options().message_max)
         return errc::too_large;
     const auto given = from.getHeaders();

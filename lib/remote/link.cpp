@@ -180,6 +180,9 @@ caller_kind link::take_call(caller_kind as)
         caller_ = as;
         if (as == caller_kind::node)
             node_ = rpc::nothrow<schema::Node::Client>(connection_.bootstrap<schema::Node>());
+        else
+            permitted_ =
+                board_.options().sent_by.permit(place_->proven_names.value_or(std::vector<std::string>()));
         first_call_.fulfiller->fulfill();
     }
     return caller_;
@@ -259,6 +262,7 @@ bool link::accept(const greeting& theirs, const agreement& agreed)
         return false;  // also one that greets as two
     message_max_ = agreed.message_max;
     peer_name_ = theirs.name;
+    permitted_ = board_.options().sent_by.permit({&peer_name_, 1});
     peer_ = known->number;
     if (counters_ == nullptr) {
         counters_ = known->counters;

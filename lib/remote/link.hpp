@@ -177,6 +177,9 @@ public:
 
     machine::station& post() const noexcept { return post_; }
 
+    /// May it send messages of this type?
+    bool lets_send(std::uint64_t type) const noexcept { return permitted_.contains(type); }
+
     /// Ends the connection if its peer asks and does not take the answers.
     void check_output();
 
@@ -254,6 +257,9 @@ private:
     /// Keeps who has a name there, and watches it to forget it in time.
     void remember(const std::string& name, pid who);
 
+    /// It has sent what it may not.
+    void deny(const wire::codec& known);
+
     /// May the peer stop an actor of this node?
     bool lets_stop(pid target);
 
@@ -286,6 +292,7 @@ private:
     std::uint32_t peer_ = 0;
     const peer_pids pids_{*this};
     std::uint32_t message_max_ = 0;
+    machine::permitted_types permitted_;
     std::shared_ptr<link_counters> counters_;  // there when the peer has been greeted
     std::uint64_t counted_in_ = 0;             // bytes
     std::uint64_t counted_out_ = 0;

@@ -127,6 +127,11 @@ void link::take_message(schema::Envelope::Reader from, capnp::Data::Reader body,
         lose(errc::no_wire_form);
         return;
     }
+    if (!lets_send(known->id)) {
+        deny(*known);
+        lose(errc::not_permitted);
+        return;
+    }
     machine::held_envelope made;
     try {
         made = wire::read_flat(*known, body, pids_);

@@ -107,6 +107,12 @@ machine::spawned link::spawn_for_peer(schema::Node::SpawnParams::Reader wanted)
         wanted.getArguments());
 }
 
+void link::deny(const wire::codec& known)
+{
+    tell_of_denial(
+        board_, {peer_, peer_name_, address_}, fmt::format("send the message {}", known.type->name()));
+}
+
 bool link::lets_stop(pid target)
 {
     if (board_.options().lets_stop.contains(peer_name_) ||

@@ -443,3 +443,18 @@ TEST_CASE("client: where it is said who is let in, nobody is who proves no name"
     place friendly({.name = "friend"});
     CHECK(friendly.ask(friendly.find(there, "host"), greeting{"x"}) == "hello x");
 }
+
+TEST_CASE("client: a message that is for nodes with a name is refused", "[remote][client]")
+{
+    own_loop here;
+    remote::senders allowed;
+    allowed.add<greeting, more>(remote::peers{"a"});
+    place there({.listen = "127.0.0.1:0", .sent_by = allowed});
+    there.actors.spawn("host", host);
+    there.actors.spawn("adder", adder);
+    client caller(there, here);
+    CHECK(caller.ask(caller.actor("host"), greeting{"bob"}).getFailure() ==
+        static_cast<unsigned>(errc::not_permitted));
+    CHECK(caller.tell(caller.actor("adder"), more{5}) == static_cast<unsigned>(errc::not_permitted));
+    CHECK(caller.ask(caller.actor("adder"), total{}).getFailure() == 0);
+}

@@ -107,8 +107,9 @@ std::string dial_with(const place& there, const paper& shown, const std::string&
     return failed.message();
 }
 
-/// What a program that is no node hears when it asks for an actor.
-std::string asked_by_program(const place& there, const paper& shown, const std::string& authority)
+/// A program that is no node calls one: `does` gets it.
+template <class Does>
+auto as_program(const place& there, const paper& shown, const std::string& authority, Does does)
 {
     boost::asio::io_context io;
     rpc::event_loop loop(io.get_executor());
@@ -117,9 +118,32 @@ std::string asked_by_program(const place& there, const paper& shown, const std::
     socket.next_layer().connect(endpoint_of(there));
     socket.handshake(tls_socket::client);
     auto calls = rpc::connection::client(rpc::make_stream(std::move(socket)));
-    auto request = calls.bootstrap<schema::Node>().actorRequest();
-    request.setName("host");
-    return said_of(io, request.send());
+    auto node = calls.bootstrap<schema::Node>();
+    return does(io, node);
+}
+
+/// What it hears when it asks for an actor.
+std::string asked_by_program(const place& there, const paper& shown, const std::string& authority)
+{
+    return as_program(there, shown, authority, [](boost::asio::io_context& io, schema::Node::Client& node) {
+        auto request = node.actorRequest();
+        request.setName("host");
+        return said_of(io, request.send());
+    });
+}
+
+/// Why it has no answer to a greeting.
+errc refused_to_program(const place& there, const paper& shown, const std::string& authority)
+{
+    return as_program(there, shown, authority, [](boost::asio::io_context& io, schema::Node::Client& node) {
+        auto looked = node.actorRequest();
+        looked.setName("host");
+        auto request = looked.send().getActor().askRequest();
+        flat_bytes body(greeting{"program"});
+        request.setType(wire::schema_id<greeting>());
+        request.setBody(body.data());
+        return static_cast<errc>(results_of(io, request.send()).getFailure());
+    });
 }
 
 /// Serves one connection, and lets it go.
@@ -310,6 +334,20 @@ TEST_CASE("tls: programs that are no nodes are let in by the names that they pro
     CHECK(asked_by_program(open, stranger, at.signs.pem()) == "");
     CHECK(asked_by_program(guarded, friendly, at.signs.pem()) == "");
     CHECK(asked_by_program(guarded, stranger, at.signs.pem()).find("proves no name") != std::string::npos);
+}
+
+TEST_CASE(
+    "tls: programs that are no nodes may send what one of the names may that they prove", "[remote][tls]")
+{
+    const office at;
+    auto options = at.node("there");
+    options.sent_by.add<greeting>(remote::peers{"friend"});
+    place there(options);
+    there.actors.spawn("host", host);
+    const paper friendly = at.signs.issue("friend", {.names = "DNS:other,DNS:friend"});
+    const paper stranger = at.signs.issue("stranger", {.names = "DNS:stranger"});
+    CHECK(refused_to_program(there, friendly, at.signs.pem()) == errc{});
+    CHECK(refused_to_program(there, stranger, at.signs.pem()) == errc::not_permitted);
 }
 
 TEST_CASE("tls: a node that says its name proves it, on either side", "[remote][tls]")

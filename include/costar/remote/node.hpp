@@ -6,6 +6,7 @@
 #include <costar/remote/kinds.hpp>
 #include <costar/remote/peers.hpp>
 #include <costar/remote/refusal.hpp>
+#include <costar/remote/senders.hpp>
 #include <costar/remote/spawn.hpp>
 #include <costar/wire/dictionary.hpp>
 
@@ -56,6 +57,12 @@ struct node_options {
     /// Which nodes may stop, poison and restart actors of this one: `true` for all. Those that were spawned
     /// for a node, that node may always.
     peers lets_stop{};
+
+    /// Which nodes, and programs that are none, may send which messages: all of them what is in the
+    /// dictionary, unless this says otherwise. What another one sends is not decoded; it is answered with
+    /// `errc::not_permitted` where somebody asks, and else is a dead letter with that reason. Answers to this
+    /// node's own requests are always taken.
+    senders sent_by{};
 
     /// What other nodes may have this one spawn, as far as they are permitted to; more come by `node::kind`.
     remote::kinds kinds{};
