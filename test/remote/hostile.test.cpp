@@ -419,7 +419,7 @@ TEST_CASE("hostile: features that nobody knows are counted, and too many are ref
                 for (int i = 0; why == 0 && met.count() == 0 && i < 1000; ++i)
                     io.run_one_for(10ms);
             },
-            std::make_shared<deafness>(deafness{count}));
+            std::make_shared<deafness>(deafness{.features = count}));
         return static_cast<remote::refusal>(why);
     };
     CHECK(greets_with(65, 0) == remote::refusal::malformed);
