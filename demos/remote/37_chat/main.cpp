@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+
+// A chat over nodes: a room is an actor of one node, and those who talk in it are actors of others.
+//
+// Run:     build/demos/remote/37_chat serve --listen 127.0.0.1:4711
+//          build/demos/remote/37_chat join 127.0.0.1:4711 --nick ada          in other terminals
+// Prints:  what is said, and who comes, leaves, or is gone because its process has died.
+// Teaches: an actor that awaits a terminal beside its messages, watching in both directions between nodes,
+// one
+//          that does not listen, and an end in order.
+
+#include "room.hpp"
+#include "terminal.hpp"
+
+#include <costar/actor/engine.hpp>
+#include <costar/core/log.hpp>
+#include <costar/remote/node.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+namespace asio = boost::asio;
+namespace remote = costar::remote;
+using namespace std::chrono_literals;
+
+namespace {
+
+void wait_for_signal()
+{
+    asio::io_context io;
+    asio::signal_set signals(io, SIGINT, SIGTERM);
+    signals.async_wait([](boost::system::error_code, int) {});
+    io.run();
+}
+
+int serve(const std::string& listen)
+{
+    costar::engine engine;
+    remote::node node(engine, chat::all_words(), {.listen = listen});
+    const costar::pid room = engine.spawn("room", chat::room);
+    fmt::print("node {}\n", node.address());
+    std::fflush(stdout);
+    wait_for_signal();
+    engine.stop(room, asio::use_future).get();
+    node.leave(1s, asio::use_future).get();  // all hear of the end
+    return 0;
+}
+
+int join(const std::string& where, const std::string& nick)
+{
+    costar::set_log_level(costar::log_level::error);
+    int exit_code = 1;
+    costar::engine engine({.strands = 1});
+    remote::node node(engine, chat::all_words());
+    const costar::pid room = node.find(where, "room", asio::use_future).get();
+    engine.wait(engine.spawn("terminal", chat::terminal, room, nick, &exit_code), asio::use_future).get();
+    return exit_code;
+}
+
+}  // namespace
+
+int main(int count, char** arguments)
+{
+    std::string listen = "127.0.0.1:4711";
+    std::string where;
+    std::string nick;
+    CLI::App app("A chat over nodes.", "37_chat");
+    app.require_subcommand(1);
+    CLI::App& server = *app.add_subcommand("serve", "has a room for others");
+    server.add_option("--listen", listen, "where other nodes come in [127.0.0.1:4711]");
+    CLI::App& client = *app.add_subcommand("join", "talks in a room");
+    client.add_option("where", where, "host:port of the room")->required();
+    client.add_option("--nick", nick, "how you are called there")->required();
+    CLI11_PARSE(app, count, arguments);
+    try {
+        return server.parsed() ? serve(listen) : join(where, nick);
+    } catch (const std::exception& failure) {
+        fmt::print(stderr, "37_chat: {}\n", failure.what());
+        return 2;
+    }
+}
