@@ -2,8 +2,9 @@
 
 // A chat over nodes: a room is an actor of one node, and those who talk in it are actors of others.
 //
-// Run:     build/demos/remote/37_chat serve --listen 127.0.0.1:4711
+// Run:     build/demos/remote/37_chat serve --listen 127.0.0.1:4711 --web 127.0.0.1:8080
 //          build/demos/remote/37_chat join 127.0.0.1:4711 --nick ada          in other terminals
+//          and http://127.0.0.1:8080/ in a browser
 // Prints:  what is said, and who comes, leaves, or is gone because its process has died.
 // Teaches: an actor that awaits a terminal beside its messages, watching in both directions between nodes,
 // one
@@ -11,6 +12,7 @@
 
 #include "room.hpp"
 #include "terminal.hpp"
+#include "web.hpp"
 
 #include <costar/actor/engine.hpp>
 #include <costar/core/log.hpp>
@@ -30,6 +32,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <utility>
 
 namespace asio = boost::asio;
 namespace remote = costar::remote;
@@ -45,16 +48,31 @@ void wait_for_signal()
     io.run();
 }
 
-int serve(const std::string& listen)
+struct choices {
+    std::string listen = "127.0.0.1:4711";
+    std::string web;
+    std::size_t visitors_max = 100;
+};
+
+int serve(const choices& chosen)
 {
     costar::engine engine;
-    remote::node node(engine, chat::all_words(), {.listen = listen});
+    remote::node node(engine, chat::all_words(), {.listen = chosen.listen});
     const costar::pid room = engine.spawn("room", chat::room);
+    costar::pid web;
     fmt::print("node {}\n", node.address());
+    if (!chosen.web.empty()) {
+        auto open = chat::open_web(engine.get_executor(), chosen.web);
+        fmt::print(
+            "web http://{}:{}/\n", open.local_endpoint().address().to_string(), open.local_endpoint().port());
+        web = engine.spawn("web", chat::web, std::move(open), room, chosen.visitors_max);
+    }
     std::fflush(stdout);
     wait_for_signal();
-    engine.stop(room, asio::use_future).get();
-    node.leave(1s, asio::use_future).get();  // all hear of the end
+    engine.stop(room, asio::use_future).get();  // all hear of that
+    if (web)
+        engine.stop(web, asio::use_future).get();
+    node.leave(1s, asio::use_future).get();
     return 0;
 }
 
@@ -73,19 +91,21 @@ int join(const std::string& where, const std::string& nick)
 
 int main(int count, char** arguments)
 {
-    std::string listen = "127.0.0.1:4711";
+    choices chosen;
     std::string where;
     std::string nick;
     CLI::App app("A chat over nodes.", "37_chat");
     app.require_subcommand(1);
     CLI::App& server = *app.add_subcommand("serve", "has a room for others");
-    server.add_option("--listen", listen, "where other nodes come in [127.0.0.1:4711]");
+    server.add_option("--listen", chosen.listen, "where other nodes come in [127.0.0.1:4711]");
+    server.add_option("--web", chosen.web, "where browsers come in, as 127.0.0.1:8080 [not at all]");
+    server.add_option("--visitors", chosen.visitors_max, "most browsers at a time [100]");
     CLI::App& client = *app.add_subcommand("join", "talks in a room");
     client.add_option("where", where, "host:port of the room")->required();
     client.add_option("--nick", nick, "how you are called there")->required();
     CLI11_PARSE(app, count, arguments);
     try {
-        return server.parsed() ? serve(listen) : join(where, nick);
+        return server.parsed() ? serve(chosen) : join(where, nick);
     } catch (const std::exception& failure) {
         fmt::print(stderr, "37_chat: {}\n", failure.what());
         return 2;
