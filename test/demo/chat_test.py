@@ -131,6 +131,7 @@ def main(program):
     server.kill()
     ada.expect("* the room is out of reach")
     ada.end(1)
+    server.join("bob").end(2)  # nobody is there
 
 
 if __name__ == "__main__":

@@ -162,6 +162,11 @@ def talk(server):
     for nonsense in b"{", b"[]", b'{"dance": 1}', b'{"say": 1}', b"[" * 1000:
         web.send(1, nonsense)
         web.expect({"kind": "notice", "text": "That is not understood"})
+    web.send(2, b'{"say": "\xff"}')
+    web.expect({"kind": "notice", "text": "That is not understood"})
+    web.wish(say="\x1b[2J")
+    web.expect({"kind": "notice",
+                "text": "Nobody has heard that: what you say is UTF-8, without control characters"})
     web.wish(say="x" * 1001)
     web.expect({"kind": "notice", "text": "Nobody has heard that: what you say has 1 to 1000 bytes"})
 
@@ -203,6 +208,17 @@ def drop_slow_reader(server, ada):
     print(f"dropped after {said} messages")
 
 
+def fill_room(program):
+    server = Server(program, "--visitors", "200")
+    browsers = [Browser(server.web) for _ in range(101)]
+    for number, each in enumerate(browsers[:100]):
+        each.join(f"b{number}")
+        each.expect(entered(*(f"b{other}" for other in range(number))))
+    browsers[100].join("late")
+    browsers[100].expect({"kind": "entry", "refusal": "the room is full", "others": []})
+    server.kill()
+
+
 def turn_away(program):
     server = Server(program, "--visitors", "1")
     web = Browser(server.web)
@@ -222,6 +238,7 @@ def main(program):
     ada = talk(server)
     drop_slow_reader(server, ada)
     server.kill()
+    fill_room(program)
     turn_away(program)
 
 

@@ -40,14 +40,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-void wait_for_signal()
-{
-    asio::io_context io;
-    asio::signal_set signals(io, SIGINT, SIGTERM);
-    signals.async_wait([](boost::system::error_code, int) {});
-    io.run();
-}
-
 struct choices {
     std::string listen = "127.0.0.1:4711";
     std::string web;
@@ -56,6 +48,9 @@ struct choices {
 
 int serve(const choices& chosen)
 {
+    asio::io_context until_signal;
+    asio::signal_set signals(until_signal, SIGINT, SIGTERM);
+    signals.async_wait([](boost::system::error_code, int) {});
     costar::engine engine;
     remote::node node(engine, chat::all_words(), {.listen = chosen.listen});
     const costar::pid room = engine.spawn("room", chat::room);
@@ -63,12 +58,11 @@ int serve(const choices& chosen)
     fmt::print("node {}\n", node.address());
     if (!chosen.web.empty()) {
         auto open = chat::open_web(engine.get_executor(), chosen.web);
-        fmt::print(
-            "web http://{}:{}/\n", open.local_endpoint().address().to_string(), open.local_endpoint().port());
+        fmt::print("web {}\n", chat::url_of(open));
         web = engine.spawn("web", chat::web, std::move(open), room, chosen.visitors_max);
     }
     std::fflush(stdout);
-    wait_for_signal();
+    until_signal.run();
     engine.stop(room, asio::use_future).get();  // all hear of that
     if (web)
         engine.stop(web, asio::use_future).get();
@@ -103,9 +97,11 @@ int main(int count, char** arguments)
     CLI::App& client = *app.add_subcommand("join", "talks in a room");
     client.add_option("where", where, "host:port of the room")->required();
     client.add_option("--nick", nick, "how you are called there")->required();
-    CLI11_PARSE(app, count, arguments);
     try {
+        app.parse(count, arguments);
         return server.parsed() ? serve(chosen) : join(where, nick);
+    } catch (const CLI::ParseError& failure) {
+        return app.exit(failure) == 0 ? 0 : 2;
     } catch (const std::exception& failure) {
         fmt::print(stderr, "37_chat: {}\n", failure.what());
         return 2;

@@ -13,8 +13,10 @@
 
 #include <charconv>
 #include <cstdint>
+#include <sstream>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace chat {
@@ -42,10 +44,18 @@ tcp::acceptor open_web(const asio::any_io_executor& strand, const std::string& a
         host = host.substr(1, host.size() - 2);
     std::uint16_t port = 0;
     const char* const end = text.data() + text.size();
-    if (colon == std::string_view::npos || colon + 1 == text.size() ||
-        std::from_chars(text.data() + colon + 1, end, port).ptr != end)
+    const bool has_port = colon != std::string_view::npos && colon + 1 < text.size();
+    const auto read = std::from_chars(has_port ? text.data() + colon + 1 : end, end, port);
+    if (!has_port || read.ec != std::errc{} || read.ptr != end)
         throw std::invalid_argument(address + " is no address such as 127.0.0.1:8080");
     return tcp::acceptor(strand, {asio::ip::make_address(std::string(host)), port});
+}
+
+std::string url_of(const tcp::acceptor& open)
+{
+    std::ostringstream text;
+    text << "http://" << open.local_endpoint() << '/';
+    return text.str();
 }
 
 costar::task<> web(costar::context& self, tcp::acceptor open, costar::pid room, std::size_t visitors_max)

@@ -21,6 +21,9 @@ namespace chat {
 boost::asio::ip::tcp::acceptor open_web(
     const boost::asio::any_io_executor& strand, const std::string& address);
 
+/// What is typed into a browser.
+std::string url_of(const boost::asio::ip::tcp::acceptor& open);
+
 /// An actor that accepts browsers and spawns a visitor for each: `visitors_max` at a time, some more are told
 /// that it is full, and those beyond are hung up on. The visitors end before it does.
 costar::task<> web(
