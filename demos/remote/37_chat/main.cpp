@@ -57,9 +57,11 @@ int serve(const choices& chosen)
     costar::pid web;
     fmt::print("node {}\n", node.address());
     if (!chosen.web.empty()) {
-        auto open = chat::open_web(engine.get_executor(), chosen.web);
+        auto open = chat::open_web(engine.get_executor(0), chosen.web);
         fmt::print("web {}\n", chat::url_of(open));
-        web = engine.spawn("web", chat::web, std::move(open), room, chosen.visitors_max);
+        const costar::spawn_options beside_its_socket{
+            .name = "web", .placement = costar::placement::chosen, .strand = 0};
+        web = engine.spawn(beside_its_socket, chat::web, std::move(open), room, chosen.visitors_max);
     }
     std::fflush(stdout);
     until_signal.run();
