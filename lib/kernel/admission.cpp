@@ -2,6 +2,7 @@
 
 #include <costar/kernel/station.hpp>
 
+#include <costar/kernel/gateway.hpp>
 #include <costar/kernel/middleware.hpp>
 #include <costar/post/outgoing.hpp>
 
@@ -263,7 +264,12 @@ void post_office::withdraw(pid to, std::uint64_t token)
 {
     if (token == 0)
         return;
-    if (replies_.is_own(token) && to.node() == node_ && to.strand() != strand_ && is_known(to.strand())) {
+    if (to.node() != node_) {
+        if (gateway* const way = to ? shared_.way_out.load(std::memory_order_acquire) : nullptr)
+            way->withdraw(*this, to, token);
+        return;
+    }
+    if (replies_.is_own(token) && to.strand() != strand_ && is_known(to.strand())) {
         // The message may lie in the ring still, or wait in front of it, so this goes behind it.
         parcel packed{};
         packed.to = reply_table::nobodys;

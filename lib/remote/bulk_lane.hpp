@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "letter.hpp"
+#include "switchboard.hpp"
 
 #include <costar/kernel/gateway.hpp>
 
@@ -26,8 +26,7 @@ public:
     using pair = std::pair<pid, pid>;
 
     struct item {
-        std::variant<letter, machine::outbound_signal> what;
-        place_in_queue place;
+        std::variant<letter, departing_signal> what;
 
         /// How many letters of the ordinary lane have to be there before.
         std::uint64_t after;

@@ -215,7 +215,6 @@ task<> accept(context& self, switchboard* board, acceptor& door)
 {
     spawn_options options;
     options.placement = placement::chosen;
-    options.mailbox.limit = board->options().queue_max;
     for (;;) {
         options.strand = static_cast<std::uint32_t>((options.strand + 1) % board->shared().stations.size());
         std::exception_ptr failed;
@@ -259,7 +258,6 @@ pid spawn_dialling_link(switchboard& board, const std::string& address)
 {
     spawn_options options;
     options.placement = placement::spread;
-    options.mailbox.limit = board.options().queue_max;
     return board.owner().spawn(options, dial, &board, address);
 }
 

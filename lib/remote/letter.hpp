@@ -26,47 +26,15 @@ namespace costar::remote {
 /// strands.
 wire::flat_writer& writer_of_thread();
 
-/// A message, a request or an answer as it goes over a link. It belongs to no strand.
-struct letter {
-    pid target;
-    pid sender;
-    std::uint64_t type = 0;
-    std::uint64_t request = 0;
-    std::uint64_t answers = 0;
-    std::uint64_t deadline = 0;
-    errc failure{};
-    boost::container::small_vector<std::uint64_t, 6> body;
-    std::unique_ptr<headers> with;
-
-    /// What it takes on the wire, about.
-    std::size_t bytes() const noexcept;
-
-    kj::ArrayPtr<const kj::byte> body_bytes() const noexcept
-    {
-        return {reinterpret_cast<const kj::byte*>(body.data()), body.size() * sizeof(std::uint64_t)};
-    }
-
-    /// Writes a message into the body. Says why not, where it has no form or is larger than `bytes_max`.
-    errc write(const wire::codec& known, const void* message, const wire::pid_translator& pids,
-        std::size_t bytes_max) noexcept;
-
-    /// The message once more, for those who hear that it is lost.
-    machine::held_envelope read(const wire::codec& known, const wire::pid_translator& pids) const;
-};
-
-/// Does it stay behind messages that were sent before it?
-inline bool stays_behind(machine::outbound_signal::kind what) noexcept
-{
-    using kind = machine::outbound_signal::kind;
-    return what == kind::await_end || what == kind::forget_end || what == kind::poison;
-}
-
 /// How much waits for a peer.
 ///
 /// Thread safety: any thread.
 struct waiting_letters {
     std::atomic<std::uint32_t> count{0};
     std::atomic<std::uint64_t> bytes{0};
+
+    /// Messages that wait for room in it, which are not counted.
+    std::atomic<std::uint32_t> outside{0};
 };
 
 /// The place of a letter that waits for a peer.
@@ -103,5 +71,43 @@ private:
     std::shared_ptr<waiting_letters> queue_;
     std::size_t bytes_ = 0;
 };
+
+/// A message, a request or an answer as it goes over a link. It belongs to no strand.
+struct letter {
+    pid target;
+    pid sender;
+    std::uint64_t type = 0;
+    std::uint64_t request = 0;
+    std::uint64_t answers = 0;
+    std::uint64_t deadline = 0;
+    errc failure{};
+    boost::container::small_vector<std::uint64_t, 6> body;
+    std::unique_ptr<headers> with;
+
+    /// In the queue to the peer, as long as it waits there; answers have none.
+    place_in_queue place;
+
+    /// What it takes on the wire, about.
+    std::size_t bytes() const noexcept;
+
+    kj::ArrayPtr<const kj::byte> body_bytes() const noexcept
+    {
+        return {reinterpret_cast<const kj::byte*>(body.data()), body.size() * sizeof(std::uint64_t)};
+    }
+
+    /// Writes a message into the body. Says why not, where it has no form or is larger than `bytes_max`.
+    errc write(const wire::codec& known, const void* message, const wire::pid_translator& pids,
+        std::size_t bytes_max) noexcept;
+
+    /// The message once more, for those who hear that it is lost.
+    machine::held_envelope read(const wire::codec& known, const wire::pid_translator& pids) const;
+};
+
+/// Does it stay behind messages that were sent before it?
+inline bool stays_behind(machine::outbound_signal::kind what) noexcept
+{
+    using kind = machine::outbound_signal::kind;
+    return what == kind::await_end || what == kind::forget_end || what == kind::poison;
+}
 
 }  // namespace costar::remote

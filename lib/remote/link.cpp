@@ -69,6 +69,8 @@ void link::tell_of_end() noexcept
     for (const bulk_lane::item& left : bulk_.items())
         if (const letter* const message = std::get_if<letter>(&left.what); message != nullptr)
             lose(*message);
+    while (!outside_.empty())
+        outside_.pop().lose(post(), errc::unreachable);
     for (const auto& [request, waits] : std::exchange(asked_, {}))
         post().fail(waits.token, errc::link_lost);
     for (const auto& [request, owed] : owed_) {
@@ -107,39 +109,44 @@ task<std::string> link::serve()
     board_.shared().events.publish(peer_connected{peer_name_, address_});
     self_.spawn_task(beat(self_, place_, board_.options()));
     for (;;) {
-        if (letters_.empty() && signals_.empty()) {
-            if (left_from_.size() >= board_.shared().stations.size() && self_.mailbox_size() == 0 &&
-                !bulk_.is_busy() && !is_carrying_) {
-                co_await take_leave_of_peer();
-                break;
+        if (has_to_send() && !is_sending_) {
+            // A call costs as much as many messages: others of the strand go on first, as long as they add to
+            // it.
+            const std::uint64_t begun = post().home().now();
+            for (std::size_t before = 0; before != letters_.size() && !is_batch_full() &&
+                post().home().has_ready() && post().home().now() - begun < gathering_max;) {
+                before = letters_.size();
+                co_await yield();
+                if (!take_more())
+                    co_return why_ended_;
             }
-            if (!take(co_await self_.receive()))
-                break;
+            send_next();
         }
-        if (!take_more())
-            co_return why_ended_;
-        // A call costs as much as many messages: others of the strand go on first, as long as they add to it.
-        const std::uint64_t begun = post().home().now();
-        for (std::size_t before = 0; before != letters_.size() && !is_batch_full() &&
-            post().home().has_ready() && post().home().now() - begun < gathering_max;) {
-            before = letters_.size();
-            co_await yield();
-            if (!take_more())
-                co_return why_ended_;
+        if (has_to_leave()) {
+            co_await take_leave_of_peer();
+            break;
         }
-        if (!letters_.empty() || !signals_.empty())
-            co_await send_batch();
+        if (!take(co_await self_.receive()) || !take_more())
+            break;
     }
     co_return why_ended_;
 }
 
-/// Takes what waits into the next batch. False when the link has ended.
+/// Takes what waits, as many as some batches have. False when the link has ended.
 bool link::take_more()
 {
-    while (!is_batch_full() && self_.mailbox_size() != 0)
+    for (std::size_t i = 0; i < 4 * letters_of_a_batch && self_.mailbox_size() != 0; ++i)
         if (!take(self_.try_receive()))
             return false;
+    let_in();
     return true;
+}
+
+/// Has everybody on this node said so, and has all been sent that was sent before?
+bool link::has_to_leave() const
+{
+    return left_from_.size() >= board_.shared().stations.size() && self_.mailbox_size() == 0 &&
+        !has_to_send() && !is_sending_ && outside_.empty() && !bulk_.is_busy() && !is_carrying_;
 }
 
 /// All has been sent, and has arrived when this has been answered.
@@ -190,7 +197,7 @@ caller_kind link::take_call(caller_kind as)
 
 void link::check_output()
 {
-    if (connection_.unsent() > letter_bytes_max && !std::exchange(is_full_, true))
+    if (connection_.unsent() > board_.answer_bytes_max() && !std::exchange(is_full_, true))
         end("it asks, and does not take the answers");
 }
 
@@ -265,6 +272,8 @@ bool link::accept(const greeting& theirs, const agreement& agreed)
     permitted_ = board_.options().sent_by.permit({&peer_name_, 1});
     peer_ = known->number;
     if (counters_ == nullptr) {
+        queue_ = known->waiting;
+        outside_.wait_for(queue_);
         counters_ = known->counters;
         count_link(true);
     }

@@ -5,6 +5,7 @@
 #include "bulk_lane.hpp"
 #include "pid_places.hpp"
 #include "switchboard.hpp"
+#include "waiting_senders.hpp"
 
 #include <costar/actor/context.hpp>
 #include <costar/kernel/reply_table.hpp>
@@ -23,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -216,6 +218,8 @@ private:
         const link& owner_;
     };
 
+    using delivery = capnp::StreamingRequest<schema::Sink::DeliverParams>;
+
     task<std::string> meet();
     task<std::string> greet();
     bool accept(const greeting& theirs, const agreement& agreed);
@@ -231,17 +235,24 @@ private:
     /// False when the link has ended.
     bool take(message next);
     bool take_more();
+    bool has_to_leave() const;
     bool is_batch_full() const noexcept
     {
         return letters_.size() >= letters_of_a_batch || letter_bytes_ >= bytes_of_a_batch;
     }
     void depart(departing&& leaving);
-    void depart(const machine::outbound_signal& news);
+    void send(departing&& leaving);
+    void let_in();
+    void depart(departing_signal&& leaving);
     void queue(letter&& out);
-    void enqueue(letter&& out, place_in_queue place = {});
+    void enqueue(letter&& out);
     void wake();
-    task<> send_batch();
-    void fill(schema::Batch::Builder batch, std::size_t letters, std::size_t signals);
+    bool has_to_send() const noexcept { return !letters_.empty() || !news_.empty() || !signals_.empty(); }
+    void send_next();
+    static task<> send_batches(std::shared_ptr<link_place> place);
+    delivery next_batch();
+    void fill(schema::Batch::Builder batch, std::size_t letters, std::span<const departing_signal> signals);
+    std::vector<departing_signal> next_signals(bool is_behind_all);
     void write(const letter& from, schema::Envelope::Builder to) const;
     static void write(const machine::outbound_signal& from, schema::Signal::Builder to);
     void carry();
@@ -309,8 +320,10 @@ private:
     bool has_complained_ = false;
     bool is_told_ = false;  // that the queue has been filled
     std::string why_ended_;
-    std::vector<message> leaves_;        // who waits until all has arrived
-    std::set<std::uint16_t> left_from_;  // the strands from which they came
+    std::shared_ptr<waiting_letters> queue_;  // to the peer
+    waiting_senders outside_;                 // of it
+    std::vector<message> leaves_;             // who waits until all has arrived
+    std::set<std::uint16_t> left_from_;       // the strands from which they came
     std::optional<rpc::nothrow<schema::Sink::Client>> bulk_sink_;
     bulk_lane bulk_;
     bool is_carrying_ = false;  // what is in it
@@ -319,7 +332,9 @@ private:
     unsigned sinks_ = 0;                // of the peer
     boost::container::deque<letter, void, letters_of_a_block> letters_;
     std::size_t letter_bytes_ = 0;
-    std::deque<machine::outbound_signal> signals_;
+    std::deque<departing_signal> news_;     // go with the next batch
+    std::deque<departing_signal> signals_;  // behind all letters
+    bool is_sending_ = false;
     std::uint64_t last_request_ = 0;
     pid_places places_;
     boost::unordered_flat_map<std::uint64_t, asker> asked_;

@@ -42,6 +42,8 @@ task<> link::carry_bulk(std::shared_ptr<link_place> place)
                 co_await send_in_parts(place, *message);
             else
                 co_await place->there->send_alone(next);
+            if (place->there != nullptr && !place->there->outside_.empty())
+                place->there->wake();  // it has left its place
             if (!is_message || place->there == nullptr)
                 continue;
             if (const std::uint64_t begun = place->there->bulk_.has_left(which); begun != 0)
@@ -110,7 +112,7 @@ task<> link::send_alone(const bulk_lane::item& next)
         envelope.setBody(message->body_bytes());
         count_sent(1);
     } else {
-        const auto& news = std::get<machine::outbound_signal>(next.what);
+        const machine::outbound_signal& news = std::get<departing_signal>(next.what).news;
         board_.write(news.to, pids[0]);
         board_.write(news.about, pids[1]);
         auto signal = batch.initSignals(1)[0];

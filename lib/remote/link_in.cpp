@@ -280,11 +280,11 @@ void link::take_signal(schema::Signal::Reader from, pid to, pid about)
         if (!is_theirs)
             return;
         if (!is_ours || watched_.size() >= watches_max) {
-            signals_.push_back({.what = kind::ended,
+            news_.push_back({{.what = kind::ended,
                 .to = about,
                 .about = to,
                 .is_linked = from.getLinked(),
-                .reason = is_ours ? errc::unreachable : errc::no_such_actor});
+                .reason = is_ours ? errc::unreachable : errc::no_such_actor}});
             wake();
             return;
         }

@@ -21,9 +21,11 @@ bool link::take(message next)
     if (next.is<departing>()) {
         depart(std::move(next.get<departing>()));
     } else if (next.is<departing_news>()) {
-        depart(next.get<departing_news>().news);
+        depart(std::move(next.get<departing_news>()));
     } else if (next.is<departing_signal>()) {
-        depart(next.get<departing_signal>().news);
+        depart(std::move(next.get<departing_signal>()));
+    } else if (next.is<withdrawn>()) {
+        outside_.forget(next.get<withdrawn>().token);
     } else if (next.is<queue_filled>()) {
         next.mark_handled();
         is_told_ = false;
@@ -55,20 +57,43 @@ void link::depart(departing&& leaving)
         leaving.lose(post(), failure);
         return;
     }
-    if (leaving.waiter != 0)
-        post().answer(leaving.waiter, std::monostate{});
+    if (leaving.waiter == 0) {
+        send(std::move(leaving));
+    } else {
+        outside_.push(std::move(leaving));
+        let_in();
+    }
+}
+
+/// Who waits for room gets what there is.
+void link::let_in()
+{
+    while (!outside_.empty()) {
+        const std::size_t bytes = outside_.front().out.bytes();
+        if (!board_.has_room_for(*queue_, bytes))
+            break;
+        departing next = outside_.pop();
+        next.out.place = place_in_queue(queue_, bytes);
+        post().answer(std::exchange(next.waiter, 0), std::monostate{});
+        send(std::move(next));
+    }
+}
+
+void link::send(departing&& leaving)
+{
+    letter& out = leaving.out;
     if (leaving.asker != 0) {
         out.request = ++last_request_;
         asked_.emplace(out.request, asker{leaving.asker, leaving.answer, out.deadline, out.target});
     }
-    enqueue(std::move(out), std::move(leaving.place));
+    enqueue(std::move(out));
 }
 
 /// Behind what must be in front of it.
-void link::enqueue(letter&& out, place_in_queue place)
+void link::enqueue(letter&& out)
 {
     if (bulk_.takes(out)) {
-        bulk_.push({std::move(out), std::move(place), ordinary_});
+        bulk_.push({std::move(out), ordinary_});
         carry();
         return;
     }
@@ -77,10 +102,11 @@ void link::enqueue(letter&& out, place_in_queue place)
     letters_.push_back(std::move(out));
 }
 
-void link::depart(const machine::outbound_signal& news)
+void link::depart(departing_signal&& leaving)
 {
     using kind = machine::outbound_signal::kind;
-    machine::outbound_signal out = news;
+    const machine::outbound_signal news = leaving.news;
+    machine::outbound_signal& out = leaving.news;
     if (news.to.node() != peer_) {  // of a former life of the peer: it has ended
         if (news.what == kind::watch)
             post().tell_watcher({news.about, news.is_linked}, news.to, errc::no_such_actor);
@@ -121,10 +147,10 @@ void link::depart(const machine::outbound_signal& news)
         break;
     }
     if (bulk_.takes(out)) {
-        bulk_.push({out, {}, ordinary_});
+        bulk_.push({std::move(leaving), ordinary_});
         carry();
     } else {
-        signals_.push_back(out);
+        (stays_behind(out.what) ? signals_ : news_).push_back(std::move(leaving));
     }
 }
 
@@ -141,6 +167,10 @@ void link::answer(owed_answer& owed, const machine::message_type* type, void* va
             out.failure = out.write(*known, value, board_, message_max_);
         else if (type != nullptr)
             out.failure = errc::no_wire_form;
+        if (letter_bytes_ + bulk_.answer_bytes() + out.bytes() > board_.answer_bytes_max()) {
+            out.failure = errc::mailbox_full;
+            out.body.clear();
+        }
         queue(std::move(out));
         if (spare_owed_.size() < letters_of_a_batch)
             spare_owed_.push_back(std::move(self));
@@ -160,7 +190,9 @@ void link::queue(letter&& out)
 {
     enqueue(std::move(out));
     wake();
-    if (letter_bytes_ + bulk_.answer_bytes() > letter_bytes_max && !std::exchange(is_full_, true))
+    // Where too much waits requests are refused in a few bytes: this many have not been taken.
+    if (letter_bytes_ + bulk_.answer_bytes() > board_.answer_bytes_max() + letter_bytes_max &&
+        !std::exchange(is_full_, true))
         end("it asks, and does not take the answers");
 }
 
@@ -177,7 +209,38 @@ capnp::MessageSize size_of_batch(std::size_t bytes, std::size_t letters, std::si
 
 }  // namespace
 
-task<> link::send_batch()
+/// Begins to send what waits, unless that is under way.
+void link::send_next()
+{
+    is_sending_ = true;
+    self_.spawn_task(send_batches(place_));
+}
+
+/// One batch, and those that are full by then.
+task<> link::send_batches(std::shared_ptr<link_place> place)
+{
+    if (place->there == nullptr)
+        co_return;
+    std::string why;
+    try {
+        do {
+            auto request = place->there->next_batch();
+            co_await rpc::send(request);
+        } while (place->there != nullptr && place->there->is_batch_full());
+    } catch (const rpc::error& failure) {
+        why = failure.what();
+    }
+    if (place->there == nullptr)
+        co_return;
+    link& here = *place->there;
+    here.is_sending_ = false;
+    if (!why.empty())
+        here.end(std::move(why));
+    else if (here.has_to_send() || !here.outside_.empty() || !here.leaves_.empty())
+        here.wake();
+}
+
+link::delivery link::next_batch()
 {
     std::size_t count = 0;
     std::size_t bytes = 0;
@@ -186,23 +249,33 @@ task<> link::send_batch()
         has_messages |= letters_[count].answers == 0;
         bytes += letters_[count++].bytes();
     }
-    // They are behind what was sent before them.
-    const std::size_t signals = count == letters_.size() ? std::min(signals_.size(), letters_of_a_batch) : 0;
-    auto request = (*sink_)->deliverRequest(size_of_batch(bytes, count, signals));
+    const std::vector<departing_signal> signals = next_signals(count == letters_.size());
+    auto request = (*sink_)->deliverRequest(size_of_batch(bytes, count, signals.size()));
     auto batch = request.initBatch();
     if (has_messages)
         batch.setLink(number());
     fill(batch, count, signals);
     letters_.erase(letters_.begin(), letters_.begin() + static_cast<std::ptrdiff_t>(count));
-    signals_.erase(signals_.begin(), signals_.begin() + static_cast<std::ptrdiff_t>(signals));
     letter_bytes_ -= bytes;
     count_sent(count);
     board_.counters.batches.fetch_add(1, std::memory_order_relaxed);
     counters_->batches.fetch_add(1, std::memory_order_relaxed);
-    co_await rpc::send(request);
+    return request;
 }
 
-void link::fill(schema::Batch::Builder batch, std::size_t letters, std::size_t signals)
+/// News of what others wait for, and what stays behind messages where no more of them are left.
+std::vector<departing_signal> link::next_signals(bool is_behind_all)
+{
+    std::vector<departing_signal> next;
+    for (auto* const from : {&news_, &signals_})
+        while (!from->empty() && next.size() < letters_of_a_batch && (from == &news_ || is_behind_all)) {
+            next.push_back(std::move(from->front()));
+            from->pop_front();
+        }
+    return next;
+}
+
+void link::fill(schema::Batch::Builder batch, std::size_t letters, std::span<const departing_signal> signals)
 {
     places_.clear();
     auto envelopes = batch.initEnvelopes(static_cast<unsigned>(letters));
@@ -214,11 +287,12 @@ void link::fill(schema::Batch::Builder batch, std::size_t letters, std::size_t s
         to.setSender(places_.of_sender(from.sender));
         to.setBody(from.body_bytes());
     }
-    auto news = batch.initSignals(static_cast<unsigned>(signals));
-    for (unsigned i = 0; i < signals; ++i) {
-        write(signals_[i], news[i]);
-        news[i].setTarget(places_.of_target(signals_[i].to));
-        news[i].setAbout(places_.of_sender(signals_[i].about));
+    auto news = batch.initSignals(static_cast<unsigned>(signals.size()));
+    for (unsigned i = 0; i < signals.size(); ++i) {
+        const machine::outbound_signal& from = signals[i].news;
+        write(from, news[i]);
+        news[i].setTarget(places_.of_target(from.to));
+        news[i].setAbout(places_.of_sender(from.about));
     }
     auto pids = batch.initPids(static_cast<unsigned>(places_.all().size()));
     for (unsigned i = 0; i < places_.all().size(); ++i)
@@ -290,7 +364,7 @@ void link::remember(const std::string& name, pid who)
         names.forget(former);  // it has ended, and the news of that are on their way
     if (!names.enter(self_.pid(), name, who))
         return;
-    signals_.push_back({.what = machine::outbound_signal::kind::watch, .to = who, .about = self_.pid()});
+    news_.push_back({{.what = machine::outbound_signal::kind::watch, .to = who, .about = self_.pid()}});
     wake();
 }
 

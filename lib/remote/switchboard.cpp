@@ -101,7 +101,10 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
         failure = out.write(*known, sent.body(), *this, options_.message_max);
     out.with = std::move(message.with);
     const std::size_t bytes = out.bytes();
-    const bool has_room = failure != errc{} || has_room_for(*way.to->waiting, bytes);
+    // Who waits already comes first.
+    const bool has_room = failure != errc{} ||
+        (way.to->waiting->outside.load(std::memory_order_relaxed) == 0 &&
+            has_room_for(*way.to->waiting, bytes));
     if (!has_room && message.token == 0)
         failure = errc::mailbox_full;
     if (failure != errc{}) {
@@ -114,22 +117,27 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
     out.target = message.to;
     out.sender = sent.sender;
     out.deadline = sent.deadline;
-    const bool is_ahead = is_far_ahead(*way.to->waiting);
-    leaving.place = place_in_queue(way.to->waiting, bytes);
     if (sent.reply != 0) {
         leaving.asker = std::exchange(sent.reply, 0);
         leaving.answer = sent.type->reply != nullptr ? words_.find(*sent.type->reply) : nullptr;
     }
-    // Who waits for room waits for that of the link's mailbox; where bytes are too many, until it leaves.
-    if (!has_room)
-        leaving.waiter = message.token;
     message.sent.reset();
-    if (has_room && message.token != 0)
-        from.admit(link, packed.release(), message.token);
+    if (has_room)
+        out.place = place_in_queue(way.to->waiting, bytes);
     else
-        from.send(link, packed.release());
+        leaving.waiter = message.token;
+    const bool is_ahead = is_far_ahead(*way.to->waiting);
+    from.send(link, packed.release());
+    if (has_room && message.token != 0)
+        from.answer(message.token, std::monostate{});
     if (is_ahead)
         from.home().pause_running();
+}
+
+void switchboard::withdraw(machine::post_office& from, pid to, std::uint64_t token)
+{
+    if (const pid link = find(from, to.node()).link)
+        from.send(link, withdrawn{token}, pid());
 }
 
 const peer_book::way& switchboard::find(const machine::post_office& from, std::uint32_t number)
@@ -150,22 +158,40 @@ bool switchboard::is_far_ahead(const waiting_letters& queue) const noexcept
         queue.bytes.load(std::memory_order_relaxed) > options_.queue_bytes_max / 8;
 }
 
-/// A message that is larger than all that may wait leaves alone.
 bool switchboard::has_room_for(const waiting_letters& queue, std::size_t bytes) const noexcept
 {
     const std::uint64_t before = queue.bytes.load(std::memory_order_relaxed);
-    return before == 0 || before + bytes <= options_.queue_bytes_max;
+    return queue.count.load(std::memory_order_relaxed) < options_.queue_max &&
+        (before == 0 || before + bytes <= options_.queue_bytes_max);
+}
+
+std::size_t switchboard::answer_bytes_max() const noexcept
+{
+    constexpr std::size_t least = std::size_t{64} * 1024 * 1024;
+    return std::max<std::size_t>(least, 4 * options_.queue_bytes_max);
 }
 
 void switchboard::signal(machine::post_office& from, const machine::outbound_signal& news)
 {
     const pid link = link_for(news, from.home().now());
-    if (!link)
+    if (!link) {
         departing_signal{news}.bury(from, errc::unreachable);
-    else if (stays_behind(news.what))
-        from.send(link, departing_signal{news}, pid());
-    else
+        return;
+    }
+    if (!stays_behind(news.what)) {
         from.send(link, departing_news{{news}}, pid());
+        return;
+    }
+    departing_signal leaving{news};
+    if (const auto& way = find(from, news.to.node()); way.to != nullptr) {
+        const bool is_over = news.what == machine::outbound_signal::kind::forget_end;
+        if (!is_over && way.to->waiting->count.load(std::memory_order_relaxed) >= options_.queue_max) {
+            leaving.bury(from, errc::mailbox_full);
+            return;
+        }
+        leaving.place = place_in_queue(way.to->waiting, sizeof news);
+    }
+    from.send(link, std::move(leaving), pid());
 }
 
 pid switchboard::link_for(const machine::outbound_signal& news, std::uint64_t now)

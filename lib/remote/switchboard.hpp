@@ -45,10 +45,8 @@ struct departing {
     std::uint64_t asker = 0;
     const wire::codec* answer = nullptr;
 
-    /// Told when it leaves; 0 for nobody.
+    /// Told when there is room for it, and it has a place; 0 for nobody.
     std::uint64_t waiter = 0;
-
-    place_in_queue place;
 
     /// It is lost.
     errc bury(machine::post_office& where, errc reason) noexcept;
@@ -59,11 +57,18 @@ struct departing {
 /// between strands; a wait for an end does not, since what was sent before has to be there first.
 struct departing_signal {
     machine::outbound_signal news;
+    place_in_queue place{};
 
     errc bury(machine::post_office& where, errc reason) noexcept;
 };
 struct departing_news : departing_signal {
     static constexpr bool is_control = true;
+};
+
+/// Who has sent with this token waits for room no more.
+struct withdrawn {
+    std::uint64_t token;
+    errc bury(machine::post_office&, errc reason) noexcept { return reason; }
 };
 
 /// Has a link end when all that waits has arrived.
@@ -88,6 +93,7 @@ public:
     }
 
     void send(machine::post_office& from, machine::outbound message) override;
+    void withdraw(machine::post_office& from, pid to, std::uint64_t token) override;
     void signal(machine::post_office& from, const machine::outbound_signal& news) override;
 
     void write(pid who, schema::Pid::Builder to) const override;
@@ -120,6 +126,12 @@ public:
 
     /// What there is to tell of certificates goes to the log and to who subscribes.
     void tell_of_certificates();
+
+    /// May so many bytes more wait in this queue? A message that is larger than all that may waits alone.
+    bool has_room_for(const waiting_letters& queue, std::size_t bytes) const noexcept;
+
+    /// Bytes of answers that may wait for a peer; requests whose answers find no room are refused.
+    std::size_t answer_bytes_max() const noexcept;
 
     /// What this node says of itself on a new connection.
     greeting new_greeting() const;
@@ -160,7 +172,6 @@ private:
     const peer_book::way& find(const machine::post_office& from, std::uint32_t number);
 
     bool is_far_ahead(const waiting_letters& queue) const noexcept;
-    bool has_room_for(const waiting_letters& queue, std::size_t bytes) const noexcept;
 
     /// Nobody where there is no link, and none can be dialled or could be a moment ago.
     pid link_for(const peer_book::way& way, std::uint64_t now);

@@ -30,10 +30,11 @@ public:
     {
         if (const std::uint64_t asked = std::exchange(message.sent->reply, 0))
             from.answer(asked, 41);
-        if (message.token != 0)
+        if (message.token != 0 && has_room)
             from.answer(message.token, std::monostate{});
         messages.push_back(std::move(message));
     }
+    void withdraw(machine::post_office&, pid, std::uint64_t token) override { withdrawn.push_back(token); }
     void signal(machine::post_office& from, const machine::outbound_signal& news) override
     {
         if (news.token != 0 && news.what != kind::forget_end)
@@ -43,6 +44,8 @@ public:
 
     std::vector<machine::outbound> messages;
     std::vector<machine::outbound_signal> signals;
+    std::vector<std::uint64_t> withdrawn;
+    bool has_room = true;
 
 private:
     machine::commons& shared_;
@@ -111,6 +114,22 @@ TEST_CASE("gateway: what is said of ends goes there too", "[kernel][gateway]")
     CHECK(said == expected);
     CHECK(there.signals[0].about == sayer);
     CHECK(there.signals[2].is_linked);
+}
+
+TEST_CASE("gateway: who gives up waiting for room says so there", "[kernel][gateway]")
+{
+    simulation sim;
+    other_node there(sim.engine());
+    there.has_room = false;
+    const auto waits = [](context& self, pid to) -> task<> { co_await self.send_async(to, number{1}); };
+    const pid waiting = sim.engine().spawn(+waits, far_away);
+    sim.run_until_idle();
+    REQUIRE(there.messages.size() == 1);
+    CHECK(there.messages[0].token != 0);
+    CHECK(there.withdrawn.empty());
+    sim.stop(waiting);
+    sim.run_until_idle();
+    CHECK(there.withdrawn == std::vector<std::uint64_t>{there.messages[0].token});
 }
 
 TEST_CASE("gateway: an actor of this node is watched from there", "[kernel][gateway]")

@@ -386,7 +386,7 @@ TEST_CASE("client: requests under way, and actors that are held, have an end", "
 TEST_CASE("client: one that asks and does not take the answers is let go", "[remote][client]")
 {
     own_loop here;
-    place there;
+    place there({.listen = "127.0.0.1:0", .queue_bytes_max = 1'000'000});  // so that 64 MiB are too many
     there.actors.spawn("keeper", keeper);
     there.actors.spawn("talker", talker);
     client caller(there, here);

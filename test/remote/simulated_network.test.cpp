@@ -4,7 +4,6 @@
 
 #include <costar/testing/simulation.hpp>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,84 +11,13 @@
 
 #include <support/catch.hpp>
 
-#include "places.hpp"
+#include "simulated_places.hpp"
 
 using namespace costar;
 using namespace support;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// A host with a node, which may die and come back.
-struct simulated_place {
-    simulated_place(testing::simulation& sim, remote::simulated_network& network, std::string name,
-        remote::node_options options = {})
-        : sim(sim), actors(sim.add_engine(name))
-    {
-        options.name = name;
-        options.listen = name + ":1";
-        options.network = network.host(name);
-        node = std::make_unique<remote::node>(actors, all_words(), std::move(options));
-    }
-    ~simulated_place()
-    {
-        node.reset();
-        sim.end(actors);
-    }
-    simulated_place(const simulated_place&) = delete;
-
-    testing::simulation& sim;
-    engine& actors;
-    std::unique_ptr<remote::node> node;
-};
-
-/// An actor of another node by its name; time passes as far as needed.
-pid found(testing::simulation& sim, simulated_place& from, const std::string& where)
-{
-    auto seen = std::make_shared<std::pair<bool, pid>>();
-    from.node->find(where, [seen](error_code, pid who) { *seen = {true, who}; });
-    sim.run_until([&] { return seen->first; });
-    return seen->second;
-}
-
-std::string greeted(testing::simulation& sim, simulated_place& from, pid whom, const std::string& name)
-{
-    return sim.ask_from(from.actors, whom, greeting{name});
-}
-
-/// Two hosts, each with a node; that of b has an actor "host".
-struct simulated_pair {
-    explicit simulated_pair(std::uint64_t seed, remote::node_options options = hasty(),
-        remote::simulated_network_options way = {})
-        : sim(seed), network(sim, way), a(sim, network, "a", std::move(options))
-    {
-        begin_b();
-    }
-
-    static remote::node_options hasty()
-    {
-        return {.greeting_timeout = 2s, .heartbeat = 1s, .silence_max = 4s, .pause_max = 1s};
-    }
-    void begin_b()
-    {
-        b.emplace(sim, network, "b", hasty());
-        b->actors.spawn("host", host);
-    }
-
-    /// What comes of looking for it from a.
-    error_code search()
-    {
-        auto seen = std::make_shared<std::optional<error_code>>();
-        a.node->find("b:1/host", [seen](error_code failed, pid) { *seen = failed; });
-        sim.run_until([&] { return seen->has_value(); });
-        return **seen;
-    }
-
-    testing::simulation sim;
-    remote::simulated_network network;
-    simulated_place a;
-    std::optional<simulated_place> b;
-};
 
 /// Sends so many messages of ten kilobytes, each when there is room for it.
 task<> pours(context& self, pid to, int count, int* sent)

@@ -68,6 +68,9 @@ public:
     /// post office of any strand of the engine; what cannot be sent is buried there.
     virtual void send(post_office& from, outbound message) = 0;
 
+    /// Whoever has sent with this token waits for room no more: what has not found any is not sent.
+    virtual void withdraw(post_office& from, pid to, std::uint64_t token) = 0;
+
     /// Passes on what the strand of `from` has to say. Where the node is not reached, whoever waits or
     /// watches is told so.
     virtual void signal(post_office& from, const outbound_signal& news) = 0;

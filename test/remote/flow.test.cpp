@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+
+// What waits for a peer is bounded, in messages and in bytes, whoever sends it and however large it is; and
+// who waits for room gets it.
+
+#include "simulated_places.hpp"
+
+#include <costar/core/with_timeout.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include <support/catch.hpp>
+
+using namespace costar;
+using namespace support;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What becomes of messages that are sent with `send_async`.
+struct tally {
+    int sent = 0;
+    int failed = 0;
+    int cancelled = 0;
+};
+
+task<> sends(context& self, pid to, int count, std::size_t bytes, tally* all)
+{
+    for (int i = 0; i < count; ++i) {
+        const auto done = co_await as_result(self.send_async(to, greeting{std::string(bytes, 'x')}));
+        ++(done ? all->sent : all->failed);
+    }
+}
+
+task<> gives_up(context& self, pid to, std::size_t bytes, tally* all)
+{
+    const auto one = [](context& self, pid to, std::size_t bytes) -> task<> {
+        co_await self.send_async(to, greeting{std::string(bytes, 'x')});
+    };
+    const auto done = co_await as_result(with_timeout(1ms, one(self, to, bytes)));
+    ++(done ? all->sent : all->cancelled);
+}
+
+remote::node_options narrow(std::uint32_t messages, std::uint64_t bytes)
+{
+    auto options = simulated_pair::hasty();
+    options.silence_max = 60s;
+    options.queue_max = messages;
+    options.queue_bytes_max = bytes;
+    return options;
+}
+
+remote::peer_figures waiting(const simulated_pair& pair)
+{
+    return pair.a.node->peers().at(0);
+}
+
+}  // namespace
+
+TEST_CASE("flow: many that wait for room are within the bounds, whatever the size of their messages",
+    "[remote][flow]")
+{
+    struct shape {
+        std::uint32_t messages;
+        std::uint64_t bytes;
+        std::size_t size;
+    };
+    for (const shape& each : {shape{1000, 300'000, 70'000}, {1000, 300'000, 10'000}, {1000, 300'000, 200'000},
+             {10, 100'000'000, 100'000}, {10, 100'000'000, 100}, {10, 200'000, 60'000}, {1, 1, 100},
+             {1, 1, 70'000}}) {
+        simulated_pair pair(20, narrow(each.messages, each.bytes));
+        const pid far = found(pair.sim, pair.a, "b:1/host");
+        tally all;
+        pair.network.silence("a", "b");
+        // Until the connection takes no more, and then those who wait.
+        for (int i = 0; i < 50; ++i)
+            pair.a.actors.spawn(sends, far, 100, each.size, &all);
+        for (int i = 0; i < 20; ++i) {
+            pair.sim.advance(100ms);
+            CHECK(waiting(pair).waiting <= each.messages);
+            CHECK(waiting(pair).bytes_waiting <= std::max<std::uint64_t>(each.bytes, each.size + 200));
+        }
+        CHECK(all.sent < 5000);
+        pair.network.heal();
+        pair.sim.advance(60s);
+        CHECK(all.sent == 5000);
+        CHECK(all.failed == 0);
+        CHECK(waiting(pair).waiting == 0);
+        CHECK(waiting(pair).bytes_waiting == 0);
+        CHECK(greeted(pair.sim, pair.a, far, "bob") == "hello bob");
+    }
+}
+
+TEST_CASE("flow: who gives up waiting for room leaves nothing behind", "[remote][flow]")
+{
+    simulated_pair pair(21, narrow(1000, 300'000));
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    tally all;
+    pair.network.silence("a", "b");
+    for (int i = 0; i < 400; ++i) {
+        pair.a.actors.spawn(gives_up, far, std::size_t{50'000}, &all);
+        pair.sim.advance(5ms);
+        CHECK(waiting(pair).bytes_waiting <= 300'000);
+    }
+    CHECK(all.sent < 100);
+    CHECK(all.sent + all.cancelled == 400);
+    std::uint64_t received = pair.b->node->counters().received;
+    pair.network.heal();
+    pair.sim.advance(10s);
+    received = pair.b->node->counters().received - received;
+    CHECK(received == static_cast<std::uint64_t>(all.sent));
+    CHECK(waiting(pair).waiting == 0);
+}
+
+TEST_CASE("flow: who waits for room hears when the link is lost", "[remote][flow]")
+{
+    auto options = narrow(10, 100'000);
+    options.silence_max = 4s;
+    simulated_pair pair(22, options);
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    tally all;
+    pair.network.silence("a", "b");
+    for (int i = 0; i < 30; ++i)
+        pair.a.actors.spawn(sends, far, 1, std::size_t{90'000}, &all);
+    pair.sim.advance(30s);
+    CHECK(all.sent + all.failed == 30);
+    CHECK(all.failed > 5);
+    CHECK(waiting(pair).waiting == 0);
+}
+
+TEST_CASE("flow: many large answers at once arrive, and their link stays", "[remote][flow]")
+{
+    // More than the 64 MiB that are kept without a word: it is a peer that takes them.
+    simulated_pair pair(23);
+    pair.b->actors.spawn("talker", talker);
+    const pid far = found(pair.sim, pair.a, "b:1/talker");
+    int arrived = 0;
+    int failed = 0;
+    for (int i = 0; i < 90; ++i)
+        pair.a.actors.ask(far, greeting{"x", 1'000'000}, -1ns,
+            [&](error_code failure, const std::optional<std::string>& answer) {
+                ++(!failure && answer && answer->size() == 1'000'000 ? arrived : failed);
+            });
+    pair.sim.run_until([&] { return arrived + failed == 90; });
+    CHECK(arrived == 90);
+    CHECK(pair.network.seen().connected == 1);
+}
+
+TEST_CASE("flow: answers for which there is no room are refused, and the link stays", "[remote][flow]")
+{
+    auto options = simulated_pair::hasty();
+    options.queue_bytes_max = 1'000'000;  // 64 MiB of answers then
+    remote::simulated_network_options slow;
+    slow.bytes_per_second = 10'000'000;
+    testing::simulation sim(24);
+    remote::simulated_network network(sim, slow);
+    simulated_place a(sim, network, "a", simulated_pair::hasty());
+    simulated_place b(sim, network, "b", options);
+    b.actors.spawn("talker", talker);
+    const pid far = found(sim, a, "b:1/talker");
+    int arrived = 0;
+    int refused = 0;
+    int failed = 0;
+    for (int i = 0; i < 90; ++i)
+        a.actors.ask(
+            far, greeting{"x", 1'000'000}, -1ns, [&](error_code failure, const std::optional<std::string>&) {
+                ++(!failure ? arrived : failure == errc::mailbox_full ? refused : failed);
+            });
+    sim.run_until([&] { return arrived + refused + failed == 90; });
+    CHECK(arrived > 60);
+    CHECK(refused > 5);
+    CHECK(failed == 0);
+    CHECK(network.seen().connected == 1);
+}
