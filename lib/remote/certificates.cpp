@@ -13,10 +13,10 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -53,8 +53,12 @@ std::string last_failure()
 
 std::string content_of(const std::string& file)
 {
+    // An iterator would throw where a folder has the name of a file.
     std::ifstream from(file, std::ios::binary);
-    std::string all{std::istreambuf_iterator<char>(from), {}};
+    std::string all;
+    std::array<char, 4096> part{};
+    while (from.read(part.data(), part.size()) || from.gcount() > 0)
+        all.append(part.data(), static_cast<std::size_t>(from.gcount()));
     if (from.bad() || !from.is_open())
         refuse(file.empty() ? "\"\"" : file, fmt::format("cannot be read: {}", std::strerror(errno)));
     return all;

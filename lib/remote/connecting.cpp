@@ -156,8 +156,21 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     co_return was_greeted;
 }
 
+/// Whatever a transport throws, connections go on, and it is looked again.
+void look_at_certificates(context& self, switchboard& board)
+{
+    try {
+        board.tell_of_certificates();
+    } catch (...) {
+        const std::string why = machine::text_of(machine::caught_exception());
+        if (const auto written = board.refusals().note(static_cast<std::uint64_t>(self.now().count()),
+                "certificates", fmt::format("a node cannot look at its certificates: {}", why)))
+            log(log_level::warning, *written);
+    }
+}
+
 /// Does what has to be done in time; else gives why it came to nothing.
-task<std::exception_ptr> in_time(switchboard& board, task<> work)
+task<std::exception_ptr> in_time(context& self, switchboard& board, task<> work)
 {
     std::exception_ptr failed;
     try {
@@ -167,7 +180,7 @@ task<std::exception_ptr> in_time(switchboard& board, task<> work)
     }
     if (failed && is_cancellation(failed))
         std::rethrow_exception(failed);
-    board.tell_of_certificates();
+    look_at_certificates(self, board);
     co_return failed;
 }
 
@@ -189,7 +202,7 @@ task<> dial(context& self, switchboard* board, std::string address)
 {
     std::optional<book_entry> entry(std::in_place, *board, self.pid());
     std::unique_ptr<new_connection> connection;
-    const auto failed = co_await in_time(*board, connect(*board, address, connection));
+    const auto failed = co_await in_time(self, *board, connect(*board, address, connection));
     if (failed) {
         entry.reset();
         rest(self, *board, address);
@@ -203,7 +216,7 @@ task<> dial(context& self, switchboard* board, std::string address)
 task<> accepted(context& self, switchboard* board, std::unique_ptr<new_connection> connection)
 {
     std::string address = connection->peer();
-    const auto failed = co_await in_time(*board, connection->open());
+    const auto failed = co_await in_time(self, *board, connection->open());
     if (failed)
         tell_of_failure(self, *board, address, failed);
     else
@@ -244,10 +257,10 @@ task<> listen(context& self, switchboard* board, std::unique_ptr<acceptor> door)
         ;
 }
 
-task<> look_after_certificates(context&, switchboard* board)
+task<> look_after_certificates(context& self, switchboard* board)
 {
     for (;;) {
-        board->tell_of_certificates();
+        look_at_certificates(self, *board);
         co_await sleep_for(board->network().look_interval());
     }
 }

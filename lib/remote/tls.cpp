@@ -197,7 +197,7 @@ private:
             told_.clear();
             tell(kind::reloaded, options_.certificate,
                 fmt::format("the certificates have changed: new connections go by {}", options_.certificate));
-        } catch (const std::invalid_argument& failure) {
+        } catch (const std::exception& failure) {
             tell(kind::not_reloaded, options_.certificate,
                 fmt::format(
                     "the files of certificates have changed, and what stood in them before goes on: {}",

@@ -11,6 +11,7 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -433,6 +434,11 @@ TEST_CASE("tls: what does not fit is refused at the start, by the name of its fi
     CHECK(holds(why([](auto& o) { o.authorities = {}; }), "cannot be read"));
     CHECK(holds(why([](auto& o) { o.key = o.certificate; }), "good.pem holds no key"));
     CHECK(holds(why([](auto& o) { o.authorities = o.key; }), "good.key holds no certificate"));
+    // As a container makes of a mount that is missing.
+    std::filesystem::create_directory(at.files / "mount");
+    for (std::string remote::tls_options::* const file :
+        {&remote::tls_options::certificate, &remote::tls_options::key, &remote::tls_options::authorities})
+        CHECK(holds(why([&](auto& o) { o.*file = at.files / "mount"; }), "mount cannot be read: Is a dir"));
     const std::string half = at.signs.pem().substr(0, 200);
     CHECK_FALSE(
         why([&](auto& o) { o.authorities = at.files.write("half.ca", at.signs.pem() + half); }).empty());
@@ -532,6 +538,34 @@ TEST_CASE("tls: new files that do not fit leave the old ones, and that is told",
     CHECK(told.count() == 1);
     in_files(at.files, "there", at.signs.issue("there"), at.signs.pem());
     check_serves(at, there);
+    CHECK(
+        told.comes([](const auto& each) { return each.what == remote::certificate_notice::kind::reloaded; }));
+}
+
+TEST_CASE("tls: a folder in the place of a file leaves what stood in it, and who looks", "[remote][tls]")
+{
+    const office at;
+    remote::tls_options options = in_files(at.files, "there", at.signs.issue("there"), at.signs.pem());
+    options.look_interval = 1ms;
+    place there({.listen = "127.0.0.1:0", .network = remote::tls_transport(options)});
+    there.actors.spawn("host", host);
+    heard<remote::certificate_notice> told(there.actors);
+    for (const std::string& file : {options.certificate, options.key, options.authorities}) {
+        std::filesystem::rename(file, file + ".old");
+        std::filesystem::create_directory(file);
+        CHECK(told.comes([&](const remote::certificate_notice& each) {
+            return each.what == remote::certificate_notice::kind::not_reloaded &&
+                holds(each.text, file + " cannot be read: Is a directory");
+        }));
+        const std::size_t once = told.count();
+        check_serves(at, there);
+        check_serves(at, there);
+        CHECK(told.count() == once);
+
+        std::filesystem::remove(file);
+        std::filesystem::rename(file + ".old", file);
+        CHECK(told.comes_after(once));
+    }
     CHECK(
         told.comes([](const auto& each) { return each.what == remote::certificate_notice::kind::reloaded; }));
 }

@@ -7,7 +7,12 @@
 #include <costar/core/when.hpp>
 #include <costar/core/with_timeout.hpp>
 
+#include <chrono>
+#include <memory>
+#include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <support/catch.hpp>
 
@@ -33,7 +38,46 @@ task<> waits_a_little(remote::acceptor& door, costar::asio::any_io_executor at)
     co_await with_timeout(1ms, door.accept(at));
 }
 
+/// TCP, of which looking after certificates throws at first.
+class network_that_throws final : public remote::transport {
+public:
+    std::unique_ptr<remote::acceptor> listen(
+        const std::string& address, costar::asio::any_io_executor strand) override
+    {
+        return tcp_->listen(address, std::move(strand));
+    }
+    task<std::unique_ptr<remote::new_connection>> dial(std::string address) override
+    {
+        return tcp_->dial(std::move(address));
+    }
+    std::chrono::nanoseconds look_interval() const override { return 1ms; }
+    std::vector<remote::certificate_notice> look(std::uint64_t&) override
+    {
+        constexpr int throwing = 20;
+        if (++looks_ <= throwing)
+            throw std::runtime_error("nobody can look");
+        if (looks_ != throwing + 1)
+            return {};
+        return {{remote::certificate_notice::kind::expires_soon, "a file", "it expires soon"}};
+    }
+
+private:
+    const std::shared_ptr<remote::transport> tcp_ = remote::tcp_transport();
+    int looks_ = 0;
+};
+
 }  // namespace
+
+TEST_CASE("transport: one whose look throws is looked at again, and its connections are there",
+    "[remote][transport]")
+{
+    place there({.listen = "127.0.0.1:0", .network = std::make_shared<network_that_throws>()});
+    heard<remote::certificate_notice> told(there.actors);
+    there.actors.spawn("host", host);
+    place here;
+    CHECK(here.ask(here.find(there, "host"), greeting{"x"}) == "hello x");
+    CHECK(told.comes());
+}
 
 TEST_CASE("transport: TCP dials what listens, and says why it cannot", "[remote][transport]")
 {
