@@ -81,8 +81,12 @@ machine::spawned spawn_here(switchboard& board, const visitor& for_whom, const n
         if (kind->arguments != nullptr)
             given = wire::read_flat(*kind->arguments, arguments, board);
         const auto entry = book.admit(for_whom.name);
-        if (entry == nullptr)
+        if (entry == nullptr) {
+            // Who asks again for a name, since it has heard nothing, is told who has it.
+            if (const auto holder = board.shared().names.find(how.name))
+                return {*holder, errc::name_in_use};
             return {{}, errc::too_many_actors};
+        }
         const pid born =
             kind->bear(board.owner(), std::move(how), entry, given != nullptr ? given->body() : nullptr);
         book.enter(*entry, born, kind, for_whom.number);

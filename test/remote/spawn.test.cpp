@@ -224,6 +224,23 @@ TEST_CASE("spawn: of two with one name the second is told who has it", "[remote]
     CHECK(here.ask(second, total{}) == 2);
 }
 
+TEST_CASE("spawn: who has a name is told where there is no room for another one, too", "[remote][spawn]")
+{
+    place here;
+    place there({.listen = "127.0.0.1:0", .kinds = all_kinds(), .spawned_max = 1});
+    there.actors.spawn("native", host);
+    const pid first = spawned_at(here, there, {.kind = "adder", .name = "sum"}, {1});
+
+    std::promise<std::pair<error_code, pid>> told;
+    here.node.spawn(there.node.address(), {.kind = "adder", .name = "sum"}, more{2},
+        [&](error_code code, pid who) { told.set_value({code, who}); });
+    CHECK(told.get_future().get() == std::pair(make_error_code(errc::name_in_use), first));
+    CHECK(failure_of([&] { spawned_at(here, there, {.kind = "adder", .name = "native"}, {2}); }) ==
+        errc::name_in_use);
+    CHECK(failure_of([&] { spawned_at(here, there, {.kind = "adder", .name = "other"}, {2}); }) ==
+        errc::too_many_actors);
+}
+
 TEST_CASE(
     "spawn: actors are stopped by the node that had them spawned, and by those that may", "[remote][spawn]")
 {

@@ -68,7 +68,7 @@ struct node_options {
     remote::kinds kinds{};
 
     /// Actors that live here and were spawned for one node, in all its lives. Nodes without a name count as
-    /// one.
+    /// one. A name that somebody has is `errc::name_in_use` also where there is no room.
     std::size_t spawned_max = 10'000;
 
     /// Messages that may wait for one peer, and their bytes; what is above becomes a dead letter with
