@@ -13,10 +13,11 @@ namespace costar::remote {
 
 namespace {
 
-/// A host is looked up and stands in lines of the log: nothing in it ends either.
+/// A host is looked up and stands in lines of the log and before the name of an actor: nothing in it ends
+/// them.
 bool is_of_a_host(char c) noexcept
 {
-    return static_cast<unsigned char>(c) > ' ' && c != '\x7f';
+    return static_cast<unsigned char>(c) > ' ' && c != '\x7f' && c != '/';
 }
 
 constexpr std::string_view unix_scheme = "unix:";
@@ -95,6 +96,12 @@ std::string address_or_none(std::string_view text) noexcept
         // It is none.
     }
     return {};
+}
+
+bool is_name_for_texts(std::string_view name) noexcept
+{
+    return !name.empty() && name.find('/') == std::string_view::npos && !is_unix_address(name) &&
+        address_or_none(name).empty();
 }
 
 std::pair<std::string, std::string> address_and_name(std::string_view text)

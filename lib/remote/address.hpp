@@ -36,6 +36,9 @@ void check_address(std::string_view text);
 /// What somebody else says is an address: it, or nothing where it is none.
 std::string address_or_none(std::string_view text) noexcept;
 
+/// Does a name stand for its node in a text, as "node/name"? Nothing else is read from it.
+bool is_name_for_texts(std::string_view name) noexcept;
+
 /// Splits "host:port/name" or "unix:/run/x.sock:/name" into address and name.
 ///
 /// Errors: throws `std::invalid_argument`, which says what is wanted.

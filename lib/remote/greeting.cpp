@@ -32,17 +32,12 @@ void greeting::write(schema::Greeting::Builder to) const
     to.setNonce(nonce);
 }
 
-namespace {
-
-/// A name stands in lines of the log, which it must not end.
-bool is_name(const std::string& name) noexcept
+bool is_name(std::string_view name) noexcept
 {
     return name.size() <= 255 && std::none_of(name.begin(), name.end(), [](char c) {
         return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
     });
 }
-
-}  // namespace
 
 std::optional<agreement> agree(const greeting& mine, const greeting& theirs, refusal& why)
 {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace costar::remote {
 
@@ -39,6 +40,10 @@ struct greeting {
     static greeting read(schema::Greeting::Reader from);
     void write(schema::Greeting::Builder to) const;
 };
+
+/// Can a node have this name, as far as others are concerned? It stands in lines of the log, which it must
+/// not end.
+bool is_name(std::string_view name) noexcept;
 
 /// What two nodes have agreed on.
 struct agreement {

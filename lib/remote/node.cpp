@@ -4,6 +4,7 @@
 
 #include "address.hpp"
 #include "connecting.hpp"
+#include "greeting.hpp"
 #include "switchboard.hpp"
 
 #include <costar/core/log.hpp>
@@ -27,6 +28,10 @@ void check(const node_options& options)
     const auto refuse = [](const char* what) {
         throw std::invalid_argument(fmt::format("remote::node_options::{} must be more than 0", what));
     };
+    if (!is_name(options.name) || (!options.name.empty() && !is_name_for_texts(options.name)))
+        throw std::invalid_argument(
+            "remote::node_options::name must have at most 255 bytes, no '/' and no control characters, and "
+            "be no address: others would not let this node in, or not find its actors by it");
     if (options.message_max == 0)
         refuse("message_max");
     if (options.queue_max == 0)

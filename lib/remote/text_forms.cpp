@@ -56,10 +56,10 @@ std::string switchboard::text_of(pid who) const
         return who.to_string();
     const std::string& address = is_own ? address_ : known->address;
     const std::string& node = address.empty() ? (is_own ? options_.name : known->name) : address;
-    if (node.empty())
+    if (address.empty() && !is_name_for_texts(node))
         return who.to_string();
     std::string name = is_own ? shared_.names.name_of(who) : names_.name_of(who);
-    if (name.empty())
+    if (name.empty() || place_from(name))  // which would be that of another one
         name = fmt::format(
             "${}-{}-{}-{}", who.strand(), who.slot(), who.generation(), is_own ? life_ : known->life);
     return node + (is_unix_address(node) ? ":/" : "/") + name;

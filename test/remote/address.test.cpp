@@ -19,10 +19,10 @@ TEST_CASE("address: what can be dialled is read, and written as it is read", "[r
     CHECK(remote::text_of({ip::address_v4::loopback(), 5}) == "127.0.0.1:5");
 }
 
-TEST_CASE("address: a host ends no line of the log", "[remote][address]")
+TEST_CASE("address: a host ends no line of the log, and no text before its end", "[remote][address]")
 {
     for (const std::string wrong :
-        {"a\nb:5", "a\rb:5", "a b:5", " a:5", "\x1b[31m:5", "a\x7f:5", "[::1\n]:5"}) {
+        {"a\nb:5", "a\rb:5", "a b:5", " a:5", "\x1b[31m:5", "a\x7f:5", "[::1\n]:5", "a/b:5"}) {
         CHECK(remote::address_or_none(wrong).empty());
         CHECK_THROWS_AS(remote::parse_address(wrong), std::invalid_argument);
     }

@@ -23,6 +23,11 @@ pid found(place& here, const std::string& text)
     return here.node.find(text, use_future).get();
 }
 
+remote::peer_book& book_of(place& here)
+{
+    return (*here.actors.extensions().find<std::shared_ptr<remote::switchboard>>())->book();
+}
+
 /// Answers once.
 task<> brief_host(context& self)
 {
@@ -145,8 +150,48 @@ TEST_CASE(
     place here;
     place there;
     there.actors.spawn("host", host);
-    place impostor({.name = there.node.address(), .listen = "127.0.0.1:0"});
-    impostor.actors.spawn("decoy", host);
-    CHECK(here.ask(here.find(impostor, "decoy"), greeting{"x"}) == "hello x");  // they have met
+    book_of(here).enter_greeted(5, "127.0.0.1:1", there.node.address());  // as if they had met
     CHECK(here.ask(here.find(there.node.address(), "host"), greeting{"x"}) == "hello x");
+}
+
+TEST_CASE("text forms: a name of a node that would be read as something else is none", "[remote][text_forms]")
+{
+    for (const std::string& wrong : {std::string("a/b"), std::string("a/"), std::string("127.0.0.1:9"),
+             std::string("[::1]:5"), std::string("unix:/x"), std::string("unix:"), std::string("a\nb"),
+             std::string("a\0b", 3), std::string(256, 'x')})
+        CHECK_THROWS_AS(place({.name = wrong}), std::invalid_argument);
+    CHECK_THROWS_WITH(place({.name = "a/b"}), Catch::Contains("node_options::name"));
+    for (const std::string& right : {std::string("a b"), std::string("a:b"), std::string("$1"),
+             std::string("127.0.0.1"), std::string(255, 'x')}) {
+        place here;
+        place client({.name = right});
+        client.actors.spawn("host", host);
+        here.actors.spawn("host", host);
+        const pid near = client.find(here, "host");  // they meet
+        CHECK(client.ask(near, greeting{"x"}) == "hello x");
+        const pid far = found(here, right + "/host");
+        CHECK(here.node.text_of(far) == right + "/host");
+    }
+    // Another release may greet with one.
+    place here;
+    std::uint64_t life = 0;
+    for (const char* name : {"a/b", "127.0.0.1:9", "unix:/x", "", "plain"}) {
+        const pid who(book_of(here).enter_greeted(++life, "", name)->number, 1, 2, 3);
+        const bool is_read = name == std::string("plain");
+        CHECK(here.node.text_of(who) == (is_read ? "plain/$1-2-3-5" : who.to_string()));
+    }
+}
+
+TEST_CASE("text forms: an actor that is called like the place of another one is named by its own",
+    "[remote][text_forms]")
+{
+    place here;
+    place there;
+    for (const std::string name : {"$0-1-1-5", "$0-1-1-0", "$x"}) {
+        const pid native = there.actors.spawn({.name = name}, host);
+        const pid far = here.find(there, name);
+        CHECK(found(here, here.node.text_of(far)) == far);
+        CHECK(found(here, there.node.text_of(native)) == far);
+        CHECK(found(there, there.node.text_of(native)) == native);
+    }
 }

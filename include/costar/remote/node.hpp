@@ -29,7 +29,9 @@ class transport;
 
 /// What can be chosen for a node.
 struct node_options {
-    /// Two living nodes that meet must not have one name; empty for one without.
+    /// Two living nodes that meet must not have one name; empty for one without. It has at most 255 bytes, no
+    /// '/' and no control characters, and is no address: it stands before the names of actors, as in
+    /// "node/name".
     std::string name{};
 
     /// Where it listens: "127.0.0.1:4711", "[::1]:0", "unix:/run/x.sock"; port 0 picks one. Empty for a node
@@ -199,7 +201,8 @@ class node {
 public:
     /// `words` are the messages that are sent and taken, nothing else is decoded.
     ///
-    /// Errors: throws `std::invalid_argument` for an address that is none or that nobody could dial,
+    /// Errors: throws `std::invalid_argument` for options that make no sense, and for an address that is none
+    /// or that nobody could dial,
     /// `std::logic_error` where the engine is a node already, `boost::system::system_error` where it cannot
     /// listen.
     node(engine& owner, wire::dictionary words, node_options options = {});
@@ -239,8 +242,11 @@ public:
     }
 
     /// The text form of an actor of this node or another one: "host:port/name", with the name of the node
-    /// where it does not listen. One whose name is not known here has "$strand-slot-generation-life" in its
-    /// place, the life being that of its node. `find` reads it.
+    /// where it does not listen. One whose name is not known here, or looks so itself, has
+    /// "$strand-slot-generation-life" in its place, the life being that of its node. `find` reads it.
+    ///
+    /// A node that does not listen and has no name, or one that no text can hold, leaves the pid as it is
+    /// here, which `find` does not read.
     std::string text_of(pid who) const;
 
     /// Offers a kind of actors to other nodes, as `kinds::add`.
