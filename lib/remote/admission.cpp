@@ -2,6 +2,12 @@
 
 #include "admission.hpp"
 
+#include <costar/core/error.hpp>
+#include <costar/core/log.hpp>
+#include <costar/core/strand_context.hpp>
+
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -20,10 +26,26 @@ bool is_proven(const link_place& place, const std::string& name)
     return !place.proven_names || name.empty() || is_among(*place.proven_names, name);
 }
 
-bool is_allowed(const node_options& options, const std::string& name)
+/// What the program's function throws is for its own log: a stranger is told that it is not let in.
+bool allows(switchboard& board, const std::string& name)
 {
-    return (options.allowed.empty() || (!name.empty() && is_among(options.allowed, name))) &&
-        (!options.allows || options.allows(name));
+    const node_options& options = board.options();
+    try {
+        return !options.allows || options.allows(name);
+    } catch (...) {
+        const std::string why = machine::text_of(machine::caught_exception());
+        const auto* const here = machine::strand_context::current();
+        if (const auto written = board.refusals().note(here != nullptr ? here->now() : 0, "allows",
+                fmt::format("node_options::allows has thrown, so nobody is let in by it: {}", why)))
+            log(log_level::error, *written);
+        return false;
+    }
+}
+
+bool is_allowed(switchboard& board, const std::string& name)
+{
+    const auto& named = board.options().allowed;
+    return (named.empty() || (!name.empty() && is_among(named, name))) && allows(board, name);
 }
 
 }  // namespace
@@ -39,7 +61,7 @@ std::optional<agreement> admit(
         place.peer_name = theirs.name;
     if (agreed && !is_proven(place, theirs.name))
         why = refusal::name_not_proven;
-    else if (agreed && !is_allowed(board.options(), theirs.name))
+    else if (agreed && !is_allowed(board, theirs.name))
         why = refusal::unknown_peer;
     else if (agreed && !board.book().may_be(theirs.life, theirs.name))
         why = refusal::malformed;
@@ -51,13 +73,13 @@ std::optional<agreement> admit(
     return std::nullopt;
 }
 
-bool admits_client(const node_options& options, const link_place& place)
+bool admits_client(switchboard& board, const link_place& place)
 {
-    if (options.allowed.empty() && !options.allows)
+    if (board.options().allowed.empty() && !board.options().allows)
         return true;
     return place.proven_names &&
         std::any_of(place.proven_names->begin(), place.proven_names->end(),
-            [&](const std::string& name) { return is_allowed(options, name); });
+            [&](const std::string& name) { return is_allowed(board, name); });
 }
 
 std::string text_of(const link_place& place)

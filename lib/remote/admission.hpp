@@ -18,7 +18,7 @@ std::optional<agreement> admit(
 
 /// May a program that is no node ask here? Where it is said who is let in, one of the names that its
 /// certificate proves has to be among them.
-bool admits_client(const node_options& options, const link_place& place);
+bool admits_client(switchboard& board, const link_place& place);
 
 /// In words, who has refused whom and why.
 std::string text_of(const link_place& place);

@@ -133,7 +133,7 @@ link& node_server::served() const
 {
     if (present().take_call(caller_kind::client) != caller_kind::client)
         return greeted();
-    KJ_REQUIRE(admits_client(present().board().options(), *place_),
+    KJ_REQUIRE(admits_client(present().board(), *place_),
         "this node lets in whom it knows, and this program proves no name that it does");
     return present();
 }

@@ -8,6 +8,7 @@
 
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,6 +76,46 @@ TEST_CASE("admission: a function says who is let in", "[remote][admission]")
     place bad(node_called("bad one"));
     CHECK(good.ask(good.find(guarded, "host"), greeting{"x"}) == "hello x");
     CHECK(cannot_find(bad, guarded.node.address()));
+}
+
+TEST_CASE(
+    "admission: a function that throws lets nobody in, and tells no stranger why", "[remote][admission]")
+{
+    std::mutex mutex;
+    std::vector<std::string> lines;
+    set_log_sink([&](log_level level, std::string_view line) {
+        const std::lock_guard lock(mutex);
+        if (level >= log_level::warning)
+            lines.emplace_back(line);
+    });
+    {
+        remote::node_options options = node_called("guarded");
+        options.allows = [](const std::string& name) -> bool {
+            if (name.starts_with("odd"))
+                throw std::runtime_error("the secret of this program");
+            return true;
+        };
+        place guarded(options);
+        guarded.actors.spawn("host", host);
+        heard<remote::peer_refused> of_guarded(guarded.actors);
+        for (const char* name : {"odd one", "odd other"}) {
+            place odd({.name = name});
+            heard<remote::peer_refused> of_odd(odd.actors);
+            heard<remote::peer_lost> lost(odd.actors);
+            CHECK(cannot_find(odd, guarded.node.address()));
+            CHECK(is_told(of_guarded, refusal::unknown_peer, name, false));
+            CHECK(is_told(of_odd, refusal::unknown_peer, "", true));
+            CHECK(lost.comes([](const remote::peer_lost& each) {
+                return !each.reason.empty() && each.reason.find("secret") == std::string::npos;
+            }));
+        }
+        place good(node_called("good"));
+        CHECK(good.ask(good.find(guarded, "host"), greeting{"x"}) == "hello x");
+    }
+    set_log_sink({});
+    REQUIRE(lines.size() == 1);
+    CHECK(lines.front().find("allows has thrown") != std::string::npos);
+    CHECK(lines.front().find("the secret of this program") != std::string::npos);
 }
 
 TEST_CASE("admission: a name is that of one living node", "[remote][admission]")

@@ -335,6 +335,12 @@ TEST_CASE("tls: programs that are no nodes are let in by the names that they pro
     CHECK(asked_by_program(open, stranger, at.signs.pem()) == "");
     CHECK(asked_by_program(guarded, friendly, at.signs.pem()) == "");
     CHECK(asked_by_program(guarded, stranger, at.signs.pem()).find("proves no name") != std::string::npos);
+
+    options.allows = [](const std::string&) -> bool { throw std::runtime_error("a secret"); };
+    place odd(options);
+    const std::string said = asked_by_program(odd, friendly, at.signs.pem());
+    CHECK(holds(said, "proves no name"));
+    CHECK_FALSE(holds(said, "secret"));
 }
 
 TEST_CASE(

@@ -83,8 +83,8 @@ struct node_options {
     std::size_t lives_max = 65'536;
 
     /// Names of the nodes with which this one has links, whoever dials; empty for all. And a function that
-    /// says so of a name, called on any strand; empty for all. Over TLS a name is proven, else it is what a
-    /// node says.
+    /// says so of a name, called on any strand; empty for all. One that throws lets nobody in, and the log
+    /// has a line of it. Over TLS a name is proven, else it is what a node says.
     std::vector<std::string> allowed{};
     std::function<bool(const std::string& name)> allows{};
 
