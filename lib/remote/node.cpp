@@ -46,6 +46,10 @@ void check(const node_options& options)
         refuse("heartbeat");
     if (options.silence_max <= std::chrono::nanoseconds(0))
         refuse("silence_max");
+    if (options.pause_min <= std::chrono::nanoseconds(0))
+        refuse("pause_min");
+    if (options.pause_min > options.pause_max)
+        throw std::invalid_argument("remote::node_options::pause_min must not be more than pause_max");
 }
 
 }  // namespace

@@ -255,10 +255,25 @@ task<std::unique_ptr<new_connection>> tls_acceptor::accept(asio::any_io_executor
         std::move(socket), network_->current()->serving(), std::string(), false);
 }
 
+/// Nobody can mean such options.
+void check(const tls_options& options)
+{
+    const auto refuse = [](const char* why) {
+        throw std::invalid_argument(fmt::format("remote::tls_options::{}", why));
+    };
+    if (options.dialling_certificate.empty() != options.dialling_key.empty())
+        refuse("dialling_certificate and dialling_key are given both or not at all");
+    if (options.expiry_warning < 0ns)
+        refuse("expiry_warning must not be less than 0");
+    if (options.look_interval < 0ns)
+        refuse("look_interval must not be less than 0; 0 is to look for new connections alone");
+}
+
 }  // namespace
 
 std::shared_ptr<transport> tls_transport(tls_options options)
 {
+    check(options);
     return std::make_shared<tls_network>(std::move(options));
 }
 

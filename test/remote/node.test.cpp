@@ -157,6 +157,10 @@ TEST_CASE("node: options with which it would reach nobody are refused at its sta
     CHECK_THROWS_AS(place({.heartbeat = 0s}), std::invalid_argument);
     CHECK_THROWS_AS(place({.silence_max = -1s}), std::invalid_argument);
     CHECK_THROWS_AS(place({.queue_max = 0}), std::invalid_argument);
+    CHECK_THROWS_AS(place({.pause_min = 0s}), std::invalid_argument);
+    CHECK_THROWS_AS(place({.pause_min = -1s}), std::invalid_argument);
+    CHECK_THROWS_WITH(
+        place({.pause_max = 99ms}), Catch::Contains("pause_min must not be more than pause_max"));
     CHECK_THROWS_AS(place({.queue_bytes_max = 0}), std::invalid_argument);
     CHECK_THROWS_AS(place({.lives_max = 0}), std::invalid_argument);
 }

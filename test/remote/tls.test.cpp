@@ -440,6 +440,12 @@ TEST_CASE("tls: what does not fit is refused at the start, by the name of its fi
     CHECK(holds(why([](auto& o) { o.authorities = {}; }), "cannot be read"));
     CHECK(holds(why([](auto& o) { o.key = o.certificate; }), "good.pem holds no key"));
     CHECK(holds(why([](auto& o) { o.authorities = o.key; }), "good.key holds no certificate"));
+    CHECK(holds(why([](auto& o) { o.dialling_key = o.key; }), "dialling_certificate and dialling_key"));
+    CHECK(
+        holds(why([](auto& o) { o.dialling_certificate = o.certificate; }), "are given both or not at all"));
+    CHECK(holds(why([](auto& o) { o.expiry_warning = -1ns; }), "expiry_warning must not be less than 0"));
+    CHECK(holds(why([](auto& o) { o.look_interval = -1ns; }), "look_interval must not be less than 0"));
+    CHECK(why([](auto& o) { o.expiry_warning = o.look_interval = 0ns; }).empty());
     // As a container makes of a mount that is missing.
     std::filesystem::create_directory(at.files / "mount");
     for (std::string remote::tls_options::* const file :

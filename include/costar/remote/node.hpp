@@ -52,7 +52,7 @@ struct node_options {
     std::chrono::nanoseconds silence_max = std::chrono::seconds(10);
 
     /// How long an address is left alone when it could not be dialled; doubled each time, up to the second,
-    /// and a quarter of it left to chance.
+    /// which is not less than the first, and a quarter of it left to chance.
     std::chrono::nanoseconds pause_min = std::chrono::milliseconds(100);
     std::chrono::nanoseconds pause_max = std::chrono::seconds(30);
 

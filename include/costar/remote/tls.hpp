@@ -20,8 +20,8 @@ struct tls_options {
     /// The authorities whose certificates are believed; several at once while one takes the place of another.
     std::string authorities{};
 
-    /// What it shows where it dials, if that is another one: authorities may sign for servers or clients
-    /// alone.
+    /// What it shows where it dials, if that is another one, and the key to that: authorities may sign for
+    /// servers or clients alone.
     std::string dialling_certificate{};
     std::string dialling_key{};
 
@@ -29,11 +29,11 @@ struct tls_options {
     /// names and other addresses each day, names of nodes and `node_options::allowed` say who is there.
     bool checks_host = true;
 
-    /// How long before a certificate expires that is told, once a day.
+    /// How long before a certificate expires that is told, once a day; 0 to tell when it has.
     std::chrono::nanoseconds expiry_warning = std::chrono::hours(24 * 30);
 
     /// How often a node looks whether the files have changed and certificates expire; it looks for each new
-    /// connection too.
+    /// connection too, and with 0 only then.
     std::chrono::nanoseconds look_interval = std::chrono::minutes(1);
 };
 
@@ -51,7 +51,8 @@ struct tls_options {
 ///
 /// Thread safety: any thread; one may serve several nodes. Errors: throws `std::invalid_argument` with a
 /// sentence that names the file: one that is not there or cannot be read, a key that is not to its
-/// certificate, a certificate that has expired, is not yet valid, or not for its use. Cost: a handshake takes
+/// certificate, a certificate that has expired, is not yet valid, or not for its use; and for a
+/// `dialling_certificate` without its key or the reverse, and times below 0. Cost: a handshake takes
 /// about two milliseconds of processor time; a few system calls for each look at the files.
 std::shared_ptr<transport> tls_transport(tls_options options);
 
