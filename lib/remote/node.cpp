@@ -146,7 +146,13 @@ pid node::spawn_leaving(std::chrono::nanoseconds deadline)
 {
     if (listener_)
         owner_.send(listener_, stop_accepting{});
-    return owner_.spawn(leave_all, board_.get(), deadline);
+    try {
+        return owner_.spawn(leave_all, board_.get(), deadline);
+    } catch (const error& failure) {
+        if (failure.code() != errc::engine_stopped)
+            throw;
+        return {};
+    }
 }
 
 std::chrono::nanoseconds node::timeout_of(const newcomer& what) const

@@ -13,9 +13,25 @@
 
 namespace costar::machine {
 
-errc spawn_there::bury(post_office&, errc reason) noexcept
+namespace {
+
+/// After a shutdown no link is made any more.
+errc reason_without_link(const post_office& where, errc reason) noexcept
 {
-    return reason_of_loss(reason);
+    return where.shared().closing.load(std::memory_order_relaxed) ? errc::engine_stopped
+                                                                  : reason_of_loss(reason);
+}
+
+}  // namespace
+
+errc spawn_there::bury(post_office& where, errc reason) noexcept
+{
+    return reason_without_link(where, reason);
+}
+
+errc look_up::bury(post_office& where, errc reason) noexcept
+{
+    return reason_without_link(where, reason);
 }
 
 spawn_there spawn_there_with(

@@ -65,8 +65,9 @@ std::string switchboard::text_of(pid who) const
     return node + (is_unix_address(node) ? ":/" : "/") + name;
 }
 
+/// Nobody where the engine is stopping: whoever asks that is told so.
 pid switchboard::node_at(const destination& where)
-{
+try {
     if (const pid known = where.actor()) {
         if (known.node() == shared_.node)
             return spawn_clerk(*this);
@@ -82,6 +83,10 @@ pid switchboard::node_at(const destination& where)
         return {};  // the name of a node that has not been met
     check_address(text);
     return link_to(text);
+} catch (const error& failure) {
+    if (failure.code() != errc::engine_stopped)
+        throw;
+    return {};
 }
 
 std::pair<pid, machine::look_up> switchboard::way_to(std::string_view text)

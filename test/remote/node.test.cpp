@@ -2,6 +2,7 @@
 
 #include <costar/remote/node.hpp>
 
+#include <future>
 #include <stdexcept>
 #include <thread>
 
@@ -156,11 +157,11 @@ TEST_CASE("node: options with which it would reach nobody are refused at its sta
     CHECK_THROWS_AS(place({.greeting_timeout = 0s}), std::invalid_argument);
     CHECK_THROWS_AS(place({.heartbeat = 0s}), std::invalid_argument);
     CHECK_THROWS_AS(place({.silence_max = -1s}), std::invalid_argument);
-    CHECK_THROWS_AS(place({.queue_max = 0}), std::invalid_argument);
     CHECK_THROWS_AS(place({.pause_min = 0s}), std::invalid_argument);
     CHECK_THROWS_AS(place({.pause_min = -1s}), std::invalid_argument);
     CHECK_THROWS_WITH(
         place({.pause_max = 99ms}), Catch::Contains("pause_min must not be more than pause_max"));
+    CHECK_THROWS_AS(place({.queue_max = 0}), std::invalid_argument);
     CHECK_THROWS_AS(place({.queue_bytes_max = 0}), std::invalid_argument);
     CHECK_THROWS_AS(place({.lives_max = 0}), std::invalid_argument);
 }
@@ -208,6 +209,31 @@ TEST_CASE("node: what waits has arrived when a node has left", "[remote][node]")
         std::this_thread::yield();  // it has arrived at the node
     // What is sent afterwards dials anew.
     CHECK(here.ask(far, total{}) > 0);
+}
+
+TEST_CASE("node: what is asked of it after a shutdown completes with that", "[remote][node]")
+{
+    place there;
+    there.actors.spawn("host", host);
+    place here;
+    here.actors.spawn("host", host);
+    const pid far = here.find(there, "host");
+    here.actors.shutdown(10s);
+
+    const auto ends_with = [](auto begin) {
+        std::promise<error_code> told;
+        begin([&](error_code code, auto&&...) { told.set_value(code); });
+        return told.get_future().get();
+    };
+    const auto stopped = make_error_code(errc::engine_stopped);
+    for (const place* const each : {&there, &here}) {
+        const std::string address = each->node.address();
+        CHECK(ends_with([&](auto token) { here.node.find(address, "host", token); }) == stopped);
+        CHECK(ends_with([&](auto token) { here.node.spawn(address, "adder", more{1}, token); }) == stopped);
+    }
+    CHECK(ends_with([&](auto token) { here.node.spawn(far, "adder", token); }) == stopped);
+    CHECK(ends_with([&](auto token) { here.node.leave(10s, token); }) == stopped);
+    CHECK_THROWS_AS(here.node.find("nowhere", use_future), std::invalid_argument);
 }
 
 TEST_CASE("node: two that dial each other at once carry each side's messages in order", "[remote][node]")

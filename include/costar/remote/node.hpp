@@ -10,6 +10,10 @@
 #include <costar/remote/spawn.hpp>
 #include <costar/wire/dictionary.hpp>
 
+#include <boost/asio/append.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+
 #include <capnp/capability.h>
 
 #include <atomic>
@@ -172,7 +176,7 @@ struct look_up {
     pid known{};
 
     /// There is no link, and so no dead letter either.
-    errc bury(post_office&, errc reason) noexcept { return reason_of_loss(reason); }
+    errc bury(post_office& where, errc reason) noexcept;
 };
 
 }  // namespace costar::machine
@@ -226,7 +230,8 @@ public:
     /// the wire.
     ///
     /// Errors: throws `std::invalid_argument` for a text of another form; `errc::unreachable`, also for a
-    /// node that has not been met, `no_such_actor`, `timed_out`.
+    /// node that has not been met, `no_such_actor`, `timed_out`, `engine_stopped` after a shutdown of this
+    /// node's engine.
     template <class Token>
     auto find(std::string_view where, Token&& token)
     {
@@ -274,8 +279,9 @@ public:
     ///
     /// Errors: throws what writing the arguments does. `errc::unknown_kind`, `not_permitted`,
     /// `not_understood` for arguments of another type, `malformed`, `too_large`, `name_in_use` with the pid
-    /// of who has the name, `engine_stopped`, `too_many_actors`, `actor_failed` where the spawn threw:
-    /// nothing was spawned; `unreachable` likewise. `timed_out` and `link_lost`: it may have been.
+    /// of who has the name, `engine_stopped` by the engine there or this one, `too_many_actors`,
+    /// `actor_failed` where the spawn threw: nothing was spawned; `unreachable` likewise. `timed_out` and
+    /// `link_lost`: it may have been.
     template <wire::mapped Arguments, class Token>
     auto spawn(const destination& where, newcomer what, const Arguments& arguments, Token&& token)
     {
@@ -311,11 +317,19 @@ public:
 
     /// Ends all links when what waits for their peers has arrived there, after `deadline` at the latest;
     /// completes with `void(error_code)`. New links are not accepted any more. What is sent afterwards dials
-    /// anew.
+    /// anew. Errors: `errc::engine_stopped` after a shutdown of the engine, which has ended the links.
     template <class Token>
     auto leave(std::chrono::nanoseconds deadline, Token&& token)
     {
-        return owner_.wait(spawn_leaving(deadline), std::forward<Token>(token));
+        return asio::async_initiate<Token, void(boost::system::error_code)>(
+            [&owner = owner_](auto handler, pid leaving) {
+                if (leaving)
+                    owner.wait(leaving, std::move(handler));
+                else
+                    asio::post(owner.get_executor(0),
+                        asio::append(std::move(handler), make_error_code(errc::engine_stopped)));
+            },
+            token, spawn_leaving(deadline));
     }
 
 private:
