@@ -19,6 +19,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// Sends large messages, and pauses behind each.
+task<> trickles(context& self, pid to, int count)
+{
+    for (int i = 0; i < count; ++i) {
+        self.send(to, greeting{std::string(10'000, 'x')});
+        co_await sleep_for(1ms);
+    }
+}
+
 /// Sends so many messages of ten kilobytes, each when there is room for it.
 task<> pours(context& self, pid to, int count, int* sent)
 {
@@ -155,6 +164,11 @@ TEST_CASE("simulated_network: bytes that wait for a peer that takes nothing are 
     // What the connection itself takes is bounded too.
     CHECK(lost > 100);
     CHECK(lost < 190);
+    // An actor that pauses in between does not wait for room either.
+    const std::size_t before = lost;
+    pair.a.actors.spawn(trickles, far, 50);
+    pair.sim.advance(1s);
+    CHECK(lost == before + 50);
     int sent = 0;
     pair.a.actors.spawn(pours, far, 50, &sent);
     pair.sim.advance(1s);

@@ -563,8 +563,10 @@ TEST_CASE("tls: a folder in the place of a file leaves what stood in it, and who
     there.actors.spawn("host", host);
     heard<remote::certificate_notice> told(there.actors);
     for (const std::string& file : {options.certificate, options.key, options.authorities}) {
-        std::filesystem::rename(file, file + ".old");
-        std::filesystem::create_directory(file);
+        std::filesystem::copy_file(file, file + ".old");
+        std::filesystem::create_directory(file + ".folder");  // at once: it is looked all the time
+        std::filesystem::create_directory_symlink(file + ".folder", file + ".new");
+        std::filesystem::rename(file + ".new", file);
         CHECK(told.comes([&](const remote::certificate_notice& each) {
             return each.what == remote::certificate_notice::kind::not_reloaded &&
                 holds(each.text, file + " cannot be read: Is a directory");
@@ -574,7 +576,6 @@ TEST_CASE("tls: a folder in the place of a file leaves what stood in it, and who
         check_serves(at, there);
         CHECK(told.count() == once);
 
-        std::filesystem::remove(file);
         std::filesystem::rename(file + ".old", file);
         CHECK(told.comes_after(once));
     }

@@ -219,7 +219,8 @@ public:
 
     const node_counters& counters() const noexcept;
 
-    /// The nodes that this one has had links to, in each of their lives, the newest last.
+    /// The nodes to which a link of this one has begun, in each of their lives, the newest last: also such as
+    /// this one has let in and that have refused it then.
     std::vector<peer_figures> peers() const;
 
     /// The actor with a text form: "host:port/name", "unix:/run/x.sock:/name", or "node/name" by the name of
