@@ -40,6 +40,7 @@ namespace {
 /// A question that follows what has left before it.
 struct are_you_there {
     using reply = void;
+    errc bury(machine::post_office&, errc reason) noexcept { return reason; }
 };
 
 task<> echo(context& self)

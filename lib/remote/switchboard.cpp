@@ -80,6 +80,8 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
     if (message.sent->type == &machine::type_of<poison_pill>) {
         message.sent.reset();
         signal(from, {.what = machine::outbound_signal::kind::poison, .to = message.to});
+        if (message.token != 0)
+            from.answer(message.token, std::monostate{});  // there is always room for it
         return;
     }
     // Written here, where a message that belongs to its strand may be destroyed, and beside other strands.
@@ -183,14 +185,8 @@ void switchboard::signal(machine::post_office& from, const machine::outbound_sig
         return;
     }
     departing_signal leaving{news};
-    if (const auto& way = find(from, news.to.node()); way.to != nullptr) {
-        const bool is_over = news.what == machine::outbound_signal::kind::forget_end;
-        if (!is_over && way.to->waiting->count.load(std::memory_order_relaxed) >= options_.queue_max) {
-            leaving.bury(from, errc::mailbox_full);
-            return;
-        }
+    if (const auto& way = find(from, news.to.node()); way.to != nullptr)
         leaving.place = place_in_queue(way.to->waiting, sizeof news);
-    }
     from.send(link, std::move(leaving), pid());
 }
 

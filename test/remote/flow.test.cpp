@@ -131,6 +131,40 @@ TEST_CASE("flow: who waits for room hears when the link is lost", "[remote][flow
     CHECK(waiting(pair).waiting == 0);
 }
 
+TEST_CASE("flow: a pill has a place in a full queue, behind what is in it", "[remote][flow]")
+{
+    auto options = narrow(10, 100'000'000);
+    options.silence_max = 60s;
+    simulated_pair pair(25, options);
+    auto open = simulated_pair::hasty();
+    open.lets_stop = true;
+    pair.b.reset();
+    pair.b.emplace(pair.sim, pair.network, "b", open);
+    pair.b->actors.spawn("host", host);
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    tally all;
+    pair.network.silence("a", "b");
+    for (int i = 0; i < 30; ++i) {
+        pair.a.actors.send(far, greeting{std::string(50'000, 'x')});
+        pair.sim.advance(1ms);
+    }
+    CHECK(waiting(pair).waiting == 10);
+    const auto swallows = [](context& self, pid to, tally* all) -> task<> {
+        const auto done = co_await as_result(self.send_async(to, poison_pill{}));
+        ++(done ? all->sent : all->failed);
+    };
+    pair.a.actors.spawn(+swallows, far, &all);
+    std::optional<error_code> ended;
+    pair.a.actors.wait(far, [&](error_code failure) { ended = failure; });
+    pair.sim.advance(100ms);
+    CHECK(all.sent == 1);
+    pair.network.heal();
+    pair.sim.advance(2s);
+    REQUIRE(ended.has_value());
+    CHECK(*ended == error_code());
+    CHECK(waiting(pair).waiting == 0);
+}
+
 TEST_CASE("flow: many large answers at once arrive, and their link stays", "[remote][flow]")
 {
     // More than the 64 MiB that are kept without a word: it is a peer that takes them.

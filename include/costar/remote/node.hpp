@@ -79,7 +79,8 @@ struct node_options {
 
     /// Messages that may wait for one peer, and their bytes; what is above becomes a dead letter with
     /// `errc::mailbox_full`, and `send_async` waits. Of answers four times these bytes may wait, 64 MiB at
-    /// least: whoever has asked for more gets `errc::mailbox_full`.
+    /// least, beside those that are on their way from other strands: whoever has asked for more gets
+    /// `errc::mailbox_full`.
     std::uint32_t queue_max = 100'000;
     std::uint64_t queue_bytes_max = 64 * 1024 * 1024;
 
