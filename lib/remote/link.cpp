@@ -48,16 +48,16 @@ link::~link() noexcept
 }
 
 /// It was not sent.
-void link::lose(const letter& left) noexcept
+void link::lose(const letter& left, errc why) noexcept
 {
     if (left.request != 0) {
         if (const auto found = asked_.find(left.request); found != asked_.end()) {
             const std::uint64_t token = found->second.token;
             asked_.erase(found);
-            post().fail(token, errc::unreachable);
+            post().fail(token, why);
         }
     } else if (left.answers == 0) {
-        board_.tell_of_loss(post().home().now(), left.target, left.sender, errc::unreachable, left.type);
+        board_.tell_of_loss(post().home().now(), left.target, left.sender, why, left.type);
     }
 }
 

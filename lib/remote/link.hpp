@@ -225,7 +225,7 @@ private:
     bool accept(const greeting& theirs, const agreement& agreed);
     void forget_late_ones();
     void tell_of_end() noexcept;
-    void lose(const letter& left) noexcept;
+    void lose(const letter& left, errc why = errc::unreachable) noexcept;
     void end(std::string why);
     pid take_way(pid ended);
     static task<> clear_way(context& self, std::shared_ptr<link_place> place);
@@ -250,6 +250,7 @@ private:
     bool has_to_send() const noexcept { return !letters_.empty() || !news_.empty() || !signals_.empty(); }
     void send_next();
     static task<> send_batches(std::shared_ptr<link_place> place);
+    void drop_expired();
     delivery next_batch();
     void fill(schema::Batch::Builder batch, std::size_t letters, std::span<const departing_signal> signals);
     std::vector<departing_signal> next_signals(bool is_behind_all);

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -240,8 +241,27 @@ task<> link::send_batches(std::shared_ptr<link_place> place)
         here.wake();
 }
 
+/// Requests of the next batch for which nobody waits any more become answers that nobody has asked for: the
+/// peer skips them, and counts them as it must.
+void link::drop_expired()
+{
+    const std::uint64_t now = post().home().now();
+    const std::size_t count = std::min(letters_.size(), letters_of_a_batch);
+    for (std::size_t i = 0; i < count; ++i) {
+        letter& each = letters_[i];
+        if (each.request == 0 || each.deadline == 0 || each.deadline > now)
+            continue;
+        lose(each, errc::timed_out);
+        letter_bytes_ -= each.bytes();
+        each = letter();
+        each.answers = std::numeric_limits<std::uint64_t>::max();
+        letter_bytes_ += each.bytes();
+    }
+}
+
 link::delivery link::next_batch()
 {
+    drop_expired();
     std::size_t count = 0;
     std::size_t bytes = 0;
     bool has_messages = false;

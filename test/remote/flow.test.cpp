@@ -94,6 +94,36 @@ TEST_CASE("flow: many that wait for room are within the bounds, whatever the siz
     }
 }
 
+TEST_CASE("flow: requests that nobody waits for any more are not sent", "[remote][flow]")
+{
+    simulated_pair pair(26, narrow(1000, 100'000'000));
+    int handled = 0;
+    const auto counts = [](context& self, int* handled) -> task<> {
+        while (message next = co_await self.receive())
+            next.match([&](const greeting& asked) { return ++*handled, asked.name; });
+    };
+    pair.b->actors.spawn("counter", +counts, &handled);
+    const pid far = found(pair.sim, pair.a, "b:1/counter");
+    int timed_out = 0;
+    pair.network.silence("a", "b");
+    for (int i = 0; i < 500; ++i) {
+        // Each second one waits for as long as it takes.
+        pair.a.actors.ask(far, greeting{std::string(10'000, 'x')}, i % 2 == 0 ? 100ms : -1ns,
+            [&](error_code failure, const std::optional<std::string>&) {
+                timed_out += failure == errc::timed_out ? 1 : 0;
+            });
+        pair.sim.advance(100us);
+    }
+    pair.sim.advance(1s);
+    pair.network.heal();
+    pair.sim.advance(5s);
+    CHECK(timed_out == 250);
+    CHECK(handled >= 250);  // and what the connection had taken before
+    CHECK(handled < 300);
+    CHECK(waiting(pair).bytes_sent < 3'500'000);
+    CHECK(waiting(pair).waiting == 0);
+}
+
 TEST_CASE("flow: who gives up waiting for room leaves nothing behind", "[remote][flow]")
 {
     simulated_pair pair(21, narrow(1000, 300'000));
