@@ -85,7 +85,7 @@ bench-growth: setup
 	@$(NINJA) -C $(BUILD) benchmarks/bench_growth
 	@python3 benchmarks/growth.py $(BUILD) $(ARGS)
 	@cd benchmarks/results && exec python3 ../report.py peers.json --service service.json --soak soak.json \
-	    --growth growth.json --idle idle.json
+	    --growth growth.json --idle idle.json --remote remote.json
 
 bench-peers:
 	@scripts/packages peers

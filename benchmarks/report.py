@@ -464,12 +464,23 @@ def growth_rows(path):
     ]
 
 
+def peer_rows(results):
+    return table(
+        ["", "version", "language", "how it is set up"],
+        [
+            [name, each["version"], each["language"], each["settings"]]
+            for name, each in sorted(results.peers.items())
+        ],
+    )
+
+
 def between_processes(path):
     results = Results(path)
     machine = results.machine
     out = [
         f"Measured by `make bench-remote` on {machine['date'][:10]} at commit `{machine['commit']}`, with a "
-        f"load of {machine['load_before']} before.",
+        f"load of {machine['load_before']} before: {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['system']}, {machine['compiler']}.",
         "",
         *([machine["note"], ""] if "note" in machine else []),
         *summary(
@@ -485,15 +496,9 @@ def between_processes(path):
         "",
         *targets_beside(results),
         "",
-        *table(
-            ["", "version", "language", "how it is set up"],
-            [
-                [name, each["version"], each["language"], each["settings"]]
-                for name, each in sorted(results.peers.items())
-            ],
-        ),
-        "",
     ]
+    if results.peers:
+        out += peer_rows(results) + [""]
     for workload in results.workloads():
         out += [f"### {workload}: {TITLES[workload]}", ""] + details(results, workload) + [""]
     return out
@@ -550,13 +555,7 @@ def page(args, results):
         "## The peers",
         "",
     ]
-    out += table(
-        ["", "version", "language", "how it is set up"],
-        [
-            [name, each["version"], each["language"], each["settings"]]
-            for name, each in sorted(results.peers.items())
-        ],
-    )
+    out += peer_rows(results)
     if any(workload.startswith("pairs-") for workload in results.workloads()):
         out += [
             "",
