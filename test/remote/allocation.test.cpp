@@ -6,56 +6,14 @@
 
 #include "places.hpp"
 
-#include <atomic>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include <support/catch.hpp>
+#include <support/counted_new.hpp>
 
 using namespace costar;
 using namespace support;
-
-namespace {
-
-std::atomic<std::uint64_t> allocations{0};
-
-void* counted(void* memory)
-{
-    allocations.fetch_add(1, std::memory_order_relaxed);
-    if (memory == nullptr)
-        throw std::bad_alloc();
-    return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t bytes)
-{
-    return counted(std::malloc(bytes != 0 ? bytes : 1));
-}
-void* operator new(std::size_t bytes, std::align_val_t alignment)
-{
-    const auto step = static_cast<std::size_t>(alignment);
-    return counted(std::aligned_alloc(step, (bytes + step - 1) / step * step));
-}
-void operator delete(void* memory) noexcept
-{
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
-void operator delete(void* memory, std::align_val_t) noexcept
-{
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept
-{
-    std::free(memory);
-}
 
 namespace {
 
