@@ -78,10 +78,18 @@ switchboard::switchboard(engine& owner, wire::dictionary words, node_options opt
 void switchboard::send(machine::post_office& from, machine::outbound message)
 {
     if (message.sent->type == &machine::type_of<poison_pill>) {
-        message.sent.reset();
-        signal(from, {.what = machine::outbound_signal::kind::poison, .to = message.to});
-        if (message.token != 0)
+        const machine::outbound_signal pill{.what = machine::outbound_signal::kind::poison, .to = message.to};
+        const bool is_reached = bool(link_for(pill, from.home().now()));
+        if (is_reached) {
+            message.sent.reset();
+            signal(from, pill);
+        } else {
+            from.bury(message.sent.release(), message.to, errc::unreachable);
+        }
+        if (message.token != 0 && is_reached)
             from.answer(message.token, std::monostate{});  // there is always room for it
+        else if (message.token != 0)
+            from.fail(message.token, errc::unreachable);
         return;
     }
     // Written here, where a message that belongs to its strand may be destroyed, and beside other strands.

@@ -193,6 +193,15 @@ TEST_CASE("flow: a pill has a place in a full queue, behind what is in it", "[re
     REQUIRE(ended.has_value());
     CHECK(*ended == error_code());
     CHECK(waiting(pair).waiting == 0);
+
+    // Where nobody is reached whoever sends one hears of it.
+    pair.network.crash("b");
+    pair.b.reset();
+    pair.sim.advance(200s);
+    CHECK(failure_of([&] { greeted(pair.sim, pair.a, far, "bob"); }) == errc::unreachable);
+    pair.a.actors.spawn(+swallows, far, &all);
+    pair.sim.advance(1ms);
+    CHECK(all.failed == 1);
 }
 
 TEST_CASE("flow: many large answers at once arrive, and their link stays", "[remote][flow]")
