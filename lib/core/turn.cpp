@@ -20,6 +20,11 @@ inline void strand_context::run_job(job& work)
         hogs_.watch(*receiver_, {}, [&] { work.run(&work, false); });
 }
 
+inline bool strand_context::is_anything_left() const noexcept
+{
+    return has_ready() || has_input() || is_timer_due();
+}
+
 bool strand_context::turn(bool is_clock_read)
 {
     turn_guard guard(*this);
@@ -32,7 +37,11 @@ bool strand_context::turn(bool is_clock_read)
         run_jobs();
         run_ready();
         flush();
-        is_work_left = has_ready() || has_input() || is_timer_due();
+        is_work_left = is_anything_left();
+        if (!is_work_left && companion_ != nullptr) {
+            companion_->send_out();
+            is_work_left = is_anything_left();
+        }
         if (!is_work_left)
             break;
         read_clock();
@@ -41,6 +50,8 @@ bool strand_context::turn(bool is_clock_read)
             break;
         began = now_;
     }
+    if (is_work_left && companion_ != nullptr)
+        companion_->send_out();
     arena_.get().flush();
     if (now_ - tended_at_ >= turn_length_)
         tend_queues();
@@ -65,6 +76,8 @@ bool strand_context::step()
     if (ended_ != nullptr)
         reap();
     flush();
+    if (companion_ != nullptr)
+        companion_->send_out();
     arena_.get().flush();
     tend_queues();
     look_at_timers();
@@ -82,6 +95,8 @@ void strand_context::leave_turn()
     run_jobs();
     run_ready();
     flush();
+    if (companion_ != nullptr && !has_work())
+        companion_->send_out();
     arena_.get().flush();
     if (units_left_ <= units_per_round_ / 2) {
         read_clock();

@@ -3,6 +3,7 @@
 #include "link.hpp"
 
 #include "admission.hpp"
+#include "sink.hpp"
 
 #include <costar/core/log.hpp>
 #include <costar/core/result.hpp>
@@ -17,6 +18,12 @@
 
 namespace costar::remote {
 
+namespace {
+
+constexpr std::uint16_t open_method = 1;  // of Node
+
+}  // namespace
+
 link::link(context& self, switchboard& board, rpc::connection connection, std::shared_ptr<link_place> place,
     std::string address, bool has_dialled)
     : self_(self),
@@ -24,6 +31,8 @@ link::link(context& self, switchboard& board, rpc::connection connection, std::s
       post_(*board.shared().stations[machine::strand_context::current()->index()]),
       place_(std::move(place)),
       connection_(std::move(connection)),
+      direct_(connection_.gathering(), {capnp::typeId<schema::Node>(), open_method},
+          capnp::typeId<schema::Sink>(), sink::methods, *this),
       caller_(has_dialled ? caller_kind::node : caller_kind::unknown),
       first_call_(kj::newPromiseAndFulfiller<void>()),
       node_(has_dialled ? connection_.bootstrap<schema::Node>() : schema::Node::Client(nullptr)),
@@ -109,7 +118,7 @@ task<std::string> link::serve()
     board_.shared().events.publish(peer_connected{peer_name_, address_});
     self_.spawn_task(beat(self_, place_, board_.options()));
     for (;;) {
-        if (has_to_send() && !is_sending_) {
+        while (has_to_send() && outlet_->has_room()) {
             // A call costs as much as many messages: others of the strand go on first, as long as they add to
             // it.
             const std::uint64_t begun = post().home().now();
@@ -120,7 +129,9 @@ task<std::string> link::serve()
                 if (!take_more())
                     co_return why_ended_;
             }
-            send_next();
+            while (has_to_send() && outlet_->has_room())
+                send_batch();
+            let_in();
         }
         if (has_to_leave()) {
             co_await take_leave_of_peer();
@@ -146,7 +157,7 @@ bool link::take_more()
 bool link::has_to_leave() const
 {
     return left_from_.size() >= board_.shared().stations.size() && self_.mailbox_size() == 0 &&
-        !has_to_send() && !is_sending_ && outside_.empty() && !bulk_.is_busy() && !is_carrying_;
+        !has_to_send() && outside_.empty() && !bulk_.is_busy() && !is_carrying_;
 }
 
 /// All has been sent, and has arrived when this has been answered.
@@ -163,38 +174,6 @@ task<> link::take_leave_of_peer()
     why_ended_ = "this node leaves";
 }
 
-/// Finds out who is there, and greets a node. The text says why it came to nothing.
-///
-/// Who has accepted asks the peer for nothing before it has said hello: a client may have no bootstrap
-/// object, and some implementations give up a connection on which what is missing is called.
-task<std::string> link::meet()
-{
-    if (!has_dialled_) {
-        rpc::pending<kj::Promise<void>> called(
-            kj::mv(first_call_.promise).exclusiveJoin(connection_.disconnected()));
-        co_await kj::mv(called);
-        if (caller_ == caller_kind::unknown)
-            co_return "it has said nothing";
-        if (is_client())
-            co_return std::string();
-    }
-    co_return co_await greet();
-}
-
-caller_kind link::take_call(caller_kind as)
-{
-    if (caller_ == caller_kind::unknown) {
-        caller_ = as;
-        if (as == caller_kind::node)
-            node_ = rpc::nothrow<schema::Node::Client>(connection_.bootstrap<schema::Node>());
-        else
-            permitted_ =
-                board_.options().sent_by.permit(place_->proven_names.value_or(std::vector<std::string>()));
-        first_call_.fulfiller->fulfill();
-    }
-    return caller_;
-}
-
 void link::check_output()
 {
     if (connection_.unsent() > board_.answer_bytes_max() && !std::exchange(is_full_, true))
@@ -209,77 +188,19 @@ capnp::Capability::Client* link::service(const std::string& name)
     return made ? &*services_.emplace(name, made()).first->second : nullptr;
 }
 
-/// Says who is here, and opens the sink for what is sent. The text says why it came to nothing.
-task<std::string> link::greet()
+std::unique_ptr<machine::direct_object> link::new_object()
 {
-    auto hello = node_->helloRequest();
-    mine_.write(hello.initGreeting());
-    auto heard = co_await rpc::send(hello);
-    if (place_->refused != refusal::none)
-        co_return text_of(*place_);  // it has greeted meanwhile
-    const auto welcome = heard.getWelcome();
-    if (welcome.getRefusal() != 0) {
-        place_->refused = static_cast<refusal>(welcome.getRefusal());
-        place_->by_peer = true;
-        co_return text_of(*place_);
-    }
-    const greeting theirs = greeting::read(welcome.getGreeting());
-    const auto agreed = admit(board_, self_.pid(), *place_, mine_, theirs);
-    if (!agreed) {
-        auto gone = connection_.disconnected();  // when it has been told why, as its hello is answered
-        try {
-            co_await kj::mv(gone);
-        } catch (const rpc::error&) {}
-        co_return text_of(*place_);
-    }
-    auto open = node_->openRequest();
-    auto opened = co_await rpc::send(open);
-    sink_.emplace(opened.getSink());
-    if (!accept(theirs, *agreed)) {
-        place_->refused = refusal::too_many;
-        co_return text_of(*place_);
-    }
-    co_return std::string();
+    return std::make_unique<sink>(place_);
 }
 
-void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
+void link::has_more_room(machine::direct_outlet& on) noexcept
 {
-    const auto agreed = admit(board_, self_.pid(), *place_, mine_, theirs);
-    if (agreed && !accept(theirs, *agreed))
-        place_->refused = refusal::too_many;
-    if (const refusal why = place_->refused; why != refusal::none) {
-        welcome.setRefusal(static_cast<std::uint16_t>(why));
-        welcome.setText(text_of(why));
-        if (was_greeted_)
-            end(text_of(*place_));
-        return;
+    if (&on != &*outlet_) {
+        if (auto waiting = kj::mv(bulk_room_); waiting.get() != nullptr)
+            waiting->fulfill();
+    } else if (has_to_send() || !outside_.empty() || !leaves_.empty()) {
+        wake();
     }
-    welcome.setProtocol(agreed->protocol);
-    mine_.write(welcome.initGreeting());
-    has_heard_ = true;
-}
-
-/// False where no more nodes may be known.
-bool link::accept(const greeting& theirs, const agreement& agreed)
-{
-    const auto known = board_.book().enter_greeted(theirs.life,
-        board_.address_from(theirs.address, has_dialled_ ? address_ : ""), theirs.name,
-        theirs.unknown_features);
-    if (known == nullptr || (peer_ != 0 && peer_ != known->number))
-        return false;  // also one that greets as two
-    message_max_ = agreed.message_max;
-    peer_name_ = theirs.name;
-    permitted_ = board_.options().sent_by.permit({&peer_name_, 1});
-    peer_ = known->number;
-    if (counters_ == nullptr) {
-        queue_ = known->waiting;
-        outside_.wait_for(queue_);
-        counters_ = known->counters;
-        count_link(true);
-    }
-    if (const pid former = board_.book().greeted(peer_, self_.pid(), has_dialled_))
-        self_.send(former, link_ended{"the peer has dialled again"});
-    return true;
 }
 
 void link::count_link(bool is_there) noexcept

@@ -10,6 +10,7 @@
 #include <costar/actor/context.hpp>
 #include <costar/kernel/reply_table.hpp>
 #include <costar/rpc/connection.hpp>
+#include <costar/rpc/direct_calls.hpp>
 #include <costar/rpc/nothrow.hpp>
 
 #include <boost/container/deque.hpp>
@@ -132,7 +133,7 @@ inline constexpr std::size_t client_calls_bytes_max = 2 * letter_bytes_max;
 /// One connection to one peer; it lies in the frame of its actor.
 ///
 /// Thread safety: on the strand of its actor.
-class link {
+class link : private machine::direct_user {
 public:
     link(context& self, switchboard& board, rpc::connection connection, std::shared_ptr<link_place> place,
         std::string address, bool has_dialled);
@@ -158,8 +159,10 @@ public:
     void hear(const greeting& theirs, schema::Welcome::Builder welcome);
     bool has_heard() const noexcept { return has_heard_; }
     bool is_first_hello() noexcept { return !std::exchange(was_called_, true); }
-    /// Comes when what a former link of the peer has taken is where it belongs, so that nothing overtakes it.
-    /// Messages of an earlier link than the one that has taken some are lost.
+    /// The way is free when what a former link of the peer has taken is where it belongs, so that nothing
+    /// overtakes it. Messages of an earlier link than the one that has taken some are lost. Sees to it that
+    /// it will be, and says whether it is.
+    bool ask_for_way(std::uint64_t number);
     kj::Promise<void> when_way_is_free(std::uint64_t number);
     bool is_way_free() const noexcept { return is_way_free_; }
 
@@ -218,7 +221,9 @@ private:
         const link& owner_;
     };
 
-    using delivery = capnp::StreamingRequest<schema::Sink::DeliverParams>;
+    std::unique_ptr<machine::direct_object> new_object() override;
+    void has_more_room(machine::direct_outlet& on) noexcept override;
+    void has_failed(const std::string& why) noexcept override { end(why); }
 
     task<std::string> meet();
     task<std::string> greet();
@@ -248,10 +253,8 @@ private:
     void enqueue(letter&& out);
     void wake();
     bool has_to_send() const noexcept { return !letters_.empty() || !news_.empty() || !signals_.empty(); }
-    void send_next();
-    static task<> send_batches(std::shared_ptr<link_place> place);
+    void send_batch();
     void drop_expired();
-    delivery next_batch();
     void fill(schema::Batch::Builder batch, std::size_t letters, std::span<const departing_signal> signals);
     std::vector<departing_signal> next_signals(bool is_behind_all);
     void write(const letter& from, schema::Envelope::Builder to) const;
@@ -259,8 +262,10 @@ private:
     void carry();
     static task<> carry_bulk(std::shared_ptr<link_place> place);
     static task<> wait_for_ordinary(std::shared_ptr<link_place> place, std::uint64_t count);
+    static task<> wait_for_room(std::shared_ptr<link_place> place);
     static task<> send_in_parts(std::shared_ptr<link_place> place, const letter& message);
-    task<> send_alone(const bulk_lane::item& next);
+    void send_part(const letter& message, std::size_t at);
+    void send_alone(const bulk_lane::item& next);
     static task<> release(std::shared_ptr<link_place> place, bulk_lane::pair which, std::uint64_t begun);
     task<> take_leave_of_peer();
     static task<> look_up_there(std::shared_ptr<link_place> place, message asked);
@@ -293,6 +298,10 @@ private:
     machine::station& post_;
     std::shared_ptr<link_place> place_;
     rpc::connection connection_;
+    std::optional<machine::direct_outlet> outlet_;
+    std::optional<machine::direct_outlet> bulk_outlet_;
+    kj::Own<kj::PromiseFulfiller<void>> bulk_room_;  // who waits for some of it
+    machine::direct_calls direct_;
     caller_kind caller_;
     kj::PromiseFulfillerPair<void> first_call_;
     rpc::nothrow<schema::Node::Client> node_;
@@ -335,7 +344,6 @@ private:
     std::size_t letter_bytes_ = 0;
     std::deque<departing_signal> news_;     // go with the next batch
     std::deque<departing_signal> signals_;  // behind all letters
-    bool is_sending_ = false;
     std::uint64_t last_request_ = 0;
     pid_places places_;
     boost::unordered_flat_map<std::uint64_t, asker> asked_;

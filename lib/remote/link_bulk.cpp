@@ -3,6 +3,7 @@
 // What a link sends in parts, beside its batches.
 
 #include "link.hpp"
+#include "sink.hpp"
 
 #include <costar/rpc/await.hpp>
 
@@ -27,11 +28,18 @@ task<> link::carry_bulk(std::shared_ptr<link_place> place)
             auto open = place->there->node_->openRequest();
             open.setLane(2);
             auto opened = co_await rpc::send(open);
-            if (place->there != nullptr)
-                place->there->bulk_sink_.emplace(opened.getSink());
+            if (place->there == nullptr)
+                co_return;
+            place->there->bulk_sink_.emplace(opened.getSink());
+            place->there->bulk_outlet_ = place->there->direct_.opened(window_of_a_sink);
+            if (!place->there->bulk_outlet_) {
+                place->there->end("it gives a sink that is not its own");
+                co_return;
+            }
         }
         while (place->there != nullptr && !place->there->bulk_.empty()) {
             co_await wait_for_ordinary(place, place->there->bulk_.items().front().after);
+            co_await wait_for_room(place);
             if (place->there == nullptr)
                 break;
             bulk_lane::item next = place->there->bulk_.take();
@@ -41,7 +49,7 @@ task<> link::carry_bulk(std::shared_ptr<link_place> place)
             if (message != nullptr && message->body_bytes().size() > bytes_of_a_part)
                 co_await send_in_parts(place, *message);
             else
-                co_await place->there->send_alone(next);
+                place->there->send_alone(next);
             if (place->there != nullptr && !place->there->outside_.empty())
                 place->there->wake();  // it has left its place
             if (!is_message || place->there == nullptr)
@@ -72,33 +80,49 @@ task<> link::wait_for_ordinary(std::shared_ptr<link_place> place, std::uint64_t 
     }
 }
 
-/// The window of the sink decides how many are on their way.
-task<> link::send_in_parts(std::shared_ptr<link_place> place, const letter& message)
+task<> link::wait_for_room(std::shared_ptr<link_place> place)
 {
-    const auto body = message.body_bytes();
-    for (std::size_t at = 0; at < body.size() && place->there != nullptr; at += bytes_of_a_part) {
-        link& here = *place->there;
-        auto request = (*here.bulk_sink_)->pieceRequest();
-        auto part = request.initPart();
-        if (at == 0) {
-            here.write(message, part.initEnvelope());
-            here.board_.write(message.target, part.initTarget());
-            here.board_.write(message.sender, part.initSender());
-            part.setSize(static_cast<std::uint32_t>(body.size()));
-            if (message.answers == 0)
-                part.setLink(here.number());
-            here.count_sent(1);
-        }
-        part.setData(body.slice(at, std::min(body.size(), at + bytes_of_a_part)));
-        co_await rpc::send(request);
+    while (place->there != nullptr && !place->there->bulk_outlet_->has_room()) {
+        auto pair = kj::newPromiseAndFulfiller<void>();
+        place->there->bulk_room_ = kj::mv(pair.fulfiller);
+        rpc::pending<kj::Promise<void>> room(kj::mv(pair.promise));
+        co_await kj::mv(room);
     }
 }
 
-/// What is small, and waits here since it must not overtake.
-task<> link::send_alone(const bulk_lane::item& next)
+task<> link::send_in_parts(std::shared_ptr<link_place> place, const letter& message)
 {
-    auto request = (*bulk_sink_)->deliverRequest();
-    auto batch = request.initBatch();
+    for (std::size_t at = 0; at < message.body_bytes().size() && place->there != nullptr;
+        at += bytes_of_a_part) {
+        place->there->send_part(message, at);
+        co_await wait_for_room(place);
+    }
+}
+
+void link::send_part(const letter& message, std::size_t at)
+{
+    machine::direct_call call(*bulk_outlet_, {capnp::typeId<schema::Sink>(), sink::piece});
+    auto part = call.params<schema::Sink::PieceParams>().initPart();
+    const auto body = message.body_bytes();
+    if (at == 0) {
+        write(message, part.initEnvelope());
+        board_.write(message.target, part.initTarget());
+        board_.write(message.sender, part.initSender());
+        part.setSize(static_cast<std::uint32_t>(body.size()));
+        if (message.answers == 0)
+            part.setLink(number());
+        count_sent(1);
+    }
+    part.adoptData(capnp::Orphanage::getForMessageContaining(part).referenceExternalData(
+        body.slice(at, std::min(body.size(), at + bytes_of_a_part))));
+    direct_.send(*bulk_outlet_, call);
+}
+
+/// What is small, and waits here since it must not overtake.
+void link::send_alone(const bulk_lane::item& next)
+{
+    machine::direct_call call(*bulk_outlet_, {capnp::typeId<schema::Sink>(), sink::deliver});
+    auto batch = call.params<schema::Sink::DeliverParams>().initBatch();
     auto pids = batch.initPids(2);
     if (const letter* const message = std::get_if<letter>(&next.what); message != nullptr) {
         board_.write(message->target, pids[0]);
@@ -120,7 +144,7 @@ task<> link::send_alone(const bulk_lane::item& next)
         signal.setTarget(1);
         signal.setAbout(2);
     }
-    co_await rpc::send(request);
+    direct_.send(*bulk_outlet_, call);
 }
 
 /// When the peer has taken all that has left so far, what follows may go with the others again.

@@ -11,18 +11,23 @@
 
 namespace costar::remote {
 
-kj::Promise<void> link::when_way_is_free(std::uint64_t number)
+bool link::ask_for_way(std::uint64_t number)
 {
-    if (free_way_.get() != nullptr)
-        return free_.addBranch();
+    if (is_way_free_ || free_way_.get() != nullptr)
+        return is_way_free_;
     their_number_ = number;
     if (!take_way({}))
-        return kj::READY_NOW;
+        return true;
     auto pair = kj::newPromiseAndFulfiller<void>();
     free_way_ = kj::mv(pair.fulfiller);
     free_ = pair.promise.fork();
     self_.spawn_task(clear_way(self_, place_));
-    return free_.addBranch();
+    return false;
+}
+
+kj::Promise<void> link::when_way_is_free(std::uint64_t number)
+{
+    return ask_for_way(number) ? kj::Promise<void>(kj::READY_NOW) : free_.addBranch();
 }
 
 /// Who has to end before this link takes messages; nobody when the way is free, or a later link has taken
@@ -78,8 +83,10 @@ task<> link::clear_way(context& self, std::shared_ptr<link_place> place)
         const pid follower = self.spawn(options, follow, place->there->board_.shared().stations.size());
         static_cast<void>(co_await as_result(self.wait(follower)));
     }
-    if (place->there != nullptr)
-        place->there->free_way_->fulfill();
+    if (place->there == nullptr)
+        co_return;
+    place->there->free_way_->fulfill();
+    place->there->direct_.go_on();
 }
 
 }  // namespace costar::remote

@@ -3,6 +3,7 @@
 // What a link sends: messages, requests, answers and signals, in batches.
 
 #include "link.hpp"
+#include "sink.hpp"
 #include "spawning.hpp"
 
 #include <costar/rpc/await.hpp>
@@ -197,50 +198,6 @@ void link::queue(letter&& out)
         end("it asks, and does not take the answers");
 }
 
-namespace {
-
-/// About: Cap'n Proto clears memory for a thousand words where it is told nothing. The pids of a batch are
-/// few.
-capnp::MessageSize size_of_batch(std::size_t bytes, std::size_t letters, std::size_t signals)
-{
-    constexpr std::size_t words_of_a_pid = 12;
-    const std::size_t pids = std::min<std::size_t>(2 * (letters + signals), 16);
-    return {bytes / sizeof(capnp::word) + signals * 6 + pids * words_of_a_pid + 16, 0};
-}
-
-}  // namespace
-
-/// Begins to send what waits, unless that is under way.
-void link::send_next()
-{
-    is_sending_ = true;
-    self_.spawn_task(send_batches(place_));
-}
-
-/// One batch, and those that are full by then.
-task<> link::send_batches(std::shared_ptr<link_place> place)
-{
-    if (place->there == nullptr)
-        co_return;
-    std::string why;
-    try {
-        do {
-            auto request = place->there->next_batch();
-            co_await rpc::send(request);
-        } while (place->there != nullptr && place->there->is_batch_full());
-    } catch (const rpc::error& failure) {
-        why = failure.what();
-    }
-    if (place->there == nullptr)
-        co_return;
-    link& here = *place->there;
-    here.is_sending_ = false;
-    if (!why.empty())
-        here.end(std::move(why));
-    else if (here.has_to_send() || !here.outside_.empty() || !here.leaves_.empty())
-        here.wake();
-}
-
 /// Requests of the next batch for which nobody waits any more become answers that nobody has asked for: the
 /// peer skips them, and counts them as it must.
 void link::drop_expired()
@@ -259,7 +216,7 @@ void link::drop_expired()
     }
 }
 
-link::delivery link::next_batch()
+void link::send_batch()
 {
     drop_expired();
     std::size_t count = 0;
@@ -270,17 +227,17 @@ link::delivery link::next_batch()
         bytes += letters_[count++].bytes();
     }
     const std::vector<departing_signal> signals = next_signals(count == letters_.size());
-    auto request = (*sink_)->deliverRequest(size_of_batch(bytes, count, signals.size()));
-    auto batch = request.initBatch();
+    machine::direct_call call(*outlet_, {capnp::typeId<schema::Sink>(), sink::deliver});
+    auto batch = call.params<schema::Sink::DeliverParams>().initBatch();
     if (has_messages)
         batch.setLink(number());
     fill(batch, count, signals);
+    direct_.send(*outlet_, call);
     letters_.erase(letters_.begin(), letters_.begin() + static_cast<std::ptrdiff_t>(count));
     letter_bytes_ -= bytes;
     count_sent(count);
     board_.counters.batches.fetch_add(1, std::memory_order_relaxed);
     counters_->batches.fetch_add(1, std::memory_order_relaxed);
-    return request;
 }
 
 /// News of what others wait for, and what stays behind messages where no more of them are left.

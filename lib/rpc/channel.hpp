@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <costar/rpc/direct_calls.hpp>
 #include <costar/rpc/error.hpp>
 #include <costar/rpc/event_loop.hpp>
 #include <costar/rpc/message_framer.hpp>
@@ -56,7 +57,7 @@ struct stream_end {
 ///
 /// Thread safety: where its loop is present.
 template <class Stream>
-class channel final : public std::enable_shared_from_this<channel<Stream>>, private pump_end {
+class channel final : public std::enable_shared_from_this<channel<Stream>>, private gathered_output {
 public:
     /// Who waits for input; told once.
     class reader {
@@ -82,11 +83,22 @@ public:
 
     // Input
 
-    /// The next message, null when there is none yet; throws what is wrong with it.
+    /// The next message that is not the watcher's, null when there is none yet; throws what is wrong with it.
     kj::Own<capnp::MessageReader> next(const capnp::ReaderOptions& options)
     {
-        return is_reading_ || holds_back() ? kj::Own<capnp::MessageReader>() : framer_.next(options);
+        while (!is_reading_ && !holds_back()) {
+            const auto message = framer_.front(options);
+            if (message == nullptr)
+                break;
+            if (watcher_ == nullptr || !watcher_->has_come(message, options))
+                return framer_.take(options);
+            framer_.drop();
+        }
+        return {};
     }
+
+    message_watcher* watcher() const noexcept { return watcher_; }
+    void watch(message_watcher* watcher) noexcept { watcher_ = watcher; }
 
     /// Is there nothing behind the messages that have come? Not known while input is held back.
     bool is_over() const noexcept { return (has_ended_ || read_failure_) && !is_holding_back_; }
@@ -136,7 +148,7 @@ public:
     {
         if (write_failure_)
             return broken(write_failure_);
-        loop_->at_end_of_pump(*this);
+        send_soon();
         if (waiting_bytes() <= options_.high_water)
             return kj::READY_NOW;
         if (all_out_.get() == nullptr) {
@@ -145,6 +157,14 @@ public:
             out_ = pair.promise.fork();
         }
         return out_.addBranch();
+    }
+
+    /// What was appended goes with what else the strand says by the end of its turn, much of it at once.
+    void send_soon()
+    {
+        loop_->flush_soon(*this);
+        if (gathered_.size() >= sent_at_once)
+            push();
     }
 
     /// Sends what was written, and then says that nothing more comes.
@@ -159,6 +179,7 @@ public:
     {
         is_closed_ = true;
         reader_ = nullptr;
+        watcher_ = nullptr;
         all_out_ = nullptr;
         out_ = nullptr;
         leave();
@@ -175,6 +196,8 @@ public:
     }
 
 private:
+    static constexpr std::size_t sent_at_once = 64 * 1024;
+
     std::size_t waiting_bytes() const noexcept { return gathered_.size() + sending_.size() - sent_; }
 
     template <class Handler>
@@ -234,13 +257,18 @@ private:
 
     void write()
     {
+        push();
+        hold_back_no_more();
+    }
+
+    void push()
+    {
         while (!is_writing_ && !write_failure_ && has_output()) {
             if (!try_to_write() && !write_failure_)
                 start_write();
         }
         if (!is_writing_ && (write_failure_ || !has_output()))
             all_is_out();
-        hold_back_no_more();
     }
 
     /// Is there something to send? Then it lies in `sending_`.
@@ -325,6 +353,7 @@ private:
     rpc::stream_options options_;
 
     message_framer framer_;
+    message_watcher* watcher_ = nullptr;
     reader* reader_ = nullptr;
     bool is_reading_ = false;
     bool has_ended_ = false;

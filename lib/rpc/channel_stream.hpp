@@ -46,6 +46,7 @@ public:
     kj::Promise<void> writeMessage(
         kj::ArrayPtr<const int>, kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) override
     {
+        show(segments);
         append(segments);
         return channel_->written();
     }
@@ -53,8 +54,10 @@ public:
     kj::Promise<void> writeMessages(
         kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>> messages) override
     {
-        for (auto& segments : messages)
+        for (auto& segments : messages) {
+            show(segments);
             append(segments);
+        }
         return channel_->written();
     }
 
@@ -62,6 +65,12 @@ public:
 
     void never_wait(std::size_t unsent_max) noexcept override { channel_->never_wait(unsent_max); }
     std::size_t unsent() const noexcept override { return channel_->unsent(); }
+    void watch(message_watcher* watcher) noexcept override { channel_->watch(watcher); }
+    void write(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) override
+    {
+        append(segments);
+        channel_->send_soon();
+    }
 
     std::uint64_t bytes_read() const noexcept override { return channel_->bytes_read(); }
     bool is_output_over() const noexcept override { return channel_->is_output_over(); }
@@ -114,6 +123,12 @@ private:
         std::shared_ptr<channel<Stream>> channel_;
         capnp::ReaderOptions options_;
     };
+
+    void show(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) noexcept
+    {
+        if (message_watcher* const watcher = channel_->watcher())
+            watcher->is_written(segments);
+    }
 
     void append(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments)
     {

@@ -131,6 +131,13 @@ std::size_t connection::unsent() const
     return whole().own != nullptr ? whole().own->unsent() : 0;
 }
 
+machine::gathering_stream& connection::gathering() const
+{
+    if (whole().own == nullptr)
+        throw std::invalid_argument("this takes a stream that rpc::make_stream has made");
+    return *whole().own;
+}
+
 pending<kj::Promise<void>> connection::disconnected()
 {
     return whole().network.onDisconnect();

@@ -25,7 +25,7 @@ constinit thread_local kj_loop* present_loop = nullptr;
 
 }  // namespace
 
-void pump_end::leave() noexcept
+void gathered_output::leave() noexcept
 {
     if (place_ == nullptr)
         return;
@@ -35,8 +35,8 @@ void pump_end::leave() noexcept
     place_ = nullptr;
 }
 
-kj_loop::kj_loop(asio::any_io_executor executor)
-    : executor_(std::move(executor)), loop_(static_cast<kj::EventPort&>(*this))
+kj_loop::kj_loop(asio::any_io_executor executor, flushing who)
+    : executor_(std::move(executor)), flushing_by_(who), loop_(static_cast<kj::EventPort&>(*this))
 {}
 
 kj_loop::~kj_loop() noexcept(false) = default;
@@ -115,13 +115,15 @@ void kj_loop::pump()
         explicit pumping(kj_loop& loop) noexcept : self(loop) { self.is_pumping_ = true; }
         ~pumping()
         {
-            self.flush();
+            const bool is_flushed_here = self.flushing_by_ == flushing::by_pump;
+            if (is_flushed_here)
+                self.flush();
             // KJ tells of the first event only, and takes back what it has told in `run` alone: one that was
             // dropped again since would keep the next one silent.
             self.loop_.run(0);
             self.is_pumping_ = false;
-            if (self.loop_.isRunnable() || self.ended_ != nullptr || self.flushes_ != nullptr ||
-                self.is_woken_)
+            if (self.loop_.isRunnable() || self.ended_ != nullptr || self.is_woken_ ||
+                (is_flushed_here && self.flushes_ != nullptr))
                 self.pump_later();
         }
     } guard(*this);
@@ -153,11 +155,11 @@ void kj_loop::finish_waits()
 
 void kj_loop::flush() noexcept
 {
-    // Those that ask again in their flush come with the next pump.
+    // Those that ask again in their flush come with the next one.
     flushing_ = std::exchange(flushes_, nullptr);
     if (flushing_ != nullptr)
         flushing_->place_ = &flushing_;
-    while (pump_end* subject = flushing_) {
+    while (gathered_output* subject = flushing_) {
         subject->leave();
         subject->flush();
     }
@@ -189,7 +191,7 @@ void kj_loop::run_posted()
     pump();
 }
 
-void kj_loop::at_end_of_pump(pump_end& subject) noexcept
+void kj_loop::flush_soon(gathered_output& subject) noexcept
 {
     if (subject.place_ != nullptr)
         return;
@@ -198,7 +200,8 @@ void kj_loop::at_end_of_pump(pump_end& subject) noexcept
     if (flushes_ != nullptr)
         flushes_->place_ = &subject.next_;
     flushes_ = &subject;
-    pump_later();
+    if (flushing_by_ == flushing::by_pump)
+        pump_later();
 }
 
 void kj_loop::end(promise_wait& wait) noexcept
@@ -250,7 +253,7 @@ namespace costar::rpc {
 
 class event_loop::thread_loop final : public machine::kj_loop {
 public:
-    explicit thread_loop(asio::any_io_executor executor) : kj_loop(std::move(executor)) {}
+    explicit thread_loop(asio::any_io_executor executor) : kj_loop(std::move(executor), flushing::by_pump) {}
 
     class keeper;
 

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <costar/rpc/direct_calls.hpp>
+
 #include <capnp/serialize-async.h>
 
 #include <cstddef>
@@ -25,6 +27,12 @@ public:
 
     /// Bytes that wait to be sent.
     virtual std::size_t unsent() const noexcept = 0;
+
+    /// Shows all messages to `watcher` from now on, to nobody where it is null.
+    virtual void watch(message_watcher* watcher) noexcept = 0;
+
+    /// Writes a message that nobody has to be told of, with what else is written in this turn.
+    virtual void write(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) = 0;
 };
 
 }  // namespace costar::machine

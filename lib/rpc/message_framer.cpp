@@ -46,7 +46,7 @@ message_framer::message_framer(std::size_t buffer_size)
     : buffer_(kj::heapArray<capnp::word>(std::max(buffer_size, buffer_min) / word_size))
 {}
 
-const kj::byte* message_framer::front() const noexcept
+const kj::byte* message_framer::first() const noexcept
 {
     return reinterpret_cast<const kj::byte*>(buffer_.begin()) + begin_;
 }
@@ -78,7 +78,7 @@ std::size_t message_framer::measure(const capnp::ReaderOptions& options) const
 {
     if (held() < word_size)
         return 0;
-    const std::uint32_t more = number_at(front());
+    const std::uint32_t more = number_at(first());
     if (more >= segments_max)
         refuse(kj::str(
             "a message has too many segments: ", more, " and one, where ", segments_max, " are the most"));
@@ -87,38 +87,67 @@ std::size_t message_framer::measure(const capnp::ReaderOptions& options) const
         return 0;
     std::uint64_t words = table / word_size;
     for (std::uint32_t each = 0; each <= more; ++each)
-        words += number_at(front() + 4 + std::size_t{4} * each);
+        words += number_at(first() + 4 + std::size_t{4} * each);
     if (words > options.traversalLimitInWords)
         refuse(kj::str("a message is too large: ", words, " words, where ", options.traversalLimitInWords,
             " are the most"));
     return static_cast<std::size_t>(words) * word_size;
 }
 
-kj::Own<capnp::MessageReader> message_framer::next(const capnp::ReaderOptions& options)
+kj::ArrayPtr<const capnp::word> message_framer::front(const capnp::ReaderOptions& options)
 {
-    if (is_large_)
-        return large_got_ == large_words_ * word_size ? take_large(options) : kj::Own<capnp::MessageReader>();
-    const std::size_t size = measure(options);
-    if (size == 0)
-        return {};
-    if (held() < size) {
-        if (size > buffer_.size() * word_size / 2)
-            begin_large(size / word_size);
-        return {};
+    if (is_large_) {
+        if (large_got_ != large_words_ * word_size)
+            return nullptr;
+        return large_.slice(0, large_words_);
     }
-    auto memory = kj::heapArray<capnp::word>(size / word_size);
-    std::memcpy(memory.begin(), front(), size);
-    begin_ += size;
+    front_ = measure(options);
+    if (front_ == 0)
+        return nullptr;
+    if (held() < front_) {
+        if (front_ > buffer_.size() * word_size / 2)
+            begin_large(front_ / word_size);
+        return nullptr;
+    }
+    return kj::arrayPtr(reinterpret_cast<const capnp::word*>(first()), front_ / word_size);
+}
+
+void message_framer::drop() noexcept
+{
+    if (is_large_) {
+        end_large();
+        return;
+    }
+    begin_ += front_;
     if (held() == 0)
         begin_ = end_ = 0;
-    return kj::heap<owned_message>(kj::mv(memory), size / word_size, options);
+}
+
+kj::Own<capnp::MessageReader> message_framer::take(const capnp::ReaderOptions& options)
+{
+    if (is_large_) {
+        auto memory = kj::mv(large_);
+        const std::size_t words = large_words_;
+        end_large();
+        return kj::heap<owned_message>(kj::mv(memory), words, options);
+    }
+    const std::size_t words = front_ / word_size;
+    auto memory = kj::heapArray<capnp::word>(words);
+    std::memcpy(memory.begin(), first(), front_);
+    drop();
+    return kj::heap<owned_message>(kj::mv(memory), words, options);
+}
+
+kj::Own<capnp::MessageReader> message_framer::next(const capnp::ReaderOptions& options)
+{
+    return front(options) == nullptr ? kj::Own<capnp::MessageReader>() : take(options);
 }
 
 /// Moves what is here of a message that has no room in the buffer to memory of its own.
 void message_framer::begin_large(std::size_t words)
 {
     large_ = kj::heapArray<capnp::word>(std::min(words, buffer_.size() * 2));
-    std::memcpy(large_.begin(), front(), held());
+    std::memcpy(large_.begin(), first(), held());
     large_words_ = words;
     large_got_ = held();
     begin_ = end_ = 0;
@@ -132,11 +161,11 @@ void message_framer::grow_large()
     large_ = kj::mv(larger);
 }
 
-kj::Own<capnp::MessageReader> message_framer::take_large(const capnp::ReaderOptions& options)
+void message_framer::end_large() noexcept
 {
     is_large_ = false;
-    large_got_ = 0;
-    return kj::heap<owned_message>(kj::mv(large_), std::exchange(large_words_, 0), options);
+    large_got_ = large_words_ = 0;
+    large_ = nullptr;
 }
 
 }  // namespace costar::machine

@@ -14,7 +14,7 @@ namespace costar::machine {
 class strand_loop final : public kj_loop, public turn_companion, private job {
 public:
     explicit strand_loop(strand_context& home)
-        : kj_loop(home.get_executor()), job{nullptr, &run_job}, home_(&home)
+        : kj_loop(home.get_executor(), flushing::by_strand), job{nullptr, &run_job}, home_(&home)
     {}
 
     /// That of the strand whose turn this is; made at the first call.
@@ -28,6 +28,7 @@ public:
 private:
     void turn_begins() noexcept override { enter(); }
     void turn_ends() noexcept override { leave(); }
+    void send_out() noexcept override { flush(); }
     void strand_ends() noexcept override { abandon_waits(); }
 
     void post_pump() override { home_->post(static_cast<job&>(*this)); }

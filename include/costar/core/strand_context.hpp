@@ -166,6 +166,7 @@ public:
 
     /// Anything to do now, timers aside?
     bool has_work() const noexcept { return has_ready() || has_input(); }
+    bool is_anything_left() const noexcept;
     bool has_ready() const noexcept { return !ready_.empty() || !jobs_.empty(); }
     bool has_input() const noexcept;
 

@@ -65,6 +65,10 @@ public:
     virtual void turn_begins() noexcept = 0;
     virtual void turn_ends() noexcept = 0;
 
+    /// Nothing is left to do in this turn, or its time is over: what was gathered for others goes out. That
+    /// may make work.
+    virtual void send_out() noexcept = 0;
+
     /// What was left on the strand has been destroyed, in this turn; the companion lets go of its own.
     virtual void strand_ends() noexcept = 0;
 

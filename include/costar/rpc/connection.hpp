@@ -3,6 +3,7 @@
 #pragma once
 
 #include <costar/rpc/await.hpp>
+#include <costar/rpc/direct_calls.hpp>
 #include <costar/rpc/message_stream.hpp>
 
 #include <capnp/capability.h>
@@ -111,6 +112,10 @@ public:
 
     /// Bytes of output that the peer has not taken yet; 0 over a stream that `make_stream` has not made.
     std::size_t unsent() const;
+
+    /// For calls that pass by the tables of this; see `machine::direct_calls`. Errors: throws
+    /// `std::invalid_argument` over a stream that `make_stream` has not made.
+    machine::gathering_stream& gathering() const;
 
 private:
     struct parts;

@@ -35,15 +35,15 @@ template <class T>
     requires std::is_base_of_v<capnp::Capability::Client, T> || kj_promise<T>
 inline constexpr bool is_bound_elsewhere<T> = true;
 
-/// What a KJ loop does at the end of each pump: streams that have gathered output send it then.
-class pump_end {
+/// What sends later what it has gathered: a stream.
+class gathered_output {
 public:
-    pump_end() noexcept = default;
-    pump_end(const pump_end&) = delete;
-    pump_end& operator=(const pump_end&) = delete;
-    ~pump_end() { leave(); }
+    gathered_output() noexcept = default;
+    gathered_output(const gathered_output&) = delete;
+    gathered_output& operator=(const gathered_output&) = delete;
+    ~gathered_output() { leave(); }
 
-    /// Called once for each `kj_loop::at_end_of_pump`.
+    /// Called once for each `kj_loop::flush_soon`.
     virtual void flush() noexcept = 0;
 
 protected:
@@ -52,8 +52,8 @@ protected:
 private:
     friend class kj_loop;
 
-    pump_end* next_ = nullptr;
-    pump_end** place_ = nullptr;
+    gathered_output* next_ = nullptr;
+    gathered_output** place_ = nullptr;
 };
 
 /// A wait for a promise, from its beginning to the call of its handler; see `rpc::async_wait`. It belongs to
@@ -101,15 +101,16 @@ public:
     void enter();
     void leave() noexcept;
 
-    /// Runs what is ready, a bounded number of events; then the handlers of promises that have come, then the
-    /// flushes. Posts itself again where more is left. Harmless inside of itself.
+    /// Runs what is ready, a bounded number of events; then the handlers of promises that have come. Posts
+    /// itself again where more is left. Harmless inside of itself.
     void pump();
 
     /// Sees to it that a pump comes soon.
     void pump_later() noexcept;
 
-    /// Calls `subject.flush()` at the end of the next pump.
-    void at_end_of_pump(pump_end& subject) noexcept;
+    /// Calls `subject.flush()` when the strand has done what there is to do, so that what belongs together
+    /// goes in one system call; without a strand at the end of the next pump.
+    void flush_soon(gathered_output& subject) noexcept;
 
     /// Knows of a wait from now on, so that it ends with the loop.
     void begin(promise_wait& wait) noexcept { waits_.keep(wait); }
@@ -131,8 +132,16 @@ public:
     void withdraw() noexcept;
 
 protected:
-    explicit kj_loop(asio::any_io_executor executor);
+    /// Who flushes: each pump, or the strand by `flush`.
+    enum class flushing {
+        by_pump,
+        by_strand
+    };
+
+    kj_loop(asio::any_io_executor executor, flushing who);
     ~kj_loop() noexcept(false);
+
+    void flush() noexcept;
 
     /// Has `run_posted` called in a turn of its own.
     virtual void post_pump() = 0;
@@ -159,9 +168,9 @@ private:
 
     bool run_row();
     void finish_waits();
-    void flush() noexcept;
 
     asio::any_io_executor executor_;
+    const flushing flushing_by_;
     bool is_pumping_ = false;
     bool is_posted_ = false;
     bool is_woken_ = false;
@@ -169,10 +178,10 @@ private:
     stray_list waits_;
     promise_wait* ended_ = nullptr;
     promise_wait** ended_last_ = &ended_;
-    pump_end* flushes_ = nullptr;
-    pump_end* flushing_ = nullptr;  // those whose turn it is in this pump
-    kj_loop* outer_ = nullptr;      // that was present before
-    int depth_ = 0;                 // how often it was entered on top of itself
+    gathered_output* flushes_ = nullptr;
+    gathered_output* flushing_ = nullptr;  // those whose turn it is
+    kj_loop* outer_ = nullptr;             // that was present before
+    int depth_ = 0;                        // how often it was entered on top of itself
     kj::EventLoop loop_;
     std::optional<kj::WaitScope> present_;
 };

@@ -37,10 +37,20 @@ public:
     asio::mutable_buffer prepare();
     void commit(std::size_t bytes) noexcept;
 
-    /// The next message, null while it is incomplete.
+    /// The words of the next message with its table, where they lie, until the next call of anything else;
+    /// empty while it is incomplete.
     ///
     /// Errors: throws a `kj::Exception` when there are too many segments, or more words than
     /// `options.traversalLimitInWords`. After that no call gives anything.
+    kj::ArrayPtr<const capnp::word> front(const capnp::ReaderOptions& options);
+
+    /// That message, to be kept. Precondition: `front` has just given it.
+    kj::Own<capnp::MessageReader> take(const capnp::ReaderOptions& options);
+
+    /// It was read. Precondition: `front` has just given it.
+    void drop() noexcept;
+
+    /// The next message, to be kept; null while it is incomplete. Errors: as above.
     kj::Own<capnp::MessageReader> next(const capnp::ReaderOptions& options);
 
     /// Does the stream end between two messages here?
@@ -51,15 +61,16 @@ public:
 
 private:
     std::size_t held() const noexcept { return end_ - begin_; }
-    const kj::byte* front() const noexcept;
+    const kj::byte* first() const noexcept;
     std::size_t measure(const capnp::ReaderOptions& options) const;
     void begin_large(std::size_t words);
     void grow_large();
-    kj::Own<capnp::MessageReader> take_large(const capnp::ReaderOptions& options);
+    void end_large() noexcept;
 
     kj::Array<capnp::word> buffer_;
     std::size_t begin_ = 0;  // of what lies in the buffer, in bytes
     std::size_t end_ = 0;
+    std::size_t front_ = 0;  // bytes of the message that `front` has given
 
     bool is_large_ = false;
     kj::Array<capnp::word> large_;

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+
+// How a link begins: who is there, and whether both sides want each other.
+
+#include "link.hpp"
+
+#include "admission.hpp"
+
+#include <costar/rpc/await.hpp>
+
+#include <utility>
+
+namespace costar::remote {
+
+/// Finds out who is there, and greets a node. The text says why it came to nothing.
+///
+/// Who has accepted asks the peer for nothing before it has said hello: a client may have no bootstrap
+/// object, and some implementations give up a connection on which what is missing is called.
+task<std::string> link::meet()
+{
+    if (!has_dialled_) {
+        rpc::pending<kj::Promise<void>> called(
+            kj::mv(first_call_.promise).exclusiveJoin(connection_.disconnected()));
+        co_await kj::mv(called);
+        if (caller_ == caller_kind::unknown)
+            co_return "it has said nothing";
+        if (is_client())
+            co_return std::string();
+    }
+    co_return co_await greet();
+}
+
+caller_kind link::take_call(caller_kind as)
+{
+    if (caller_ == caller_kind::unknown) {
+        caller_ = as;
+        if (as == caller_kind::node)
+            node_ = rpc::nothrow<schema::Node::Client>(connection_.bootstrap<schema::Node>());
+        else
+            permitted_ =
+                board_.options().sent_by.permit(place_->proven_names.value_or(std::vector<std::string>()));
+        first_call_.fulfiller->fulfill();
+    }
+    return caller_;
+}
+
+/// Says who is here, and opens the sink for what is sent. The text says why it came to nothing.
+task<std::string> link::greet()
+{
+    auto hello = node_->helloRequest();
+    mine_.write(hello.initGreeting());
+    auto heard = co_await rpc::send(hello);
+    if (place_->refused != refusal::none)
+        co_return text_of(*place_);  // it has greeted meanwhile
+    const auto welcome = heard.getWelcome();
+    if (welcome.getRefusal() != 0) {
+        place_->refused = static_cast<refusal>(welcome.getRefusal());
+        place_->by_peer = true;
+        co_return text_of(*place_);
+    }
+    const greeting theirs = greeting::read(welcome.getGreeting());
+    const auto agreed = admit(board_, self_.pid(), *place_, mine_, theirs);
+    if (!agreed) {
+        auto gone = connection_.disconnected();  // when it has been told why, as its hello is answered
+        try {
+            co_await kj::mv(gone);
+        } catch (const rpc::error&) {}
+        co_return text_of(*place_);
+    }
+    auto open = node_->openRequest();
+    auto opened = co_await rpc::send(open);
+    sink_.emplace(opened.getSink());
+    outlet_ = direct_.opened(window_of_a_sink);
+    if (!outlet_)
+        co_return "it gives a sink that is not its own";
+    if (!accept(theirs, *agreed)) {
+        place_->refused = refusal::too_many;
+        co_return text_of(*place_);
+    }
+    co_return std::string();
+}
+
+void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
+{
+    const auto agreed = admit(board_, self_.pid(), *place_, mine_, theirs);
+    if (agreed && !accept(theirs, *agreed))
+        place_->refused = refusal::too_many;
+    if (const refusal why = place_->refused; why != refusal::none) {
+        welcome.setRefusal(static_cast<std::uint16_t>(why));
+        welcome.setText(text_of(why));
+        if (was_greeted_)
+            end(text_of(*place_));
+        return;
+    }
+    welcome.setProtocol(agreed->protocol);
+    mine_.write(welcome.initGreeting());
+    has_heard_ = true;
+}
+
+/// False where no more nodes may be known.
+bool link::accept(const greeting& theirs, const agreement& agreed)
+{
+    const auto known = board_.book().enter_greeted(theirs.life,
+        board_.address_from(theirs.address, has_dialled_ ? address_ : ""), theirs.name,
+        theirs.unknown_features);
+    if (known == nullptr || (peer_ != 0 && peer_ != known->number))
+        return false;  // also one that greets as two
+    message_max_ = agreed.message_max;
+    peer_name_ = theirs.name;
+    permitted_ = board_.options().sent_by.permit({&peer_name_, 1});
+    peer_ = known->number;
+    if (counters_ == nullptr) {
+        queue_ = known->waiting;
+        outside_.wait_for(queue_);
+        counters_ = known->counters;
+        count_link(true);
+    }
+    if (const pid former = board_.book().greeted(peer_, self_.pid(), has_dialled_))
+        self_.send(former, link_ended{"the peer has dialled again"});
+    return true;
+}
+
+}  // namespace costar::remote
