@@ -118,7 +118,7 @@ task<std::string> link::serve()
     board_.shared().events.publish(peer_connected{peer_name_, address_});
     self_.spawn_task(beat(self_, place_, board_.options()));
     for (;;) {
-        while (has_to_send() && outlet_->has_room()) {
+        while (has_to_send() && outlet_->window.has_room()) {
             // A call costs as much as many messages: others of the strand go on first, as long as they add to
             // it.
             const std::uint64_t begun = post().home().now();
@@ -129,7 +129,7 @@ task<std::string> link::serve()
                 if (!take_more())
                     co_return why_ended_;
             }
-            while (has_to_send() && outlet_->has_room())
+            while (has_to_send() && outlet_->window.has_room())
                 send_batch();
             let_in();
         }
@@ -195,6 +195,8 @@ std::unique_ptr<machine::direct_object> link::new_object()
 
 void link::has_more_room(machine::direct_outlet& on) noexcept
 {
+    if (!on.window.has_much_room())
+        return;
     if (&on != &*outlet_) {
         if (auto waiting = kj::mv(bulk_room_); waiting.get() != nullptr)
             waiting->fulfill();
@@ -262,6 +264,7 @@ task<> link::beat(context&, std::shared_ptr<link_place> place, const node_option
             co_return;
         place->there->forget_late_ones();
         place->there->count_bytes();
+        place->there->spare_body_ = {};
         const std::uint64_t before = place->there->connection_.bytes_received();
         const std::uint64_t begun = place->there->post().home().read_clock();
         auto ping = place->there->node_->pingRequest();

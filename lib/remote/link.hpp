@@ -118,6 +118,7 @@ using watches = std::unordered_set<watch_across, watch_across::hash>;
 inline constexpr std::size_t owed_max = 100'000;
 inline constexpr std::size_t watches_max = 100'000;
 inline constexpr std::size_t letter_bytes_max = std::size_t{64} * 1024 * 1024;
+inline constexpr std::size_t spare_body_max = std::size_t{4} * 1024 * 1024;
 inline constexpr unsigned batch_max = 4096;
 inline constexpr unsigned sinks_max = 12;
 inline constexpr unsigned headers_max = 256;
@@ -352,6 +353,7 @@ private:
     std::vector<std::unique_ptr<owed_answer>> spare_owed_;  // for the next ones
     watches watching_;                                      // actors of the peer
     watches watched_;                                       // actors of this node
+    std::vector<kj::byte> spare_body_;  // memory for the next message in parts, given back when none comes
     std::unordered_set<pid> refused_poison_;
     std::map<std::string, rpc::nothrow<capnp::Capability::Client>> services_;
 };

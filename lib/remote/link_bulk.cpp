@@ -31,7 +31,7 @@ task<> link::carry_bulk(std::shared_ptr<link_place> place)
             if (place->there == nullptr)
                 co_return;
             place->there->bulk_sink_.emplace(opened.getSink());
-            place->there->bulk_outlet_ = place->there->direct_.opened(window_of_a_sink);
+            place->there->bulk_outlet_ = place->there->direct_.opened({window_least, window_most});
             if (!place->there->bulk_outlet_) {
                 place->there->end("it gives a sink that is not its own");
                 co_return;
@@ -82,7 +82,9 @@ task<> link::wait_for_ordinary(std::shared_ptr<link_place> place, std::uint64_t 
 
 task<> link::wait_for_room(std::shared_ptr<link_place> place)
 {
-    while (place->there != nullptr && !place->there->bulk_outlet_->has_room()) {
+    if (place->there == nullptr || place->there->bulk_outlet_->window.has_room())
+        co_return;
+    while (place->there != nullptr && !place->there->bulk_outlet_->window.has_much_room()) {
         auto pair = kj::newPromiseAndFulfiller<void>();
         place->there->bulk_room_ = kj::mv(pair.fulfiller);
         rpc::pending<kj::Promise<void>> room(kj::mv(pair.promise));

@@ -70,7 +70,7 @@ task<std::string> link::greet()
     auto open = node_->openRequest();
     auto opened = co_await rpc::send(open);
     sink_.emplace(opened.getSink());
-    outlet_ = direct_.opened(window_of_a_sink);
+    outlet_ = direct_.opened({window_least, window_most});
     if (!outlet_)
         co_return "it gives a sink that is not its own";
     if (!accept(theirs, *agreed)) {

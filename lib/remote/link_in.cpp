@@ -81,6 +81,7 @@ void link::take_part(schema::Part::Reader part, std::unique_ptr<unfinished>& beg
             return;
         }
         begun = std::make_unique<unfinished>();
+        begun->body = std::exchange(spare_body_, {});
         begun->to = pids_.read(part.getTarget());
         begun->sender = pids_.read(part.getSender());
         begun->size = part.getSize();
@@ -104,6 +105,9 @@ void link::take_part(schema::Part::Reader part, std::unique_ptr<unfinished>& beg
     else
         take_message(envelope, body, whole->to, whole->sender);
     count_received(1);
+    whole->body.clear();
+    if (whole->body.capacity() <= spare_body_max)
+        spare_body_ = std::move(whole->body);
 }
 
 void link::take_message(schema::Envelope::Reader from, capnp::Data::Reader body, pid to, pid sender)

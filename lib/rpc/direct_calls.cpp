@@ -4,6 +4,8 @@
 
 #include "gathering_stream.hpp"
 
+#include <costar/core/strand.hpp>
+
 #include <capnp/serialize.h>
 #include <kj/debug.h>
 
@@ -48,6 +50,11 @@ std::optional<std::uint32_t> only_object(protocol::Return::Reader given)
     if (given_ones.size() != 1 || !given_ones[0].isSenderHosted())
         return std::nullopt;
     return given_ones[0].getSenderHosted();
+}
+
+std::uint64_t now()
+{
+    return strand_context::current()->read_clock();
 }
 
 kj::Array<capnp::word> copy_of(kj::ArrayPtr<const capnp::word> message)
@@ -105,7 +112,7 @@ direct_calls::~direct_calls()
     stream_.watch(nullptr);
 }
 
-std::optional<direct_outlet> direct_calls::opened(std::size_t window)
+std::optional<direct_outlet> direct_calls::opened(flow_window window)
 {
     if (opened_.empty())
         return std::nullopt;
@@ -122,8 +129,7 @@ void direct_calls::send(direct_outlet& on, direct_call& what)
     std::size_t bytes = 0;
     for (const auto& each : segments)
         bytes += each.size() * sizeof(capnp::word);
-    under_way_.push_back({question, bytes, &on});
-    on.unanswered += bytes;
+    under_way_.push_back({question, on.window.send(bytes, now()), &on});
     stream_.write(segments);
 }
 
@@ -266,7 +272,7 @@ bool direct_calls::take_return(protocol::Return::Reader came)
     if (found == under_way_.end())
         return true;  // nobody asked
     direct_outlet& on = *found->on;
-    on.unanswered -= found->bytes;
+    on.window.acknowledge(found->call, now());
     under_way_.erase(found);
     if (!says_no_finish_needed(came))
         finish(question);

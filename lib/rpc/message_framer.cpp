@@ -43,7 +43,8 @@ public:
 }  // namespace
 
 message_framer::message_framer(std::size_t buffer_size)
-    : buffer_(kj::heapArray<capnp::word>(std::max(buffer_size, buffer_min) / word_size))
+    : words_max_(growth * (std::max(buffer_size, buffer_min) / word_size)),
+      buffer_(kj::heapArray<capnp::word>(words_max_ / growth))
 {}
 
 const kj::byte* message_framer::first() const noexcept
@@ -105,8 +106,7 @@ kj::ArrayPtr<const capnp::word> message_framer::front(const capnp::ReaderOptions
     if (front_ == 0)
         return nullptr;
     if (held() < front_) {
-        if (front_ > buffer_.size() * word_size / 2)
-            begin_large(front_ / word_size);
+        make_room(front_ / word_size);
         return nullptr;
     }
     return kj::arrayPtr(reinterpret_cast<const capnp::word*>(first()), front_ / word_size);
@@ -141,6 +141,22 @@ kj::Own<capnp::MessageReader> message_framer::take(const capnp::ReaderOptions& o
 kj::Own<capnp::MessageReader> message_framer::next(const capnp::ReaderOptions& options)
 {
     return front(options) == nullptr ? kj::Own<capnp::MessageReader>() : take(options);
+}
+
+/// For a message that is incomplete.
+void message_framer::make_room(std::size_t words)
+{
+    if (words <= buffer_.size() / 2)
+        return;
+    if (words > words_max_ / 2) {
+        begin_large(words);
+    } else if (held() > buffer_.size() * word_size / 2) {
+        auto larger = kj::heapArray<capnp::word>(words_max_);
+        std::memcpy(larger.begin(), first(), held());
+        end_ = held();
+        begin_ = 0;
+        buffer_ = kj::mv(larger);
+    }
 }
 
 /// Moves what is here of a message that has no room in the buffer to memory of its own.

@@ -161,18 +161,18 @@ TEST_CASE("direct_calls: both sides pass by the tables, in order", "[rpc][direct
         side there(ends.server, ends.heard);
         side here(ends.client, ends.heard);
         auto opened = co_await opens(ends);
-        auto line = here.calls.opened(1000);
+        auto line = here.calls.opened({1000, 1000});
         REQUIRE(line.has_value());
-        CHECK(here.calls.opened(1000) == std::nullopt);
+        CHECK(here.calls.opened({1000, 1000}) == std::nullopt);
         for (const std::string& each : numbers(100))
             here.tell(*line, each);
-        CHECK_FALSE(line->has_room());
+        CHECK_FALSE(line->window.has_room());
         const auto count = co_await count_of(opened.getLine());
         CHECK(count == 100);
         CHECK(ends.heard.direct == numbers(100));
         CHECK(ends.heard.by_rpc.empty());
         CHECK(here.answers == 100);
-        CHECK(line->unanswered == 0);
+        CHECK(line->window.under_way() == 0);
         CHECK(here.failure.empty());
         CHECK(there.failure.empty());
     };
@@ -186,7 +186,7 @@ TEST_CASE("direct_calls: a peer with Cap'n Proto alone is called", "[rpc][direct
         both_ends ends(io);
         side here(ends.client, ends.heard);
         auto opened = co_await opens(ends);
-        auto line = here.calls.opened(1000);
+        auto line = here.calls.opened({1000, 1000});
         REQUIRE(line.has_value());
         for (const std::string& each : numbers(100))
             here.tell(*line, each);
@@ -196,7 +196,7 @@ TEST_CASE("direct_calls: a peer with Cap'n Proto alone is called", "[rpc][direct
         all.emplace_back("hung up");
         CHECK(ends.heard.by_rpc == all);
         CHECK(here.answers == 100);
-        CHECK(line->unanswered == 0);
+        CHECK(line->window.under_way() == 0);
     };
     strand.run(body(strand.io()));
 }
@@ -258,7 +258,7 @@ TEST_CASE("direct_calls: what cannot be taken yet comes again, in order", "[rpc]
         side there(ends.server, ends.heard);
         side here(ends.client, ends.heard);
         auto opened = co_await opens(ends);
-        auto line = here.calls.opened(100'000);
+        auto line = here.calls.opened({100'000, 100'000});
         REQUIRE(line.has_value());
         ends.heard.is_deaf = true;
         for (const std::string& each : numbers(10))
@@ -276,7 +276,7 @@ TEST_CASE("direct_calls: what cannot be taken yet comes again, in order", "[rpc]
         CHECK(later == 11);
         CHECK(ends.heard.direct == numbers(11));
         CHECK(here.answers == 10);
-        CHECK(line->unanswered == 0);
+        CHECK(line->window.under_way() == 0);
     };
     strand.run(body(strand.io()));
 }
@@ -289,7 +289,7 @@ TEST_CASE("direct_calls: a peer that sends more than may be held is told of", "[
         side there(ends.server, ends.heard);
         side here(ends.client, ends.heard);
         auto opened = co_await opens(ends);
-        auto line = here.calls.opened(1000);
+        auto line = here.calls.opened({1000, 1000});
         REQUIRE(line.has_value());
         ends.heard.is_deaf = true;
         const std::string long_one(1'000'000, 'x');
@@ -313,7 +313,7 @@ TEST_CASE("direct_calls: a call that fails on the other side is told of", "[rpc]
         both_ends ends(io);
         side here(ends.client, ends.heard);
         auto opened = co_await opens(ends);
-        auto line = here.calls.opened(1000);
+        auto line = here.calls.opened({1000, 1000});
         REQUIRE(line.has_value());
         direct_call call(*line, {line_id, 1});  // which the server does not have
         call.params<hub::Line::HeardParams>();
@@ -321,7 +321,7 @@ TEST_CASE("direct_calls: a call that fails on the other side is told of", "[rpc]
         auto hang = opened.getLine().hangRequest();
         co_await rpc::send(hang);
         CHECK(here.failure.find("not implemented") != std::string::npos);
-        CHECK(line->unanswered == 0);
+        CHECK(line->window.under_way() == 0);
     };
     strand.run(body(strand.io()));
 }
@@ -336,7 +336,7 @@ TEST_CASE(
         side here(ends.client, ends.heard);
         for (int i = 0; i < 3; ++i) {
             auto opened = co_await opens(ends);
-            auto line = here.calls.opened(1000);
+            auto line = here.calls.opened({1000, 1000});
             REQUIRE(line.has_value());
             here.tell(*line, std::to_string(i));
             static_cast<void>(co_await count_of(opened.getLine()));

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <costar/rpc/flow_window.hpp>
 #include <costar/rpc/kj.hpp>
 
 #include <boost/container/flat_map.hpp>
@@ -58,10 +59,7 @@ public:
 /// A capability that the peer has given, and how much is under way to it.
 struct direct_outlet {
     std::uint32_t capability;
-    std::size_t window;          // bytes
-    std::size_t unanswered = 0;  // likewise
-
-    bool has_room() const noexcept { return unanswered < window; }
+    flow_window window;
 };
 
 /// Who makes direct calls, and is called. Nothing of it may end the connection from inside.
@@ -128,9 +126,10 @@ public:
 
     /// What the first call of `opens` has given that was answered and not asked for here yet; nothing where
     /// it was no object of the peer's own.
-    std::optional<direct_outlet> opened(std::size_t window);
+    std::optional<direct_outlet> opened(flow_window window);
 
     /// Sends it with what else is sent in this turn. It is never refused: who calls looks for room before.
+    /// Precondition: in a turn of a strand, whose clock tells how long it takes.
     void send(direct_outlet& on, direct_call& what);
 
     /// Calls that could not be taken before come again.
@@ -139,7 +138,7 @@ public:
 private:
     struct under_way {
         std::uint32_t question;
-        std::size_t bytes;
+        flow_window::sent call;
         direct_outlet* on;
     };
 

@@ -30,7 +30,8 @@ public:
     static constexpr std::uint32_t segments_max = 512;
     static constexpr std::size_t buffer_min = 8192;  // has room for a table of so many segments, twice
 
-    /// `buffer_size` bytes are read ahead, `buffer_min` at least; larger messages have memory of their own.
+    /// `buffer_size` bytes are read ahead, `buffer_min` at least, and four times as many from when it was
+    /// filled by the beginning of one message; larger messages have memory of their own.
     explicit message_framer(std::size_t buffer_size);
 
     /// Where the next bytes belong; never empty. Invalidates the bytes in it that were not committed.
@@ -63,10 +64,14 @@ private:
     std::size_t held() const noexcept { return end_ - begin_; }
     const kj::byte* first() const noexcept;
     std::size_t measure(const capnp::ReaderOptions& options) const;
+    void make_room(std::size_t words);
     void begin_large(std::size_t words);
     void grow_large();
     void end_large() noexcept;
 
+    static constexpr std::size_t growth = 4;
+
+    std::size_t words_max_;  // of the buffer
     kj::Array<capnp::word> buffer_;
     std::size_t begin_ = 0;  // of what lies in the buffer, in bytes
     std::size_t end_ = 0;
