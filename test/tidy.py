@@ -233,6 +233,13 @@ def tests_do_not_sleep(tree):
 
 
 @rule
+def properties_are_checked(tree):
+    """What rc::check says is a value, which a test has to look at."""
+    return search(files(tree, "test/"), r"(?:^|[;{}])\s*rc::check\(",
+                  "is a property whose failure nobody sees", "write CHECK(rc::check(...))")
+
+
+@rule
 def coroutine_lambdas_capture_nothing(tree):
     for path, text in files(tree):
         for found in re.finditer(r"\[[^\][]+\]\s*\([^(){}]*\)\s*(mutable\s*)?->\s*(costar::)?task<", text):

@@ -133,6 +133,11 @@ class Rules(unittest.TestCase):
         self.refuses(rule, {"test/core/a.test.cpp": sleep}, ("test/core/a.test.cpp", 1))
         self.allows(rule, {"test/core/a.test.cpp": "co_await sleep_for(1s);\n", "benchmarks/a.cpp": sleep})
 
+    def test_properties_are_checked(self):
+        rule = tidy.properties_are_checked
+        self.refuses(rule, {"test/core/a.test.cpp": '    rc::check("a", f);\n'}, ("test/core/a.test.cpp", 1))
+        self.allows(rule, {"test/core/a.test.cpp": 'CHECK(rc::check("a", f));\n'})
+
     def test_coroutine_lambdas_capture_nothing(self):
         rule = tidy.coroutine_lambdas_capture_nothing
         for text in ("[&](int x) -> task<> {", "[x]() mutable -> costar::task<int> {", "[t](\n) -> task<>"):

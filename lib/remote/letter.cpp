@@ -12,7 +12,7 @@ wire::flat_writer& writer_of_thread()
 
 std::size_t letter::bytes() const noexcept
 {
-    std::size_t all = body.size() * sizeof(std::uint64_t) + 80;
+    std::size_t all = body_bytes().size() + 80;
     if (with != nullptr)
         for (const auto& [name, value] : *with)
             all += name.size() + value.size() + 32;
@@ -28,6 +28,10 @@ errc letter::write(const wire::codec& known, const void* message, const wire::pi
         if (size > bytes_max)
             return errc::too_large;
         type = known.id;
+        if (writer.is_large()) {
+            large = writer.take();
+            return {};
+        }
         body.resize(size / sizeof(std::uint64_t), boost::container::default_init);
         writer.copy_to(reinterpret_cast<kj::byte*>(body.data()));
         return {};

@@ -82,6 +82,7 @@ struct letter {
     std::uint64_t deadline = 0;
     errc failure{};
     boost::container::small_vector<std::uint64_t, 6> body;
+    wire::large_message large;  // instead of it
     std::unique_ptr<headers> with;
 
     /// In the queue to the peer, as long as it waits there; answers have none.
@@ -92,7 +93,9 @@ struct letter {
 
     kj::ArrayPtr<const kj::byte> body_bytes() const noexcept
     {
-        return {reinterpret_cast<const kj::byte*>(body.data()), body.size() * sizeof(std::uint64_t)};
+        const bool is_small = large.empty();
+        return {reinterpret_cast<const kj::byte*>(is_small ? body.data() : large.data()),
+            (is_small ? body.size() : large.words()) * sizeof(std::uint64_t)};
     }
 
     /// Writes a message into the body. Says why not, where it has no form or is larger than `bytes_max`.

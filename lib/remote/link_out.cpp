@@ -172,6 +172,7 @@ void link::answer(owed_answer& owed, const machine::message_type* type, void* va
         if (letter_bytes_ + bulk_.answer_bytes() + out.bytes() > board_.answer_bytes_max()) {
             out.failure = errc::mailbox_full;
             out.body.clear();
+            out.large = {};
         }
         queue(std::move(out));
         if (spare_owed_.size() < letters_of_a_batch)

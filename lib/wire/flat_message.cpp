@@ -2,6 +2,7 @@
 
 #include <costar/wire/flat_message.hpp>
 
+#include <capnp/message.h>
 #include <capnp/serialize.h>
 #include <kj/exception.h>
 
@@ -45,12 +46,90 @@ std::uint64_t table_of_one(std::size_t words) noexcept
 
 }  // namespace
 
+/// A message in the scratch memory, and what has no room there: a large piece in memory that is used again,
+/// with room in front of it for the table and the beginning; all else from the heap.
+class flat_writer::builder final : public capnp::MessageBuilder {
+public:
+    /// Thrown for a large piece where the message has to be begun anew.
+    struct is_crowded {};
+
+    explicit builder(std::vector<std::uint64_t>& scratch) noexcept : scratch_(scratch) {}
+    builder(const builder&) = delete;
+    ~builder() noexcept override
+    {
+        if (pieces_ == 0)
+            return;
+        const std::size_t used = getSegmentsForOutput()[0].size();
+        std::fill_n(scratch_.begin(), used, 0);
+    }
+
+    kj::ArrayPtr<capnp::word> allocateSegment(unsigned words_least) override
+    {
+        if (pieces_++ == 0)
+            return as_words(scratch_.data(), scratch_.size());
+        if (words_least >= large_least && large_.size() == 0) {
+            if (!is_first)
+                throw is_crowded{};
+            const std::size_t words = words_least + spare;
+            large_ = large_words(front() + words);
+            std::fill_n(large_.data() + front(), words, 0);
+            is_large_last_ = pieces_ == 2;
+            return as_words(large_.data() + front(), words);
+        }
+        is_large_last_ = false;
+        const std::size_t words = std::max<std::size_t>(words_least, std::max(heap_words_, scratch_.size()));
+        heap_words_ += words;  // so that there are few of them
+        heap_.push_back(std::make_unique<std::uint64_t[]>(words));
+        return as_words(heap_.back().get(), words);
+    }
+
+    /// Is it the scratch memory and the large piece?
+    bool is_large() const noexcept { return is_large_last_; }
+
+    large_message take() noexcept
+    {
+        const auto pieces = getSegmentsForOutput();
+        const std::size_t first = pieces[0].size();
+        const std::size_t begin = front() - first - table;
+        auto* const at = large_.data() + begin;
+        at[0] = 1 | static_cast<std::uint64_t>(first) << 32;
+        at[1] = pieces[1].size();
+        std::memcpy(at + table, scratch_.data(), first * sizeof(std::uint64_t));
+        is_large_last_ = false;
+        const std::size_t end = front() + pieces[1].size();
+        return {std::move(large_), begin, end};
+    }
+
+    /// Does it begin the scratch memory?
+    bool is_first = true;
+
+private:
+    static constexpr std::size_t large_least = 4096;
+    static constexpr std::size_t spare = 64;  // for what comes behind it
+    static constexpr std::size_t table = 2;   // of two segments
+
+    std::size_t front() const noexcept { return scratch_.size() + table; }
+
+    static kj::ArrayPtr<capnp::word> as_words(std::uint64_t* memory, std::size_t words) noexcept
+    {
+        return {reinterpret_cast<capnp::word*>(memory), words};
+    }
+
+    std::vector<std::uint64_t>& scratch_;
+    std::size_t pieces_ = 0;
+    large_words large_;
+    bool is_large_last_ = false;
+    std::vector<std::unique_ptr<std::uint64_t[]>> heap_;
+    std::size_t heap_words_ = 0;
+};
+
 flat_writer::flat_writer(std::size_t scratch_words) : scratch_(std::max<std::size_t>(scratch_words, 1)) {}
+flat_writer::~flat_writer() = default;
 
 void flat_writer::begin_anew()
 {
     written_.reset();  // it clears the scratch memory again
-    written_.emplace(kj::arrayPtr(reinterpret_cast<capnp::word*>(scratch_.data()), scratch_.size()));
+    written_ = std::make_unique<builder>(scratch_);
     begin_ = end_ = 1;  // behind the root
 }
 
@@ -64,22 +143,38 @@ std::size_t flat_writer::write(const codec& known, const void* body, const pid_t
         scratch_[0] = 0;
         begin_ = end_;
         is_alone_ = true;  // also when this throws
-        known.write(body, written_->message.getRoot<capnp::AnyPointer>(), pids);
+        written_->is_first = is_first;
+        try {
+            known.write(body, written_->getRoot<capnp::AnyPointer>(), pids);
+        } catch (const builder::is_crowded&) {
+            begin_anew();
+            continue;
+        }
         if (has_own_place()) {
             is_alone_ = false;
             return (end_ - begin_ + 2) * sizeof(capnp::word);
         }
         if (is_first)
-            return capnp::computeSerializedSizeInWords(written_->message) * sizeof(capnp::word);
+            return capnp::computeSerializedSizeInWords(*written_) * sizeof(capnp::word);
         begin_anew();
     }
+}
+
+bool flat_writer::is_large() const noexcept
+{
+    return is_little_endian && is_alone_ && written_->is_large();
+}
+
+large_message flat_writer::take() noexcept
+{
+    return written_->take();
 }
 
 /// Is the message all that lies behind the former ones in the scratch memory? What is in it leads to places
 /// by their distance, so it can be taken from there.
 bool flat_writer::has_own_place() noexcept
 {
-    const auto segments = written_->message.getSegmentsForOutput();
+    const auto segments = written_->getSegmentsForOutput();
     if (!is_little_endian || segments.size() != 1)
         return false;
     end_ = segments[0].size();
@@ -104,7 +199,7 @@ void flat_writer::copy_to(kj::byte* memory) noexcept
         put(scratch_.data() + begin_, (end_ - begin_) * sizeof(capnp::word));
         return;
     }
-    const auto segments = written_->message.getSegmentsForOutput();
+    const auto segments = written_->getSegmentsForOutput();
     const auto put_number = [&put](std::size_t number) {
         const auto value = static_cast<std::uint32_t>(number);
         const kj::byte bytes[4] = {static_cast<kj::byte>(value), static_cast<kj::byte>(value >> 8),

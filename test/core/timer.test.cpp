@@ -180,27 +180,26 @@ TEST_CASE("timer: a yield resumes behind what is ready, and is not cancelled", "
 
 TEST_CASE("timer: sleeps of any length end in order, whoever is cancelled in between", "[core][timer]")
 {
-    const bool holds =
-        rc::check("sleeps end in order", [](const std::vector<std::pair<unsigned, bool>>& plan) {
-            manual_strands strands;
-            std::vector<std::chrono::nanoseconds> ended;
-            std::vector<std::shared_ptr<support::outcome<void>>> started;
-            std::vector<std::chrono::nanoseconds> expected;
-            for (const auto& [delay, cancelled] : plan) {
-                const auto length = std::chrono::nanoseconds(std::uint64_t{delay} * 7919);
-                started.push_back(strands.start(note_end(strands, ended, length)));
-                strands.run();
-                if (cancelled)
-                    started.back()->cancel();
-                if (!cancelled || length == 0ns)
-                    expected.push_back(length);
-                strands.run();
-            }
-            strands.advance(std::chrono::nanoseconds(std::uint64_t{UINT32_MAX} * 7919));
-            std::sort(expected.begin(), expected.end());
-            RC_ASSERT(ended == expected);
-            RC_ASSERT(strands.next_timer() == UINT64_MAX);
-        });
+    const auto holds = [](const std::vector<std::pair<unsigned, bool>>& plan) {
+        manual_strands strands;
+        std::vector<std::chrono::nanoseconds> ended;
+        std::vector<std::shared_ptr<support::outcome<void>>> started;
+        std::vector<std::chrono::nanoseconds> expected;
+        for (const auto& [delay, cancelled] : plan) {
+            const auto length = std::chrono::nanoseconds(std::uint64_t{delay} * 7919);
+            started.push_back(strands.start(note_end(strands, ended, length)));
+            strands.run();
+            if (cancelled)
+                started.back()->cancel();
+            if (!cancelled || length == 0ns)
+                expected.push_back(length);
+            strands.run();
+        }
+        strands.advance(std::chrono::nanoseconds(std::uint64_t{UINT32_MAX} * 7919));
+        std::sort(expected.begin(), expected.end());
+        RC_ASSERT(ended == expected);
+        RC_ASSERT(strands.next_timer() == UINT64_MAX);
+    };
 
-    CHECK(holds);
+    CHECK(rc::check("sleeps end in order", holds));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 #include <costar/wire/flat_message.hpp>
+#include <costar/wire/record.hpp>
 
 #include <cstddef>
 #include <cstring>
@@ -40,10 +41,10 @@ std::string refusal_of(capnp::Data::Reader from, const wire::read_limits& limits
 
 TEST_CASE("flat_message: a message comes back, however many segments it took", "[wire][flat]")
 {
-    rc::check("greetings", [](const std::string& name, std::uint32_t times) {
+    CHECK(rc::check("greetings", [](const std::string& name, std::uint32_t times) {
         const greeting sent{name, times};
         RC_ASSERT(travelled<greeting>(sent) == sent);
-    });
+    }));
     for (const std::size_t size : {0, 1, 100, 127, 128, 5000, 100'000}) {
         const greeting sent{std::string(size, 'x'), 7};
         CHECK(travelled<greeting>(sent) == sent);
@@ -79,6 +80,51 @@ TEST_CASE("flat_message: a writer is used again, and one message leaves nothing 
     CHECK(write({"bob", 3}) == first);
 }
 
+TEST_CASE("flat_message: a large message is handed over without a copy", "[wire][flat]")
+{
+    wire::flat_writer writer(64);
+    const plain_pids pids;
+    for (const std::size_t size : {40'000, 1'000'000, 40'000, 3'000'000, 5'000'000, 1'000'001}) {
+        for (const bool is_behind_others : {false, true}) {
+            const greeting small{"bob", 3};
+            if (is_behind_others) {
+                writer.write(wire::codec_of<greeting>, &small, pids);
+                CHECK_FALSE(writer.is_large());
+            }
+            const greeting sent{std::string(size, static_cast<char>('a' + size % 7)), 5};
+            const std::size_t bytes = writer.write(wire::codec_of<greeting>, &sent, pids);
+            REQUIRE(writer.is_large());
+            const wire::large_message taken = writer.take();
+            REQUIRE(taken.words() * 8 == bytes);
+            const capnp::Data::Reader read(reinterpret_cast<const kj::byte*>(taken.data()), bytes);
+            CHECK(read_as<greeting>(read) == sent);
+            wire::flat_writer fresh(64);
+            REQUIRE(fresh.write(wire::codec_of<greeting>, &sent, pids) == bytes);
+            std::vector<std::uint64_t> copied(bytes / 8);
+            fresh.copy_to(reinterpret_cast<kj::byte*>(copied.data()));
+            CHECK(std::equal(copied.begin(), copied.end(), taken.data()));
+        }
+    }
+}
+
+TEST_CASE("flat_message: a message of many pieces has few segments", "[wire][flat]")
+{
+    wire::flat_writer writer(16);
+    const plain_pids pids;
+    wire::record<travel::Page> sent;
+    auto lines = sent.build().initLines(50'000);
+    for (unsigned i = 0; i < lines.size(); ++i)
+        lines.set(i, "a text with some length");
+    const std::size_t bytes = writer.write(wire::codec_of<wire::record<travel::Page>>, &sent, pids);
+    std::vector<std::uint64_t> words(bytes / 8);
+    writer.copy_to(reinterpret_cast<kj::byte*>(words.data()));
+    CHECK(static_cast<std::uint32_t>(words[0]) < 32);
+    const auto back =
+        read_as<wire::record<travel::Page>>({reinterpret_cast<const kj::byte*>(words.data()), bytes});
+    CHECK(back->getLines().size() == 50'000);
+    CHECK(back->getLines()[49'999] == "a text with some length");
+}
+
 TEST_CASE("flat_message: what a writer has written before does not show", "[wire][flat]")
 {
     const auto words_of = [](auto& writer, const auto& sent) {
@@ -88,10 +134,10 @@ TEST_CASE("flat_message: what a writer has written before does not show", "[wire
         writer.copy_to(reinterpret_cast<kj::byte*>(words.data()));
         return words;
     };
-    rc::check("one after the other", [&](const std::vector<std::pair<std::uint16_t, bool>>& all) {
+    CHECK(rc::check("one after the other", [&](const std::vector<std::pair<std::uint16_t, bool>>& all) {
         wire::flat_writer used(64);
         for (const auto& [size, is_number] : all) {
-            wire::flat_writer fresh(1);
+            wire::flat_writer fresh(64);
             if (is_number) {
                 const std::int64_t sent = size;
                 RC_ASSERT(words_of(used, sent) == words_of(fresh, sent));
@@ -103,7 +149,7 @@ TEST_CASE("flat_message: what a writer has written before does not show", "[wire
                 RC_ASSERT(read_as<greeting>(read) == sent);
             }
         }
-    });
+    }));
 }
 
 TEST_CASE("flat_message: a struct of numbers is what Cap'n Proto reads", "[wire][flat]")
@@ -140,11 +186,11 @@ TEST_CASE("flat_message: a struct of numbers is what Cap'n Proto reads", "[wire]
                     read += alone ? 1 : 0;
                 }
     CHECK(read > 1000);
-    rc::check("noise", [&](std::vector<std::uint64_t> words) {
+    CHECK(rc::check("noise", [&](std::vector<std::uint64_t> words) {
         words.resize(words.size() + 2);
         words[0] = (words.size() - 1) << 32;
         RC_ASSERT(read_here(words) == read_alone(words));
-    });
+    }));
 }
 
 TEST_CASE("flat_message: an older reader skips what is new, a newer one sees defaults", "[wire][flat]")
@@ -175,12 +221,12 @@ TEST_CASE("flat_message: cut or changed bytes are refused or read, and never mor
             refusal_of<greeting>(changed.data());
             refusal_of<page>(changed.data());
         }
-    rc::check("noise", [](std::vector<std::uint64_t> words) {
+    CHECK(rc::check("noise", [](std::vector<std::uint64_t> words) {
         const capnp::Data::Reader noise(reinterpret_cast<const kj::byte*>(words.data()), words.size() * 8);
         refusal_of<greeting>(noise);
         refusal_of<new_greeting>(noise);
         refusal_of<page>(noise);
-    });
+    }));
 }
 
 TEST_CASE("flat_message: depth and repetition are bounded, with a line that says so", "[wire][flat]")

@@ -4,12 +4,13 @@
 
 #include <costar/core/error.hpp>
 #include <costar/wire/codec.hpp>
+#include <costar/wire/large_words.hpp>
 
-#include <capnp/message.h>
+#include <capnp/common.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <vector>
 
 namespace costar::wire {
@@ -29,7 +30,7 @@ public:
     explicit flat_writer(std::size_t scratch_words = 1024);
     flat_writer(const flat_writer&) = delete;
     flat_writer& operator=(const flat_writer&) = delete;
-    ~flat_writer() = default;
+    ~flat_writer();
 
     /// Writes a message, and says how many bytes it takes.
     ///
@@ -39,19 +40,20 @@ public:
     /// Copies what was written last to memory of that size.
     void copy_to(kj::byte* memory) noexcept;
 
-private:
-    struct builder {
-        explicit builder(kj::ArrayPtr<capnp::word> scratch) : message(scratch) {}
-        ~builder() noexcept {}  // KJ's may throw
+    /// Does what was written last have memory of its own, nearly all of it in one piece?
+    bool is_large() const noexcept;
 
-        capnp::MallocMessageBuilder message;
-    };
+    /// Hands that over without a copy, instead of `copy_to`. Precondition: it is large.
+    large_message take() noexcept;
+
+private:
+    class builder;
 
     void begin_anew();
     bool has_own_place() noexcept;
 
     std::vector<std::uint64_t> scratch_;
-    std::optional<builder> written_;
+    std::unique_ptr<builder> written_;
 
     /// Where the message that was written last begins and ends in the scratch memory, in words, and what
     /// leads to it; none when it is not there alone.
