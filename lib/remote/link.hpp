@@ -264,8 +264,8 @@ private:
     static task<> carry_bulk(std::shared_ptr<link_place> place);
     static task<> wait_for_ordinary(std::shared_ptr<link_place> place, std::uint64_t count);
     static task<> wait_for_room(std::shared_ptr<link_place> place);
-    static task<> send_in_parts(std::shared_ptr<link_place> place, const letter& message);
-    void send_part(const letter& message, std::size_t at);
+    static task<> send_in_parts(std::shared_ptr<link_place> place, std::shared_ptr<const letter> message);
+    void send_part(const std::shared_ptr<const letter>& whole, std::size_t at);
     void send_alone(const bulk_lane::item& next);
     static task<> release(std::shared_ptr<link_place> place, bulk_lane::pair which, std::uint64_t begun);
     task<> take_leave_of_peer();

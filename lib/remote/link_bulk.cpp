@@ -47,7 +47,8 @@ task<> link::carry_bulk(std::shared_ptr<link_place> place)
             const bool is_message = message != nullptr && message->answers == 0;
             const bulk_lane::pair which = is_message ? bulk_lane::pair_of(*message) : bulk_lane::pair();
             if (message != nullptr && message->body_bytes().size() > bytes_of_a_part)
-                co_await send_in_parts(place, *message);
+                co_await send_in_parts(
+                    place, std::make_shared<letter>(std::move(std::get<letter>(next.what))));
             else
                 place->there->send_alone(next);
             if (place->there != nullptr && !place->there->outside_.empty())
@@ -92,17 +93,18 @@ task<> link::wait_for_room(std::shared_ptr<link_place> place)
     }
 }
 
-task<> link::send_in_parts(std::shared_ptr<link_place> place, const letter& message)
+task<> link::send_in_parts(std::shared_ptr<link_place> place, std::shared_ptr<const letter> message)
 {
-    for (std::size_t at = 0; at < message.body_bytes().size() && place->there != nullptr;
+    for (std::size_t at = 0; at < message->body_bytes().size() && place->there != nullptr;
         at += bytes_of_a_part) {
         place->there->send_part(message, at);
         co_await wait_for_room(place);
     }
 }
 
-void link::send_part(const letter& message, std::size_t at)
+void link::send_part(const std::shared_ptr<const letter>& whole, std::size_t at)
 {
+    const letter& message = *whole;
     machine::direct_call call(*bulk_outlet_, {capnp::typeId<schema::Sink>(), sink::piece});
     auto part = call.params<schema::Sink::PieceParams>().initPart();
     const auto body = message.body_bytes();
@@ -117,7 +119,7 @@ void link::send_part(const letter& message, std::size_t at)
     }
     part.adoptData(capnp::Orphanage::getForMessageContaining(part).referenceExternalData(
         body.slice(at, std::min(body.size(), at + bytes_of_a_part))));
-    direct_.send(*bulk_outlet_, call);
+    direct_.send(*bulk_outlet_, call, body, whole);
 }
 
 /// What is small, and waits here since it must not overtake.

@@ -7,6 +7,7 @@
 #include <costar/rpc/event_loop.hpp>
 #include <costar/rpc/message_framer.hpp>
 #include <costar/rpc/message_stream.hpp>
+#include <costar/rpc/output_queue.hpp>
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/buffer.hpp>
@@ -129,12 +130,16 @@ public:
     void append(const void* bytes, std::size_t size)
     {
         bytes_written_ += size;
-        const auto* first = static_cast<const char*>(bytes);
-        gathered_.insert(gathered_.end(), first, first + size);
+        output_.append(bytes, size);
+    }
+    void append(asio::const_buffer bytes, std::shared_ptr<const void> owner)
+    {
+        bytes_written_ += bytes.size();
+        output_.append(bytes, std::move(owner));
     }
 
     /// Bytes of output that wait to be sent.
-    std::size_t unsent() const noexcept { return waiting_bytes(); }
+    std::size_t unsent() const noexcept { return output_.size(); }
 
     /// From now on nobody waits for output; `unsent_max` bytes of it hold back input instead, if it is not 0.
     void never_wait(std::size_t unsent_max) noexcept
@@ -149,7 +154,7 @@ public:
         if (write_failure_)
             return broken(write_failure_);
         send_soon();
-        if (waiting_bytes() <= options_.high_water)
+        if (output_.size() <= options_.high_water)
             return kj::READY_NOW;
         if (all_out_.get() == nullptr) {
             auto pair = kj::newPromiseAndFulfiller<void>();
@@ -163,7 +168,7 @@ public:
     void send_soon()
     {
         loop_->flush_soon(*this);
-        if (gathered_.size() >= sent_at_once)
+        if (output_.size() >= sent_at_once)
             push();
     }
 
@@ -198,8 +203,6 @@ public:
 private:
     static constexpr std::size_t sent_at_once = 64 * 1024;
 
-    std::size_t waiting_bytes() const noexcept { return gathered_.size() + sending_.size() - sent_; }
-
     template <class Handler>
     auto bound(Handler handler) const
     {
@@ -209,14 +212,14 @@ private:
     /// Does so much output wait that no more input is taken?
     bool holds_back() noexcept
     {
-        if (unsent_max_ > 0 && waiting_bytes() > unsent_max_)
+        if (unsent_max_ > 0 && output_.size() > unsent_max_)
             is_holding_back_ = true;
         return is_holding_back_;
     }
 
     void hold_back_no_more()
     {
-        if (!is_holding_back_ || waiting_bytes() > unsent_max_ / 2)
+        if (!is_holding_back_ || output_.size() > unsent_max_ / 2)
             return;
         is_holding_back_ = false;
         if (reader* waiting = std::exchange(reader_, nullptr))
@@ -263,23 +266,12 @@ private:
 
     void push()
     {
-        while (!is_writing_ && !write_failure_ && has_output()) {
+        while (!is_writing_ && !write_failure_ && !output_.empty()) {
             if (!try_to_write() && !write_failure_)
                 start_write();
         }
-        if (!is_writing_ && (write_failure_ || !has_output()))
+        if (!is_writing_ && (write_failure_ || output_.empty()))
             all_is_out();
-    }
-
-    /// Is there something to send? Then it lies in `sending_`.
-    bool has_output() noexcept
-    {
-        if (sent_ == sending_.size()) {
-            sending_.clear();
-            sent_ = 0;
-            sending_.swap(gathered_);
-        }
-        return sent_ < sending_.size();
     }
 
     /// Sends what a socket takes at once. False when it takes no more.
@@ -287,7 +279,7 @@ private:
     {
         if constexpr (writes_at_once<Stream>) {
             error_code code;
-            sent_ += stream_.write_some(rest(), code);
+            output_.consume(stream_.write_some(first_output(), code));
             if (code && code != asio::error::would_block)
                 fail(code);
             return !code;
@@ -296,21 +288,28 @@ private:
         }
     }
 
-    asio::const_buffer rest() const noexcept { return {sending_.data() + sent_, sending_.size() - sent_}; }
+    /// As much of what comes next as the stream takes in one call: all of a socket's do several buffers.
+    auto first_output()
+    {
+        const few_buffers buffers = output_.front();
+        if constexpr (requires(error_code& code) { stream_.write_some(buffers, code); })
+            return buffers;
+        else
+            return *buffers.begin();
+    }
 
     void start_write()
     {
         is_writing_ = true;
-        stream_.async_write_some(
-            rest(), bound([self = this->shared_from_this()](const error_code& code, std::size_t bytes) {
-                self->has_written(code, bytes);
-            }));
+        stream_.async_write_some(first_output(),
+            bound([self = this->shared_from_this()](
+                      const error_code& code, std::size_t bytes) { self->has_written(code, bytes); }));
     }
 
     void has_written(const error_code& code, std::size_t bytes)
     {
         is_writing_ = false;
-        sent_ += bytes;
+        output_.consume(bytes);
         if (code)
             fail(code);
         write();
@@ -321,9 +320,7 @@ private:
     void fail(const error_code& code) noexcept
     {
         write_failure_ = code;
-        gathered_.clear();
-        sending_.clear();
-        sent_ = 0;
+        output_.clear();
         all_is_out();
     }
 
@@ -361,9 +358,7 @@ private:
     std::uint64_t bytes_read_ = 0;
     std::uint64_t bytes_written_ = 0;
 
-    std::vector<char> gathered_;
-    std::vector<char> sending_;
-    std::size_t sent_ = 0;
+    output_queue output_;
     std::size_t unsent_max_ = 0;
     bool is_holding_back_ = false;
     bool is_writing_ = false;

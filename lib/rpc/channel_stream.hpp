@@ -66,9 +66,18 @@ public:
     void never_wait(std::size_t unsent_max) noexcept override { channel_->never_wait(unsent_max); }
     std::size_t unsent() const noexcept override { return channel_->unsent(); }
     void watch(message_watcher* watcher) noexcept override { channel_->watch(watcher); }
-    void write(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) override
+    using gathering_stream::write;
+    void write(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments,
+        kj::ArrayPtr<const kj::byte> held, std::shared_ptr<const void> owner) override
     {
-        append(segments);
+        append_table(segments);
+        for (auto& segment : segments) {
+            const auto bytes = segment.asBytes();
+            if (bytes.begin() >= held.begin() && bytes.end() <= held.end())
+                channel_->append(asio::const_buffer(bytes.begin(), bytes.size()), owner);
+            else
+                channel_->append(bytes.begin(), bytes.size());
+        }
         channel_->send_soon();
     }
 
@@ -132,6 +141,13 @@ private:
 
     void append(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments)
     {
+        append_table(segments);
+        for (auto& segment : segments)
+            channel_->append(segment.begin(), segment.size() * sizeof(capnp::word));
+    }
+
+    void append_table(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments)
+    {
         KJ_REQUIRE(segments.size() > 0 && segments.size() <= message_framer::segments_max,
             "a message of Cap'n Proto has too many segments to be sent", segments.size());
         std::uint32_t table[message_framer::segments_max + 2];
@@ -142,8 +158,6 @@ private:
         if (count % 2 != 0)
             table[count++] = 0;
         channel_->append(table, count * sizeof table[0]);
-        for (auto& segment : segments)
-            channel_->append(segment.begin(), segment.size() * sizeof(capnp::word));
     }
 
     std::shared_ptr<channel<Stream>> channel_;

@@ -121,7 +121,8 @@ std::optional<direct_outlet> direct_calls::opened(flow_window window)
     return first ? std::optional(direct_outlet{*first, window}) : std::nullopt;
 }
 
-void direct_calls::send(direct_outlet& on, direct_call& what)
+void direct_calls::send(direct_outlet& on, direct_call& what, kj::ArrayPtr<const kj::byte> held,
+    std::shared_ptr<const void> owner)
 {
     const std::uint32_t question = first_question | ++last_question_;
     what.call_.setQuestionId(question);
@@ -130,7 +131,7 @@ void direct_calls::send(direct_outlet& on, direct_call& what)
     for (const auto& each : segments)
         bytes += each.size() * sizeof(capnp::word);
     under_way_.push_back({question, on.window.send(bytes, now()), &on});
-    stream_.write(segments);
+    stream_.write(segments, held, std::move(owner));
 }
 
 bool direct_calls::has_come(

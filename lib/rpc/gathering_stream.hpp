@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace costar::machine {
 
@@ -31,8 +32,14 @@ public:
     /// Shows all messages to `watcher` from now on, to nobody where it is null.
     virtual void watch(message_watcher* watcher) noexcept = 0;
 
-    /// Writes a message that nobody has to be told of, with what else is written in this turn.
-    virtual void write(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) = 0;
+    /// Writes a message that nobody has to be told of, with what else is written in this turn. What lies in
+    /// `held` is not copied: `owner` keeps it.
+    virtual void write(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments,
+        kj::ArrayPtr<const kj::byte> held, std::shared_ptr<const void> owner) = 0;
+    void write(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments)
+    {
+        write(segments, nullptr, nullptr);
+    }
 };
 
 }  // namespace costar::machine

@@ -130,7 +130,11 @@ public:
 
     /// Sends it with what else is sent in this turn. It is never refused: who calls looks for room before.
     /// Precondition: in a turn of a strand, whose clock tells how long it takes.
-    void send(direct_outlet& on, direct_call& what);
+    void send(direct_outlet& on, direct_call& what) { send(on, what, nullptr, nullptr); }
+
+    /// As above; what the call has of `held` as external data is not copied, `owner` keeps it.
+    void send(direct_outlet& on, direct_call& what, kj::ArrayPtr<const kj::byte> held,
+        std::shared_ptr<const void> owner);
 
     /// Calls that could not be taken before come again.
     void go_on();
