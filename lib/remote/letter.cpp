@@ -10,12 +10,11 @@ wire::flat_writer& writer_of_thread()
     return writer;
 }
 
-std::size_t letter::bytes() const noexcept
+std::size_t bytes_of(const headers& with) noexcept
 {
-    std::size_t all = body_bytes().size() + 80;
-    if (with != nullptr)
-        for (const auto& [name, value] : *with)
-            all += name.size() + value.size() + 32;
+    std::size_t all = 0;
+    for (const auto& [name, value] : with)
+        all += name.size() + value.size() + 32;
     return all;
 }
 
@@ -29,7 +28,7 @@ errc letter::write(const wire::codec& known, const void* message, const wire::pi
             return errc::too_large;
         type = known.id;
         if (writer.is_large()) {
-            large = writer.take();
+            large = std::make_unique<wire::large_message>(writer.take());
             return {};
         }
         body.resize(size / sizeof(std::uint64_t), boost::container::default_init);

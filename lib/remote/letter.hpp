@@ -72,6 +72,8 @@ private:
     std::size_t bytes_ = 0;
 };
 
+std::size_t bytes_of(const headers& with) noexcept;
+
 /// A message, a request or an answer as it goes over a link. It belongs to no strand.
 struct letter {
     pid target;
@@ -82,20 +84,23 @@ struct letter {
     std::uint64_t deadline = 0;
     errc failure{};
     boost::container::small_vector<std::uint64_t, 6> body;
-    wire::large_message large;  // instead of it
+    std::unique_ptr<wire::large_message> large;  // instead of it
     std::unique_ptr<headers> with;
 
     /// In the queue to the peer, as long as it waits there; answers have none.
     place_in_queue place;
 
     /// What it takes on the wire, about.
-    std::size_t bytes() const noexcept;
+    std::size_t bytes() const noexcept
+    {
+        return body_bytes().size() + 80 + (with != nullptr ? bytes_of(*with) : 0);
+    }
 
     kj::ArrayPtr<const kj::byte> body_bytes() const noexcept
     {
-        const bool is_small = large.empty();
-        return {reinterpret_cast<const kj::byte*>(is_small ? body.data() : large.data()),
-            (is_small ? body.size() : large.words()) * sizeof(std::uint64_t)};
+        if (large != nullptr)
+            return {reinterpret_cast<const kj::byte*>(large->data()), large->words() * sizeof(std::uint64_t)};
+        return {reinterpret_cast<const kj::byte*>(body.data()), body.size() * sizeof(std::uint64_t)};
     }
 
     /// Writes a message into the body. Says why not, where it has no form or is larger than `bytes_max`.

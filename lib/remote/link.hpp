@@ -255,7 +255,7 @@ private:
     void wake();
     bool has_to_send() const noexcept { return !letters_.empty() || !news_.empty() || !signals_.empty(); }
     void send_batch();
-    void drop_expired();
+    void drop(letter& expired);
     void fill(schema::Batch::Builder batch, std::size_t letters, std::span<const departing_signal> signals);
     std::vector<departing_signal> next_signals(bool is_behind_all);
     void write(const letter& from, schema::Envelope::Builder to) const;

@@ -31,7 +31,7 @@ task<> link::carry_bulk(std::shared_ptr<link_place> place)
             if (place->there == nullptr)
                 co_return;
             place->there->bulk_sink_.emplace(opened.getSink());
-            place->there->bulk_outlet_ = place->there->direct_.opened({window_least, window_most});
+            place->there->bulk_outlet_ = place->there->direct_.opened({bulk_window_least, window_most});
             if (!place->there->bulk_outlet_) {
                 place->there->end("it gives a sink that is not its own");
                 co_return;

@@ -172,7 +172,7 @@ void link::answer(owed_answer& owed, const machine::message_type* type, void* va
         if (letter_bytes_ + bulk_.answer_bytes() + out.bytes() > board_.answer_bytes_max()) {
             out.failure = errc::mailbox_full;
             out.body.clear();
-            out.large = {};
+            out.large.reset();
         }
         queue(std::move(out));
         if (spare_owed_.size() < letters_of_a_batch)
@@ -199,33 +199,29 @@ void link::queue(letter&& out)
         end("it asks, and does not take the answers");
 }
 
-/// Requests of the next batch for which nobody waits any more become answers that nobody has asked for: the
-/// peer skips them, and counts them as it must.
-void link::drop_expired()
+/// Nobody waits for it any more: it becomes an answer that nobody has asked for, which the peer skips, and
+/// counts as it must.
+void link::drop(letter& expired)
 {
-    const std::uint64_t now = post().home().now();
-    const std::size_t count = std::min(letters_.size(), letters_of_a_batch);
-    for (std::size_t i = 0; i < count; ++i) {
-        letter& each = letters_[i];
-        if (each.request == 0 || each.deadline == 0 || each.deadline > now)
-            continue;
-        lose(each, errc::timed_out);
-        letter_bytes_ -= each.bytes();
-        each = letter();
-        each.answers = std::numeric_limits<std::uint64_t>::max();
-        letter_bytes_ += each.bytes();
-    }
+    lose(expired, errc::timed_out);
+    letter_bytes_ -= expired.bytes();
+    expired = letter();
+    expired.answers = std::numeric_limits<std::uint64_t>::max();
+    letter_bytes_ += expired.bytes();
 }
 
 void link::send_batch()
 {
-    drop_expired();
+    const std::uint64_t now = post().home().now();
     std::size_t count = 0;
     std::size_t bytes = 0;
     bool has_messages = false;
     while (count < letters_.size() && count < letters_of_a_batch && bytes < bytes_of_a_batch) {
-        has_messages |= letters_[count].answers == 0;
-        bytes += letters_[count++].bytes();
+        letter& next = letters_[count++];
+        if (next.request != 0 && next.deadline != 0 && next.deadline <= now)
+            drop(next);
+        has_messages |= next.answers == 0;
+        bytes += next.bytes();
     }
     const std::vector<departing_signal> signals = next_signals(count == letters_.size());
     machine::direct_call call(*outlet_, {capnp::typeId<schema::Sink>(), sink::deliver});
