@@ -18,14 +18,11 @@ std::size_t bytes_of(const headers& with) noexcept
     return all;
 }
 
-errc letter::write(const wire::codec& known, const void* message, const wire::pid_translator& pids,
-    std::size_t bytes_max) noexcept
+errc letter::write(const wire::codec& known, const void* message, const wire::pid_translator& pids) noexcept
 {
     wire::flat_writer& writer = writer_of_thread();
     try {
         const std::size_t size = writer.write(known, message, pids);
-        if (size > bytes_max)
-            return errc::too_large;
         type = known.id;
         if (writer.is_large()) {
             large = std::make_unique<wire::large_message>(writer.take());
@@ -37,6 +34,12 @@ errc letter::write(const wire::codec& known, const void* message, const wire::pi
     } catch (...) {
         return errc::no_wire_form;
     }
+}
+
+void letter::empty() noexcept
+{
+    body.clear();
+    large.reset();
 }
 
 machine::held_envelope letter::read(const wire::codec& known, const wire::pid_translator& pids) const

@@ -74,8 +74,13 @@ private:
 
 std::size_t bytes_of(const headers& with) noexcept;
 
+/// A message with more of them is refused.
+inline constexpr std::size_t headers_max = 256;
+
 /// A message, a request or an answer as it goes over a link. It belongs to no strand.
 struct letter {
+    static constexpr std::size_t fixed_bytes = 80;
+
     pid target;
     pid sender;
     std::uint64_t type = 0;
@@ -93,7 +98,16 @@ struct letter {
     /// What it takes on the wire, about.
     std::size_t bytes() const noexcept
     {
-        return body_bytes().size() + 80 + (with != nullptr ? bytes_of(*with) : 0);
+        return body_bytes().size() + fixed_bytes + (with != nullptr ? bytes_of(*with) : 0);
+    }
+
+    /// Of its body and its headers.
+    std::size_t size() const noexcept { return bytes() - fixed_bytes; }
+
+    /// Is it as large as may be sent, or smaller?
+    bool is_within(std::size_t bytes_max) const noexcept
+    {
+        return size() <= bytes_max && (with == nullptr || with->size() <= headers_max);
     }
 
     kj::ArrayPtr<const kj::byte> body_bytes() const noexcept
@@ -103,9 +117,11 @@ struct letter {
         return {reinterpret_cast<const kj::byte*>(body.data()), body.size() * sizeof(std::uint64_t)};
     }
 
-    /// Writes a message into the body. Says why not, where it has no form or is larger than `bytes_max`.
-    errc write(const wire::codec& known, const void* message, const wire::pid_translator& pids,
-        std::size_t bytes_max) noexcept;
+    /// Writes a message into the body. Says why not, where it has no form.
+    errc write(const wire::codec& known, const void* message, const wire::pid_translator& pids) noexcept;
+
+    /// Forgets the body.
+    void empty() noexcept;
 
     /// The message once more, for those who hear that it is lost.
     machine::held_envelope read(const wire::codec& known, const wire::pid_translator& pids) const;

@@ -78,6 +78,8 @@ void link::tell_of_end() noexcept
     for (const bulk_lane::item& left : bulk_.items())
         if (const letter* const message = std::get_if<letter>(&left.what); message != nullptr)
             lose(*message);
+    if (in_parts_ != nullptr)
+        lose(*in_parts_);
     while (!outside_.empty())
         outside_.pop().lose(post(), errc::unreachable);
     for (const auto& [request, waits] : std::exchange(asked_, {}))

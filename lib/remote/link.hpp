@@ -121,7 +121,6 @@ inline constexpr std::size_t letter_bytes_max = std::size_t{64} * 1024 * 1024;
 inline constexpr std::size_t spare_body_max = std::size_t{4} * 1024 * 1024;
 inline constexpr unsigned batch_max = 4096;
 inline constexpr unsigned sinks_max = 12;
-inline constexpr unsigned headers_max = 256;
 
 /// What a client may have it keep.
 inline constexpr std::size_t client_actors_max = 10'000;
@@ -255,6 +254,16 @@ private:
     void wake();
     bool has_to_send() const noexcept { return !letters_.empty() || !news_.empty() || !signals_.empty(); }
     void send_batch();
+    bool is_past(std::uint64_t deadline) const noexcept
+    {
+        return deadline != 0 && deadline <= post().home().now();
+    }
+
+    /// Is it a request for which nobody waits any more?
+    bool has_expired(const letter& next) const noexcept
+    {
+        return next.request != 0 && is_past(next.deadline);
+    }
     void drop(letter& expired);
     void fill(schema::Batch::Builder batch, std::size_t letters, std::span<const departing_signal> signals);
     std::vector<departing_signal> next_signals(bool is_behind_all);
@@ -337,7 +346,8 @@ private:
     std::set<std::uint16_t> left_from_;       // the strands from which they came
     std::optional<rpc::nothrow<schema::Sink::Client>> bulk_sink_;
     bulk_lane bulk_;
-    bool is_carrying_ = false;  // what is in it
+    std::shared_ptr<const letter> in_parts_;  // not all of which has left
+    bool is_carrying_ = false;                // what is in it
     std::uint64_t ordinary_ = 0;
     std::uint64_t ordinary_taken_ = 0;  // by the peer, of these
     unsigned sinks_ = 0;                // of the peer

@@ -46,11 +46,14 @@ task<> link::carry_bulk(std::shared_ptr<link_place> place)
             const letter* const message = std::get_if<letter>(&next.what);
             const bool is_message = message != nullptr && message->answers == 0;
             const bulk_lane::pair which = is_message ? bulk_lane::pair_of(*message) : bulk_lane::pair();
-            if (message != nullptr && message->body_bytes().size() > bytes_of_a_part)
-                co_await send_in_parts(
-                    place, std::make_shared<letter>(std::move(std::get<letter>(next.what))));
-            else
+            if (message != nullptr && place->there->has_expired(*message)) {
+                place->there->lose(*message, errc::timed_out);
+            } else if (message != nullptr && message->body_bytes().size() > bytes_of_a_part) {
+                place->there->in_parts_ = std::make_shared<letter>(std::move(std::get<letter>(next.what)));
+                co_await send_in_parts(place, place->there->in_parts_);
+            } else {
                 place->there->send_alone(next);
+            }
             if (place->there != nullptr && !place->there->outside_.empty())
                 place->there->wake();  // it has left its place
             if (!is_message || place->there == nullptr)
@@ -98,6 +101,8 @@ task<> link::send_in_parts(std::shared_ptr<link_place> place, std::shared_ptr<co
     for (std::size_t at = 0; at < message->body_bytes().size() && place->there != nullptr;
         at += bytes_of_a_part) {
         place->there->send_part(message, at);
+        if (at + bytes_of_a_part >= message->body_bytes().size())
+            place->there->in_parts_ = nullptr;
         co_await wait_for_room(place);
     }
 }

@@ -49,12 +49,15 @@ void link::depart(departing&& leaving)
 {
     letter& out = leaving.out;
     errc failure{};
-    if (leaving.asker != 0 && out.deadline != 0 && out.deadline <= post().home().now())
+    if (leaving.asker != 0 && is_past(out.deadline))
         failure = errc::timed_out;
     else if (out.target.node() != peer_)  // of a former life of the peer
         failure = errc::no_such_actor;
-    else if (out.body_bytes().size() > message_max_)
+    else if (!out.is_within(message_max_))
         failure = errc::too_large;
+    if (failure == errc::too_large)
+        if (const wire::codec* const known = board_.words().find(out.type))
+            board_.tell_of_size(post().home().now(), *known, out.size(), message_max_);
     if (failure != errc{}) {
         leaving.lose(post(), failure);
         return;
@@ -165,14 +168,19 @@ void link::answer(owed_answer& owed, const machine::message_type* type, void* va
         letter out;
         out.answers = owed.request;
         out.failure = failure;
-        if (const wire::codec* known = type != nullptr ? board_.words().find(*type) : nullptr)
-            out.failure = out.write(*known, value, board_, message_max_);
-        else if (type != nullptr)
+        if (const wire::codec* known = type != nullptr ? board_.words().find(*type) : nullptr) {
+            out.failure = out.write(*known, value, board_);
+            if (!out.is_within(message_max_)) {
+                board_.tell_of_size(post().home().now(), *known, out.size(), message_max_);
+                out.failure = errc::too_large;
+                out.empty();
+            }
+        } else if (type != nullptr) {
             out.failure = errc::no_wire_form;
+        }
         if (letter_bytes_ + bulk_.answer_bytes() + out.bytes() > board_.answer_bytes_max()) {
             out.failure = errc::mailbox_full;
-            out.body.clear();
-            out.large.reset();
+            out.empty();
         }
         queue(std::move(out));
         if (spare_owed_.size() < letters_of_a_batch)
@@ -212,13 +220,12 @@ void link::drop(letter& expired)
 
 void link::send_batch()
 {
-    const std::uint64_t now = post().home().now();
     std::size_t count = 0;
     std::size_t bytes = 0;
     bool has_messages = false;
     while (count < letters_.size() && count < letters_of_a_batch && bytes < bytes_of_a_batch) {
         letter& next = letters_[count++];
-        if (next.request != 0 && next.deadline != 0 && next.deadline <= now)
+        if (has_expired(next))
             drop(next);
         has_messages |= next.answers == 0;
         bytes += next.bytes();

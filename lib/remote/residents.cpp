@@ -78,7 +78,9 @@ bool residents::notes_refusal(std::uint32_t number, const std::string& what)
 {
     constexpr std::size_t refusals_max = 65'536;
     const std::lock_guard lock(mutex_);
-    return refusals_.size() < refusals_max && refusals_.emplace(number, what).second;
+    if (refusals_.size() >= refusals_max)
+        refusals_.clear();  // each is told once more
+    return refusals_.emplace(number, what).second;
 }
 
 }  // namespace costar::remote

@@ -60,6 +60,8 @@ errc departing_signal::bury(machine::post_office& where, errc reason) noexcept
         where.fail(news.token, why);
     if (news.what == kind::watch)
         static_cast<machine::station&>(where).tell_watcher({news.about, news.is_linked}, news.to, why);
+    else if (news.what == kind::poison)
+        where.bury(machine::envelope::make(poison_pill{}, news.about), news.to, why);
     return why;
 }
 
@@ -108,8 +110,12 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
     else if (link = link_for(way, from.home().now()); !link)
         failure = errc::unreachable;
     else
-        failure = out.write(*known, sent.body(), *this, options_.message_max);
+        failure = out.write(*known, sent.body(), *this);
     out.with = std::move(message.with);
+    if (failure == errc{} && !out.is_within(options_.message_max))
+        failure = errc::too_large;
+    if (failure == errc::too_large)
+        tell_of_size(from.home().now(), *known, out.size(), options_.message_max);
     const std::size_t bytes = out.bytes();
     // Who waits already comes first.
     const bool has_room = failure != errc{} ||
@@ -239,6 +245,19 @@ void switchboard::tell_of_loss(
     } catch (const std::bad_alloc&) {
         // It is counted.
     }
+}
+
+void switchboard::tell_of_size(
+    std::uint64_t now, const wire::codec& known, std::size_t bytes, std::size_t bytes_max)
+{
+    const std::string name = known.type->name();
+    if (const auto written = refusals_.note(now, "too large " + name,
+            bytes > bytes_max
+                ? fmt::format("a message {} is too large for another node: {} bytes, where {} are the most",
+                      name, bytes, bytes_max)
+                : fmt::format("a message {} has more than {} headers, and is not sent to another node", name,
+                      headers_max)))
+        log(log_level::warning, *written);
 }
 
 pid switchboard::link_of(const peer_book::way& way)

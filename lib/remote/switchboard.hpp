@@ -81,7 +81,9 @@ struct take_leave {
 };
 
 /// Has the listener accept nobody any more, and keep the links that it has.
-struct stop_accepting {};
+struct stop_accepting {
+    errc bury(machine::post_office&, errc reason) noexcept { return reason; }
+};
 
 /// What the node of an engine knows: who it is, whom it knows, and which link leads where.
 ///
@@ -122,6 +124,9 @@ public:
 
     /// A dead letter of which only the id of its schema is known; `now` is the time of the strand.
     void tell_of_loss(std::uint64_t now, pid to, pid sender, errc reason, std::uint64_t type) noexcept;
+
+    /// A message is larger than is taken: the log has both numbers, now and then.
+    void tell_of_size(std::uint64_t now, const wire::codec& known, std::size_t bytes, std::size_t bytes_max);
 
     /// What somebody else says is an address, as far as this node may dial it; `dialled` is where it has
     /// reached him. Unix sockets are for who is on this machine: a node in the network is not led there.

@@ -124,6 +124,69 @@ TEST_CASE("flow: requests that nobody waits for any more are not sent", "[remote
     CHECK(waiting(pair).waiting == 0);
 }
 
+TEST_CASE("flow: nor are large ones", "[remote][flow]")
+{
+    simulated_pair pair(27, narrow(1000, 100'000'000));
+    int handled = 0;
+    const auto counts = [](context& self, int* handled) -> task<> {
+        while (message next = co_await self.receive())
+            next.match([&](const greeting&) { return ++*handled, std::string(); });
+    };
+    pair.b->actors.spawn("counter", +counts, &handled);
+    const pid far = found(pair.sim, pair.a, "b:1/counter");
+    int timed_out = 0;
+    pair.network.silence("a", "b");
+    for (int i = 0; i < 50; ++i)
+        pair.a.actors.ask(far, greeting{std::string(200'000, 'x')}, i % 2 == 0 ? 100ms : -1ns,
+            [&](error_code failure, const std::optional<std::string>&) {
+                timed_out += failure == errc::timed_out ? 1 : 0;
+            });
+    pair.sim.advance(1s);
+    pair.network.heal();
+    pair.sim.advance(20s);
+    CHECK(timed_out == 25);
+    CHECK(handled >= 25);
+    CHECK(handled < 30);  // and what was under way
+    CHECK(waiting(pair).waiting == 0);
+}
+
+TEST_CASE("flow: a large message that is cut in the middle is a dead letter", "[remote][flow]")
+{
+    remote::simulated_network_options slow;
+    slow.bytes_per_second = 1'000'000;
+    simulated_pair pair(28, narrow(1000, 100'000'000), slow);
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    std::vector<std::pair<pid, errc>> lost;
+    const auto listening = pair.a.actors.events().subscribe<dead_letter>(
+        [&](const dead_letter& each) { lost.emplace_back(each.to, each.reason); });
+    pair.a.actors.send(far, greeting{std::string(4'000'000, 'x')});
+    std::optional<error_code> ended;
+    pair.a.actors.ask(far, greeting{std::string(1'000'000, 'x')}, 60s,
+        [&](error_code failure, const std::optional<std::string>&) { ended = failure; });
+    pair.sim.advance(3s);
+    CHECK(lost.empty());
+    pair.network.reset("a", "b");
+    pair.sim.advance(10s);
+    CHECK(lost == std::vector<std::pair<pid, errc>>{{far, errc::unreachable}});
+    CHECK(ended == error_code(errc::unreachable));
+}
+
+TEST_CASE("flow: a pill for a node that cannot be dialled is a dead letter", "[remote][flow]")
+{
+    simulated_pair pair(29);
+    const pid far = found(pair.sim, pair.a, "b:1/host");
+    pair.network.crash("b");
+    pair.b.reset();
+    pair.sim.advance(30s);
+    std::vector<std::string> lost;
+    const auto listening = pair.a.actors.events().subscribe<dead_letter>(
+        [&](const dead_letter& each) { lost.emplace_back(each.type); });
+    pair.a.actors.send(far, poison_pill{});
+    pair.a.actors.send(far, poison_pill{});
+    pair.sim.advance(30s);
+    CHECK(lost.size() == 2);
+}
+
 TEST_CASE("flow: who gives up waiting for room leaves nothing behind", "[remote][flow]")
 {
     simulated_pair pair(21, narrow(1000, 300'000));

@@ -173,6 +173,32 @@ TEST_CASE("link: headers travel beside a message", "[remote][link]")
     CHECK(told.get_future().get() == "a\nb");
 }
 
+TEST_CASE("link: headers count as the message does that they go with, and there is a bound for their number",
+    "[remote][link]")
+{
+    place here;
+    place there({.listen = "127.0.0.1:0", .message_max = 10'000});
+    there.actors.spawn("host", host);
+    const pid far = here.find(there, "host");
+    heard<dead_letter> lost(here.actors);
+    const auto sends = [](context& self, pid to, headers with) -> task<> {
+        self.send(to, greeting{"bob"}, std::move(with));
+        co_return;
+    };
+    const auto is_refused = [&](const headers& with) {
+        const std::size_t before = lost.count();
+        here.actors.spawn(+sends, far, with);
+        CHECK(lost.comes_after(before));
+        CHECK(lost.comes([](const dead_letter& each) { return each.reason == errc::too_large; }));
+    };
+    is_refused({{"trace", std::string(10'000, 'x')}});
+    headers many;
+    for (int i = 0; i < 257; ++i)
+        many.set("name " + std::to_string(i), "");
+    is_refused(many);
+    CHECK(here.ask(far, greeting{"bob"}) == "hello bob");
+}
+
 TEST_CASE("link: ends are told once to each that watches, with their reason", "[remote][link]")
 {
     place here;
