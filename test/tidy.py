@@ -122,7 +122,7 @@ WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "act
                   "actor/outside_request", "actor/passivation", "actor/spawn_forms", "actor/spawner",
                   "kernel/extensions", "kernel/extras", "kernel/figures", "kernel/gateway", "kernel/mailbox",
                   "kernel/spawn_options", "post/call_operators", "post/copyable", "post/headers",
-                  "post/interceptor", "post/outgoing", "rpc/await", "rpc/call", "rpc/kj", "rpc/kj_comparison",
+                  "post/interceptor", "post/outgoing", "remote/figures", "rpc/await", "rpc/call", "rpc/kj", "rpc/kj_comparison",
                   "rpc/nothrow", "rpc/promise", "rpc/service", "testing/linearizable", "wire/boxed",
                   "wire/codec", "wire/mapping", "wire/record", "wire/values"}
 # Plain data, and what is tested with the thing it belongs to: the mailbox, the middleware, the faults, the
@@ -130,7 +130,7 @@ WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "act
 # test/install hold.
 WITHOUT_TEST = {"actor/birth_place", "actor/engine_options", "actor/passivation", "actor/spawn_forms",
                 "ground/requirements", "kernel/commons", "kernel/extras", "kernel/figures",
-                "kernel/send_async", "post/headers", "post/interceptor", "post/outgoing", "rpc/call",
+                "kernel/send_async", "post/headers", "post/interceptor", "post/outgoing", "remote/figures", "rpc/call",
                 "rpc/kj", "rpc/kj_comparison", "rpc/nothrow", "wire/codec", "wire/mapping"}
 
 

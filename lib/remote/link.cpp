@@ -61,9 +61,11 @@ void link::lose(const letter& left, errc why) noexcept
 {
     if (left.request != 0) {
         if (const auto found = asked_.find(left.request); found != asked_.end()) {
-            const std::uint64_t token = found->second.token;
+            const asker waits = found->second;
             asked_.erase(found);
-            post().fail(token, why);
+            if (why == errc::timed_out)
+                tell_of_overdue(waits, false);
+            post().fail(waits.token, why);
         }
     } else if (left.answers == 0) {
         board_.tell_of_loss(post().home().now(), left.target, left.sender, why, left.type);
@@ -297,8 +299,13 @@ void link::forget_late_ones()
 {
     constexpr std::uint64_t grace = 60'000'000'000;
     const std::uint64_t now = post().home().now();
-    erase_if(asked_,
-        [&](const auto& each) { return each.second.deadline != 0 && each.second.deadline + grace < now; });
+    erase_if(asked_, [&](auto& each) {
+        if (!is_past(each.second.deadline))
+            return false;
+        if (!std::exchange(each.second.is_told_of, true))
+            tell_of_overdue(each.second, false);
+        return each.second.deadline + grace < now;
+    });
     erase_if(owed_, [&](const auto& each) {
         if (each.second->deadline == 0 || each.second->deadline + grace >= now)
             return false;

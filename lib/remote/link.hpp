@@ -208,6 +208,13 @@ private:
 
         pid whom{};
         bool is_end = false;  // what is waited for
+
+        // When it was sent, taken here and written; 0 before that.
+        std::uint64_t asked_at = 0;
+        std::uint64_t taken_at = 0;
+        std::uint64_t written_at = 0;
+        std::uint64_t type = 0;
+        bool is_told_of = false;
     };
 
     /// Pids as the peer says them.
@@ -265,6 +272,12 @@ private:
         return next.request != 0 && is_past(next.deadline);
     }
     void drop(letter& expired);
+
+    // Where the time of requests goes
+    void note_written(std::uint64_t request) noexcept;
+    void note_times(const asker& answered) noexcept;
+    request_times times_of(const asker& waits) const noexcept;
+    void tell_of_overdue(const asker& waits, bool is_answered);
     void fill(schema::Batch::Builder batch, std::size_t letters, std::span<const departing_signal> signals);
     std::vector<departing_signal> next_signals(bool is_behind_all);
     void write(const letter& from, schema::Envelope::Builder to) const;

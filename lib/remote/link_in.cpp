@@ -206,6 +206,8 @@ void link::take_answer(schema::Envelope::Reader from, capnp::Data::Reader body)
         return;  // nobody asked
     const asker waits = found->second;
     asked_.erase(found);
+    if (waits.written_at != 0)
+        note_times(waits);
     if (waits.is_end)
         awaited_ends_.erase(waits.token);
     if (from.getFailure() != 0) {

@@ -58,6 +58,10 @@ void link::depart(departing&& leaving)
     if (failure == errc::too_large)
         if (const wire::codec* const known = board_.words().find(out.type))
             board_.tell_of_size(post().home().now(), *known, out.size(), message_max_);
+    if (failure == errc::timed_out)
+        tell_of_overdue(
+            {.deadline = out.deadline, .whom = out.target, .asked_at = leaving.asked_at, .type = out.type},
+            false);
     if (failure != errc{}) {
         leaving.lose(post(), failure);
         return;
@@ -89,7 +93,14 @@ void link::send(departing&& leaving)
     letter& out = leaving.out;
     if (leaving.asker != 0) {
         out.request = ++last_request_;
-        asked_.emplace(out.request, asker{leaving.asker, leaving.answer, out.deadline, out.target});
+        asked_.emplace(out.request,
+            asker{.token = leaving.asker,
+                .answer = leaving.answer,
+                .deadline = out.deadline,
+                .whom = out.target,
+                .asked_at = leaving.asked_at,
+                .taken_at = post().home().now(),
+                .type = out.type});
     }
     enqueue(std::move(out));
 }
@@ -124,7 +135,11 @@ void link::depart(departing_signal&& leaving)
     case kind::await_end:
         if (news.token != 0) {
             out.token = ++last_request_;
-            asked_.emplace(out.token, asker{news.token, &wire::codec_of<std::monostate>, 0, news.to, true});
+            asked_.emplace(out.token,
+                asker{.token = news.token,
+                    .answer = &wire::codec_of<std::monostate>,
+                    .whom = news.to,
+                    .is_end = true});
             awaited_ends_.emplace(news.token, out.token);
         }
         break;
@@ -228,6 +243,8 @@ void link::send_batch()
         if (has_expired(next))
             drop(next);
         has_messages |= next.answers == 0;
+        if (next.request != 0)
+            note_written(next.request);
         bytes += next.bytes();
     }
     const std::vector<departing_signal> signals = next_signals(count == letters_.size());

@@ -236,7 +236,12 @@ std::vector<peer_figures> peer_book::figures() const
         to.bytes_received = from.bytes_received.load(std::memory_order_relaxed);
         to.waiting = each->waiting->count.load(std::memory_order_relaxed);
         to.bytes_waiting = each->waiting->bytes.load(std::memory_order_relaxed);
-        to.round_trip = std::chrono::nanoseconds(from.round_trip.load(std::memory_order_relaxed));
+        const auto time = [](const std::atomic<std::int64_t>& of) {
+            return std::chrono::nanoseconds(of.load(std::memory_order_relaxed));
+        };
+        to.round_trip = time(from.round_trip);
+        to.times = {time(from.until_taken), time(from.until_written), time(from.until_answered)};
+        to.overdue = from.overdue.load(std::memory_order_relaxed);
     }
     return all;
 }

@@ -37,6 +37,12 @@ struct link_counters {
     std::atomic<std::uint64_t> bytes_sent{0};
     std::atomic<std::uint64_t> bytes_received{0};
     std::atomic<std::int64_t> round_trip{0};  // nanoseconds
+
+    // Of a request, on average (nanoseconds).
+    std::atomic<std::int64_t> until_taken{0};
+    std::atomic<std::int64_t> until_written{0};
+    std::atomic<std::int64_t> until_answered{0};
+    std::atomic<std::uint64_t> overdue{0};
 };
 
 /// A node in one of its lives, as this process knows it.

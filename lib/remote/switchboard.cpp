@@ -135,6 +135,7 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
     out.deadline = sent.deadline;
     if (sent.reply != 0) {
         leaving.asker = std::exchange(sent.reply, 0);
+        leaving.asked_at = from.home().now();
         leaving.answer = sent.type->reply != nullptr ? words_.find(*sent.type->reply) : nullptr;
     }
     message.sent.reset();

@@ -47,6 +47,7 @@ struct departing {
     /// Of a request: who has asked, and how the answer is read.
     std::uint64_t asker = 0;
     const wire::codec* answer = nullptr;
+    std::uint64_t asked_at = 0;  // time of its strand
 
     /// Told when there is room for it, and it has a place; 0 for nobody.
     std::uint64_t waiter = 0;

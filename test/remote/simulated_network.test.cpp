@@ -227,42 +227,6 @@ TEST_CASE(
     CHECK(came == std::vector<std::size_t>{7, 3'000'006});
 }
 
-TEST_CASE("simulated_network: a node knows what has gone to each peer, and since when it is there or lost",
-    "[remote][network]")
-{
-    simulated_pair pair(9);
-    CHECK(pair.a.node->peers().empty());
-    const pid far = found(pair.sim, pair.a, "b:1/host");
-    for (int i = 0; i < 10; ++i)
-        greeted(pair.sim, pair.a, far, "bob");
-    pair.sim.advance(10s);
-    REQUIRE(pair.a.node->peers().size() == 1);
-    const auto seen = pair.a.node->peers().front();
-    CHECK(seen.name == "b");
-    CHECK(seen.address == "b:1");
-    CHECK(seen.is_connected);
-    CHECK(seen.links == 1);
-    CHECK(seen.sent == 10);
-    CHECK(seen.received == 10);
-    CHECK(seen.batches == 10);
-    CHECK(seen.bytes_sent > 1000);
-    CHECK(seen.bytes_received > 1000);
-    CHECK(seen.waiting == 0);
-    CHECK(seen.round_trip > 100us);
-    CHECK(seen.round_trip < 10ms);
-    CHECK(pair.sim.wall() - seen.since > 10s);
-    CHECK(pair.sim.wall() - seen.since < 11s);
-
-    pair.b.reset();
-    pair.sim.advance(1s);
-    CHECK_FALSE(pair.a.node->peers().front().is_connected);
-    CHECK(pair.sim.wall() - pair.a.node->peers().front().since < 2s);
-    pair.begin_b();
-    CHECK_FALSE(pair.search());
-    CHECK(pair.a.node->peers().size() == 2);
-    CHECK(pair.a.node->peers().back().is_connected);
-}
-
 TEST_CASE("simulated_network: a dead peer is found out also while a link waits for it to take what is sent",
     "[remote][network]")
 {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <costar/actor/engine.hpp>
+#include <costar/remote/figures.hpp>
 #include <costar/remote/kinds.hpp>
 #include <costar/remote/peers.hpp>
 #include <costar/remote/refusal.hpp>
@@ -97,44 +98,6 @@ struct node_options {
     std::shared_ptr<transport> network{};
 };
 
-/// What has come and gone since the node began: envelopes, and the batches in which they went; those that
-/// were lost on the way, or could not be delivered.
-struct node_counters {
-    std::atomic<std::uint64_t> sent{0};
-    std::atomic<std::uint64_t> received{0};
-    std::atomic<std::uint64_t> batches{0};
-    std::atomic<std::uint64_t> lost{0};
-};
-
-/// What is known of another node, and what has gone over the links to it.
-struct peer_figures {
-    std::string name;
-    std::string address;
-
-    /// Records of its greeting that this release does not know, and has skipped: it is of a newer one.
-    std::size_t unknown_features = 0;
-
-    /// Is there a link? And since when there is one, or none.
-    bool is_connected = false;
-    std::chrono::system_clock::time_point since{};
-
-    /// Links that were made; messages, requests and answers, the batches in which they went, and bytes of all
-    /// that was said.
-    std::uint64_t links = 0;
-    std::uint64_t sent = 0;
-    std::uint64_t received = 0;
-    std::uint64_t batches = 0;
-    std::uint64_t bytes_sent = 0;
-    std::uint64_t bytes_received = 0;
-
-    /// What waits for it.
-    std::uint32_t waiting = 0;
-    std::uint64_t bytes_waiting = 0;
-
-    /// How long the last heartbeat took, there and back; 0 before the first.
-    std::chrono::nanoseconds round_trip{0};
-};
-
 /// A link to another node has been made.
 struct peer_connected {
     std::string name;
@@ -146,6 +109,21 @@ struct peer_lost {
     std::string name;
     std::string address;
     std::string reason;
+};
+
+/// A request to another node has not been answered by its deadline. It is told when that is found: when the
+/// answer comes after all, when the request is dropped before it is written, else by the next heartbeat.
+struct request_overdue {
+    std::string name;  // of the node
+    std::string address;
+    pid to;
+    std::string type;
+
+    /// Where the time went; until now where it has not come so far.
+    request_times times;
+
+    bool is_written = false;
+    bool is_answered = false;
 };
 
 /// Another node wanted what it is not permitted to do; told once for each node and thing.
