@@ -23,6 +23,12 @@ struct Late @0x92f12d1bb430ca0d $Costar.reply("UInt64") {
   # How many answers of the node nobody has waited for.
 }
 
+struct Pour @0xc6e8f1a35b2d7094 $Costar.reply("UInt64") {
+  # For an actor that has a callback: so many numbers are streamed into it. Answered with their sum, as it says there.
+
+  count @0 :UInt64;
+}
+
 struct Cut @0xb3a1c52e7d94f608 {
   # The node ends.
 }
@@ -44,8 +50,16 @@ interface Desk @0xa4b2d63f8ea50719 {
 
   hold @5 () -> ();
   # Never answered.
+
+  holding @6 () -> (count :UInt64);
+  # How many calls of hold are under way, and were not given up.
+
+  enlist @7 (name :Text, back :Callback) -> ();
+  # From now on an actor of this name calls back: what Hello says, and Pour.
 }
 
 interface Callback @0xb5c3e74a9fb6182a {
   call @0 (text :Text) -> (text :Text);
+  push @1 (value :UInt64) -> stream;
+  done @2 () -> (sum :UInt64);
 }

@@ -40,7 +40,38 @@ void say(const char* name, bool good)
 
 class callback final : public desk::callback_server {
     task<std::string> call(std::string text) override { co_return "back: " + text; }
+    task<> push(std::uint64_t value) override
+    {
+        sum_ += value;
+        co_return;
+    }
+    task<std::uint64_t> done() override { co_return sum_; }
+
+    std::uint64_t sum_ = 0;
 };
+
+/// Does the server hold no more than so many calls, sooner or later?
+task<bool> comes_to_hold(desk::desk_client& there, std::uint64_t count)
+{
+    for (int i = 0; i < 10'000; ++i) {
+        const std::uint64_t now = co_await there.holding();
+        if (now == count)
+            co_return true;
+    }
+    co_return false;
+}
+
+/// Gives up a call: has the server stopped working for it?
+task<bool> cancels(desk::desk_client& there)
+{
+    bool was_held = co_await comes_to_hold(there, 0);
+    {
+        auto held = there.hold();
+        was_held = co_await comes_to_hold(there, 1) && was_held;
+    }
+    const bool is_free = co_await comes_to_hold(there, 0);
+    co_return was_held&& is_free;
+}
 
 task<> calls(context& self, std::uint16_t port)
 {
@@ -67,6 +98,8 @@ task<> calls(context& self, std::uint16_t port)
     say("error", failed.has_error() && failed.error() == rpc::errc::failed);
     const auto late = co_await costar::as_result(costar::with_timeout(20ms, there.hold()));
     say("deadline", late.has_error() && late.error() == costar::errc::timed_out);
+    const bool was_cancelled = co_await cancels(there);
+    say("cancel", was_cancelled);
     const std::string again = co_await there.greet("again");
     say("call after a deadline", again == "hello again");
 

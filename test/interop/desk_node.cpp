@@ -59,6 +59,25 @@ task<> holder(context& self)
     }
 }
 
+/// The actor of a program: it calls back what it is told, by what the program has passed.
+task<> caller_back(context& self, rpc::nothrow<desk::Callback::Client> passed)
+{
+    desk::callback_client back(*passed);
+    while (message m = co_await self.receive()) {
+        if (m.is<desk::hello>()) {
+            const std::string name = m.get<desk::hello>().name;
+            std::string heard = co_await back.call("actor: " + name);
+            m.respond(std::move(heard));
+        } else if (m.is<desk::pour>()) {
+            const std::uint64_t count = m.get<desk::pour>().count;
+            for (std::uint64_t value = 0; value < count; ++value)
+                co_await back.push(value);
+            const std::uint64_t sum = co_await back.done();
+            m.respond(sum);
+        }
+    }
+}
+
 /// The actor `end`.
 task<> end(context& self, std::promise<void> cut)
 {
@@ -95,10 +114,25 @@ public:
         co_await costar::yield();
         throw std::runtime_error("no");
     }
-    task<> hold() override { co_await costar::sleep_for(1h); }
+    task<> hold() override
+    {
+        struct counted {
+            std::uint64_t& count;
+            ~counted() { --count; }
+        };
+        const counted here{++holding_};
+        co_await costar::sleep_for(1h);
+    }
+    task<std::uint64_t> holding() override { co_return holding_; }
+    task<> enlist(std::string name, rpc::nothrow<desk::Callback::Client> back) override
+    {
+        actors_.spawn({.name = std::move(name)}, caller_back, std::move(back));
+        co_return;
+    }
 
 private:
     costar::engine& actors_;
+    std::uint64_t holding_ = 0;
     std::uint64_t count_ = 0;
     std::uint64_t sum_ = 0;
 };
@@ -109,7 +143,7 @@ int main()
 {
     costar::set_log_sink([](costar::log_level, std::string_view) {});
     costar::wire::dictionary words;
-    words.add<desk::hello, desk::hold, desk::release, desk::late, desk::cut>();
+    words.add<desk::hello, desk::hold, desk::release, desk::late, desk::pour, desk::cut>();
     costar::engine actors;
     auto node = std::make_unique<costar::remote::node>(
         actors, std::move(words), costar::remote::node_options{.listen = "127.0.0.1:0"});

@@ -107,6 +107,18 @@ class callback final : public desk::Callback::Server {
         call.getResults().setText(kj::str("back: ", call.getParams().getText()));
         return kj::READY_NOW;
     }
+    kj::Promise<void> push(PushContext call) override
+    {
+        sum_ += call.getParams().getValue();
+        return kj::READY_NOW;
+    }
+    kj::Promise<void> done(DoneContext call) override
+    {
+        call.getResults().setSum(sum_);
+        return kj::READY_NOW;
+    }
+
+    std::uint64_t sum_ = 0;
 };
 
 /// Has the actor answer what it holds, and gives how many answers nobody has waited for.
@@ -150,6 +162,42 @@ void use_actors(kj::WaitScope& scope, Directory::Client& node)
     say("cancel", cancels(scope, holder));
 }
 
+/// Is so much held, sooner or later?
+bool comes_to_hold(kj::WaitScope& scope, desk::Desk::Client& offered, std::uint64_t count)
+{
+    for (int i = 0; i < 10'000; ++i)
+        if (offered.holdingRequest().send().wait(scope).getCount() == count)
+            return true;
+    return false;
+}
+
+/// Gives up a call of a method: has it ended?
+bool cancels_method(kj::WaitScope& scope, desk::Desk::Client& offered)
+{
+    bool was_held = false;
+    {
+        auto held = offered.holdRequest().send();
+        was_held = comes_to_hold(scope, offered, 1);
+    }
+    return was_held && comes_to_hold(scope, offered, 0);
+}
+
+/// An actor calls back, by what it was passed through the service.
+void be_called_back(kj::WaitScope& scope, Directory::Client& node, desk::Desk::Client& offered)
+{
+    auto enlist = offered.enlistRequest();
+    enlist.setName("for c++");
+    enlist.setBack(kj::heap<callback>());
+    enlist.send().wait(scope);
+    Actor::Client caller = actor(node, "for c++").getActor();
+    const auto heard = ask<desk::Hello>(caller, hello("x")).wait(scope);
+    say("called back by an actor", value_of<costar::schema::Letters>(heard) == "back: actor: x");
+    capnp::MallocMessageBuilder pour;
+    pour.initRoot<desk::Pour>().setCount(100);
+    const auto poured = ask<desk::Pour>(caller, capnp::messageToFlatArray(pour)).wait(scope);
+    say("stream from an actor", value_of<costar::schema::Natural>(poured) == 4950);
+}
+
 void use_service(kj::WaitScope& scope, Directory::Client& node)
 {
     auto find = node.serviceRequest();
@@ -169,6 +217,8 @@ void use_service(kj::WaitScope& scope, Directory::Client& node)
     ring.setBack(kj::heap<callback>());
     ring.setText("x");
     say("callback", ring.send().wait(scope).getHeard() == "back: desk: x");
+    be_called_back(scope, node, offered);
+    say("cancelled method", cancels_method(scope, offered));
     say("exception", fails(scope, offered.failRequest().send(), kj::Exception::Type::FAILED));
     auto missing = node.serviceRequest();
     missing.setName("nothing");
@@ -209,8 +259,33 @@ class desk_server final : public desk::Desk::Server {
             [call](auto answer) mutable { call.getResults().setHeard(answer.getText()); });
     }
     kj::Promise<void> fail(FailContext) override { KJ_FAIL_REQUIRE("no"); }
-    kj::Promise<void> hold(HoldContext) override { return kj::NEVER_DONE; }
+    kj::Promise<void> hold(HoldContext call) override
+    {
+#if CAPNP_VERSION < 1000000
+        call.allowCancellation();
+#endif
+        ++holding_;
+        return kj::Promise<void>(kj::NEVER_DONE).attach(kj::defer([this] { --holding_; }));
+    }
+    kj::Promise<void> holding(HoldingContext call) override
+    {
+        call.getResults().setCount(holding_);
+        return kj::READY_NOW;
+    }
+    kj::Promise<void> enlist(EnlistContext) override { KJ_UNIMPLEMENTED("there are no actors"); }
 
+#if CAPNP_VERSION >= 1000000
+    /// As an annotation would say, which 0.9 does not know.
+    DispatchCallResult dispatchCall(std::uint64_t interface, std::uint16_t method,
+        capnp::CallContext<capnp::AnyPointer, capnp::AnyPointer> call) override
+    {
+        auto dispatched = desk::Desk::Server::dispatchCall(interface, method, call);
+        dispatched.allowCancellation = true;
+        return dispatched;
+    }
+#endif
+
+    std::uint64_t holding_ = 0;
     std::uint64_t count_ = 0;
     std::uint64_t sum_ = 0;
 };

@@ -8,10 +8,12 @@ skipped.
 
 Usage: interop_test.py c++|python|go|rust FOLDER DESK_NODE DESK_CALLER EZ_DESK
        interop_test.py demo FOLDER NODE
+       interop_test.py page   (holds docs/guide/interop.md to what is run)
 """
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -25,10 +27,11 @@ GO_CAPNP = "v3.1.0-alpha.2"  # as in go/go.mod; the versions for Rust are those 
 
 CLIENT_CASES = [
     "ask", "tell", "unknown actor", "unknown type", "deadline", "cancel", "service", "stream", "callback",
-    "exception", "unknown service", "cut off"]
-CALLER_CASES = [
-    "call", "stream", "callback", "call beside one that waits", "error", "deadline", "call after a deadline",
+    "called back by an actor", "stream from an actor", "cancelled method", "exception", "unknown service",
     "cut off"]
+CALLER_CASES = [
+    "call", "stream", "callback", "call beside one that waits", "error", "deadline", "cancel",
+    "call after a deadline", "cut off"]
 
 
 def skip(why):
@@ -196,7 +199,59 @@ def demo(program, node):
             serving.kill()
 
 
-def main(language, folder, node, caller=None, ez_desk=None):
+LANGUAGES = ["C++", "Python", "Go", "Rust"]
+
+
+def rows_of(page, title):
+    """The cells of the table below a title, without the line between its head and the rest."""
+    lines = page.split(f"\n## {title}\n")[1].split("\n## ")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return [rows[0], *rows[2:]]
+
+
+def versions():
+    cargo = (HERE / "rust/Cargo.toml").read_text()
+    crates = dict(re.findall(r'^([\w-]+) = "=([\d.]+)"$', cargo, re.MULTILINE))
+    return {"Python": f"pycapnp {PYCAPNP}", "Go": f"capnp {GO_CAPNP}",
+            "Rust": f"capnp {crates['capnp']}, capnp-rpc {crates['capnp-rpc']}"}
+
+
+def problems(page):
+    shown = rows_of(page, "What is shown")
+    if shown[0][1:5] != LANGUAGES:
+        yield f"the languages are {shown[0][1:5]}"
+    for row in shown[1:]:
+        if row[1:5] != ["x"] * 4:
+            yield f"{row[0]}: every language runs every case"
+    for column, cases in ((5, CLIENT_CASES), (6, CALLER_CASES)):
+        told = [case for row in shown[1:] for case in re.findall(r"`([^`]+)`", row[column])]
+        if sorted(told) != sorted(cases):
+            yield f"\"{shown[0][column]}\": the page has {sorted(told)}, and run are {sorted(cases)}"
+    differing = rows_of(page, "What differs")
+    for column, language in enumerate(LANGUAGES, 1):
+        if not differing[0][column].endswith(versions().get(language, "")):
+            yield f"{language}: the page has {differing[0][column]}, and there is {versions()[language]}"
+    for row in differing[1:]:
+        case, star = re.fullmatch(r"`([^`]+)`(\*?)", row[5]).groups()
+        if case not in (CALLER_CASES if star else CLIENT_CASES):
+            yield f"{row[0]}: nobody runs {row[5]}"
+
+
+def hold_page():
+    page = (HERE.parents[1] / "docs/guide/interop.md").read_text()
+    found = list(problems(page))
+    for right, wrong in (("`cancelled method` |", "|"), ("| x | `stream` |", "| | `stream` |"),
+                         (f"pycapnp {PYCAPNP}", "pycapnp 2.0"), ("`call beside one", "`a call beside one")):
+        if right not in page or not list(problems(page.replace(right, wrong))):
+            found.append(f"nobody has found \"{wrong}\" for \"{right}\"")
+    for each in found:
+        print(f"docs/guide/interop.md: {each}")
+    sys.exit(1 if found else 0)
+
+
+def main(language, folder="", node=None, caller=None, ez_desk=None):
+    if language == "page":
+        hold_page()
     if language == "demo":
         demo(python(pathlib.Path(folder).resolve()), node)
         return

@@ -30,8 +30,17 @@ def said(case, good):
 
 
 class Callback(desk.Callback.Server):
+    def __init__(self):
+        self.sum = 0
+
     async def call(self, text, **_):
         return "back: " + text
+
+    async def push(self, value, **_):
+        self.sum += value
+
+    async def done(self, **_):
+        return self.sum
 
 
 async def fails(promise):
@@ -68,6 +77,38 @@ async def asking(actor, what):
     return await actor.ask(**what)
 
 
+async def comes_to_hold(offered, count):
+    """Is so much held, sooner or later?"""
+    for _ in range(10_000):
+        if (await offered.holding()).count == count:
+            return True
+    return False
+
+
+async def holding(offered):
+    await offered.hold()
+
+
+async def cancels_method(offered):
+    """Gives up a call of a method: has it ended?"""
+    held = asyncio.ensure_future(holding(offered))
+    was_held = await comes_to_hold(offered, 1)
+    held.cancel()
+    return was_held and await comes_to_hold(offered, 0)
+
+
+async def be_called_back(node, offered):
+    """An actor calls back, by what it was passed through the service."""
+    await offered.enlist("for python", Callback())
+    caller = node.actor("for python").actor
+    answer = await caller.ask(**message(desk.Hello, name="x"))
+    with values.Letters.from_bytes(answer.body) as letters:
+        said("called back by an actor", letters.value == "back: actor: x")
+    answer = await caller.ask(**message(desk.Pour, count=100))
+    with values.Natural.from_bytes(answer.body) as number:
+        said("stream from an actor", number.value == 4950)
+
+
 async def client(address):
     host, port = address.rsplit(":", 1)
     stream = await capnp.AsyncIoStream.create_connection(host=host, port=int(port))
@@ -98,6 +139,8 @@ async def client(address):
     done = await offered.done()
     said("stream", done.count == 100 and done.sum == 4950)
     said("callback", (await offered.ring(Callback(), "x")).heard == "back: desk: x")
+    await be_called_back(node, offered)
+    said("cancelled method", await cancels_method(offered))
     kind, _ = await fails(offered.fail())
     said("exception", kind == "FAILED")
     said("unknown service", (await node.service("nothing")).failure == NO_SUCH_ACTOR)
@@ -111,7 +154,7 @@ async def client(address):
 
 class Desk(desk.Desk.Server):
     def __init__(self):
-        self.count = self.sum = 0
+        self.count = self.sum = self.held = 0
 
     async def greet(self, name, **_):
         return "hello " + name
@@ -130,7 +173,14 @@ class Desk(desk.Desk.Server):
         raise ValueError("no")
 
     async def hold(self, **_):
-        await asyncio.sleep(60)
+        self.held += 1
+        try:
+            await asyncio.sleep(60)
+        finally:
+            self.held -= 1
+
+    async def holding(self, **_):
+        return self.held
 
 
 async def serve(stream):

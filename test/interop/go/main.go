@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"capnproto.org/go/capnp/v3"
@@ -61,6 +62,17 @@ func hello(name string) []byte {
 	root, err := desk.NewRootHello(segment)
 	must(err)
 	must(root.SetName(name))
+	bytes, err := message.Marshal()
+	must(err)
+	return bytes
+}
+
+func pour(count uint64) []byte {
+	message, segment, err := capnp.NewMessage(capnp.SingleSegment(nil))
+	must(err)
+	root, err := desk.NewRootPour(segment)
+	must(err)
+	root.SetCount(count)
 	bytes, err := message.Marshal()
 	must(err)
 	return bytes
@@ -167,9 +179,9 @@ func useActors(ctx context.Context, node directory.Directory) {
 	say("cancel", cancels(ctx, holder))
 }
 
-type callback struct{}
+type callback struct{ sum uint64 }
 
-func (callback) Call(_ context.Context, call desk.Callback_call) error {
+func (*callback) Call(_ context.Context, call desk.Callback_call) error {
 	text, err := call.Args().Text()
 	if err != nil {
 		return err
@@ -179,6 +191,75 @@ func (callback) Call(_ context.Context, call desk.Callback_call) error {
 		return err
 	}
 	return results.SetText("back: " + text)
+}
+
+func (c *callback) Push(_ context.Context, call desk.Callback_push) error {
+	c.sum += call.Args().Value()
+	return nil
+}
+
+func (c *callback) Done(_ context.Context, call desk.Callback_done) error {
+	results, err := call.AllocResults()
+	if err != nil {
+		return err
+	}
+	results.SetSum(c.sum)
+	return nil
+}
+
+// comesToHold says whether so much is held, sooner or later.
+func comesToHold(ctx context.Context, offered desk.Desk, count uint64) bool {
+	for i := 0; i < 10000; i++ {
+		asked, done := offered.Holding(ctx, nil)
+		now, err := asked.Struct()
+		must(err)
+		isSo := now.Count() == count
+		done()
+		if isSo {
+			return true
+		}
+	}
+	return false
+}
+
+// cancelsMethod gives up a call of a method; it says whether that has ended.
+func cancelsMethod(ctx context.Context, offered desk.Desk) bool {
+	short, cancel := context.WithCancel(ctx)
+	held, done := offered.Hold(short, nil)
+	wasHeld := comesToHold(ctx, offered, 1)
+	cancel()
+	_, err := held.Struct()
+	done()
+	return wasHeld && err != nil && comesToHold(ctx, offered, 0)
+}
+
+// beCalledBack has an actor call back, by what it was passed through the service.
+func beCalledBack(ctx context.Context, node directory.Directory, offered desk.Desk) {
+	enlisted, done := offered.Enlist(ctx, func(p desk.Desk_enlist_Params) error {
+		if err := p.SetName("for go"); err != nil {
+			return err
+		}
+		return p.SetBack(desk.Callback_ServerToClient(&callback{}))
+	})
+	_, err := enlisted.Struct()
+	must(err)
+	done()
+	caller := actor(ctx, node, "for go")
+	heard, err := ask(ctx, caller, desk.Hello_TypeID, hello("x"), 0)
+	must(err)
+	message, err := capnp.Unmarshal(heard.body)
+	must(err)
+	letters, err := values.ReadRootLetters(message)
+	must(err)
+	text, err := letters.Value()
+	say("called back by an actor", err == nil && text == "back: actor: x")
+	poured, err := ask(ctx, caller, desk.Pour_TypeID, pour(100), 0)
+	must(err)
+	message, err = capnp.Unmarshal(poured.body)
+	must(err)
+	number, err := values.ReadRootNatural(message)
+	must(err)
+	say("stream from an actor", number.Value() == 4950)
 }
 
 func isKind(err error, kind exc.Type) bool {
@@ -213,13 +294,15 @@ func useService(ctx context.Context, node directory.Directory) {
 		if err := p.SetText("x"); err != nil {
 			return err
 		}
-		return p.SetBack(desk.Callback_ServerToClient(callback{}))
+		return p.SetBack(desk.Callback_ServerToClient(&callback{}))
 	})
 	heard, err := rung.Struct()
 	must(err)
 	text, err = heard.Heard()
 	say("callback", err == nil && text == "back: desk: x")
 	done()
+	beCalledBack(ctx, node, offered)
+	say("cancelled method", cancelsMethod(ctx, offered))
 
 	failed, done := offered.Fail(ctx, nil)
 	_, err = failed.Struct()
@@ -241,7 +324,10 @@ func useService(ctx context.Context, node directory.Directory) {
 	say("cut off", isKind(cut, exc.Disconnected) && isKind(later, exc.Disconnected) && time.Since(began) < 5*time.Second)
 }
 
-type server struct{ count, sum uint64 }
+type server struct {
+	count, sum uint64
+	held       atomic.Int64
+}
 
 func (*server) Greet(_ context.Context, call desk.Desk_greet) error {
 	name, err := call.Args().Name()
@@ -297,11 +383,24 @@ func (*server) Ring(ctx context.Context, call desk.Desk_ring) error {
 func (*server) Fail(context.Context, desk.Desk_fail) error { return errors.New("no") }
 
 // Hold leaves its place in the queue of calls, and waits until the caller gives up.
-func (*server) Hold(ctx context.Context, call desk.Desk_hold) error {
+func (s *server) Hold(ctx context.Context, call desk.Desk_hold) error {
+	s.held.Add(1)
+	defer s.held.Add(-1)
 	call.Go()
 	<-ctx.Done()
 	return ctx.Err()
 }
+
+func (s *server) Holding(_ context.Context, call desk.Desk_holding) error {
+	results, err := call.AllocResults()
+	if err != nil {
+		return err
+	}
+	results.SetCount(uint64(s.held.Load()))
+	return nil
+}
+
+func (*server) Enlist(context.Context, desk.Desk_enlist) error { return errors.New("there are no actors") }
 
 func client(address string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -20,7 +20,7 @@ capnp::generated_code!(pub mod desk_capnp);
 capnp::generated_code!(pub mod directory_capnp, "costar/directory_capnp.rs");
 capnp::generated_code!(pub mod values_capnp, "costar/values_capnp.rs");
 
-use desk_capnp::{callback, cut, desk, hello, hold, late, release};
+use desk_capnp::{callback, cut, desk, hello, hold, late, pour, release};
 use directory_capnp::{actor, answer, directory};
 use values_capnp::{letters, natural};
 
@@ -129,7 +129,10 @@ async fn use_actors(node: &directory::Client) -> Result<(), Error> {
     Ok(())
 }
 
-struct Back;
+#[derive(Default)]
+struct Back {
+    sum: Cell<u64>,
+}
 
 impl callback::Server for Back {
     async fn call(
@@ -141,6 +144,58 @@ impl callback::Server for Back {
         results.get().set_text(&format!("back: {text}"));
         Ok(())
     }
+
+    async fn push(self: Rc<Self>, call: callback::PushParams) -> Result<(), Error> {
+        self.sum.set(self.sum.get() + call.get()?.get_value());
+        Ok(())
+    }
+
+    async fn done(
+        self: Rc<Self>,
+        _: callback::DoneParams,
+        mut results: callback::DoneResults,
+    ) -> Result<(), Error> {
+        results.get().set_sum(self.sum.get());
+        Ok(())
+    }
+}
+
+/// Is so much held, sooner or later?
+async fn comes_to_hold(offered: &desk::Client, count: u64) -> Result<bool, Error> {
+    for _ in 0..10_000 {
+        let now = offered.holding_request().send().promise.await?;
+        if now.get()?.get_count() == count {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Gives up a call of a method; says whether that has ended.
+async fn cancels_method(offered: &desk::Client) -> Result<bool, Error> {
+    let held = offered.hold_request().send();
+    let was_held = comes_to_hold(offered, 1).await?;
+    drop(held);
+    Ok(was_held && comes_to_hold(offered, 0).await?)
+}
+
+/// An actor calls back, by what it was passed through the service.
+async fn be_called_back(node: &directory::Client, offered: &desk::Client) -> Result<(), Error> {
+    let mut enlist = offered.enlist_request();
+    enlist.get().set_name("for rust");
+    enlist.get().set_back(capnp_rpc::new_client(Back::default()));
+    enlist.send().promise.await?;
+    let caller = find(node, "for rust");
+    let heard = ask(&caller, hello::Builder::TYPE_ID, &hello_to("x"), Duration::ZERO).promise.await?;
+    let message = capnp::serialize::read_message(heard.get()?.get_body()?, ReaderOptions::new())?;
+    let text = message.get_root::<letters::Reader>()?.get_value()?;
+    say("called back by an actor", text == "back: actor: x");
+    let mut wanted = Builder::new_default();
+    wanted.init_root::<pour::Builder>().set_count(100);
+    let poured = ask(&caller, pour::Builder::TYPE_ID, &bytes(&wanted), Duration::ZERO).promise.await?;
+    let message = capnp::serialize::read_message(poured.get()?.get_body()?, ReaderOptions::new())?;
+    say("stream from an actor", message.get_root::<natural::Reader>()?.get_value() == 4950);
+    Ok(())
 }
 
 fn is_kind<T>(result: Result<T, Error>, kind: ErrorKind) -> bool {
@@ -165,9 +220,11 @@ async fn use_service(node: &directory::Client) -> Result<(), Error> {
     say("stream", done.get()?.get_count() == 100 && done.get()?.get_sum() == 4950);
 
     let mut ring = offered.ring_request();
-    ring.get().set_back(capnp_rpc::new_client(Back));
+    ring.get().set_back(capnp_rpc::new_client(Back::default()));
     ring.get().set_text("x");
     say("callback", ring.send().promise.await?.get()?.get_heard()? == "back: desk: x");
+    be_called_back(node, &offered).await?;
+    say("cancelled method", cancels_method(&offered).await?);
     let failed = offered.fail_request().send().promise.await;
     say("exception", is_kind(failed, ErrorKind::Failed));
     let mut missing = node.service_request();
@@ -188,6 +245,23 @@ async fn use_service(node: &directory::Client) -> Result<(), Error> {
 struct Server {
     count: Cell<u64>,
     sum: Cell<u64>,
+    held: Cell<u64>,
+}
+
+/// One call more is held, until this is dropped.
+struct Held(Rc<Server>);
+
+impl Held {
+    fn new(by: Rc<Server>) -> Self {
+        by.held.set(by.held.get() + 1);
+        Held(by)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.set(self.0.held.get() - 1);
+    }
 }
 
 impl desk::Server for Server {
@@ -234,7 +308,25 @@ impl desk::Server for Server {
     }
 
     async fn hold(self: Rc<Self>, _: desk::HoldParams, _: desk::HoldResults) -> Result<(), Error> {
+        let _held = Held::new(self);
         std::future::pending().await
+    }
+
+    async fn holding(
+        self: Rc<Self>,
+        _: desk::HoldingParams,
+        mut results: desk::HoldingResults,
+    ) -> Result<(), Error> {
+        results.get().set_count(self.held.get());
+        Ok(())
+    }
+
+    async fn enlist(
+        self: Rc<Self>,
+        _: desk::EnlistParams,
+        _: desk::EnlistResults,
+    ) -> Result<(), Error> {
+        Err(Error::unimplemented("there are no actors".to_string()))
     }
 }
 
