@@ -187,6 +187,7 @@ task<std::exception_ptr> in_time(context& self, switchboard& board, task<> work)
 task<> connect(switchboard& board, std::string address, std::unique_ptr<new_connection>& made)
 {
     made = co_await board.network().dial(std::move(address));
+    made->keep_alive(board.options().silence_max);
     co_await made->open();
 }
 
@@ -233,6 +234,7 @@ task<> accept(context& self, switchboard* board, acceptor& door)
         std::exception_ptr failed;
         try {
             auto next = co_await door.accept(board->owner().get_executor(options.strand));
+            next->keep_alive(board->options().silence_max);
             self.spawn(options, accepted, board, std::move(next));
         } catch (...) {
             failed = machine::caught_exception();

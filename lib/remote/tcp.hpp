@@ -9,6 +9,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include <chrono>
 #include <string>
 
 namespace costar::remote {
@@ -20,6 +21,10 @@ boost::asio::ip::tcp::endpoint endpoint_to_listen_at(
 
 /// A connection for the strand that calls.
 task<boost::asio::ip::tcp::socket> connect_tcp(host_and_port where);
+
+/// Has the system ask a silent peer whether it is there, and end the connection where nothing has come for
+/// this long, in seconds, two at least. A system that cannot goes without.
+void keep_alive(boost::asio::ip::tcp::socket& socket, std::chrono::nanoseconds silence_max) noexcept;
 
 /// The text of the other end, for the log.
 std::string peer_of(const boost::asio::ip::tcp::socket& socket);

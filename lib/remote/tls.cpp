@@ -70,6 +70,11 @@ public:
         throw not_trusted(why, is_alert(failed));
     }
 
+    void keep_alive(std::chrono::nanoseconds silence_max) override
+    {
+        remote::keep_alive(stream_.next_layer(), silence_max);
+    }
+
     kj::Own<capnp::MessageStream> stream() override { return rpc::make_stream(std::move(stream_)); }
     std::string peer() const override { return peer_; }
     std::optional<std::vector<std::string>> proven_names() const override { return names_; }

@@ -11,6 +11,12 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <chrono>
 #include <random>
 #include <utility>
 #include <vector>
@@ -47,6 +53,25 @@ task<tcp::socket> connect_tcp(host_and_port where)
     co_return std::move(socket);
 }
 
+void keep_alive(tcp::socket& socket, std::chrono::nanoseconds silence_max) noexcept
+{
+    // Silent for half the time, then asked up to five times in what is left; no more than systems take.
+    constexpr std::int64_t longest = 30'000;
+    constexpr std::int64_t most_probes = 5;
+    const std::int64_t all =
+        std::clamp<std::int64_t>(std::chrono::ceil<std::chrono::seconds>(silence_max).count(), 2, longest);
+    const std::int64_t left = all / 2;
+    const std::int64_t interval = (left + most_probes - 1) / most_probes;
+    const auto set = [&](int level, int option, std::int64_t value) {
+        const int number = static_cast<int>(value);
+        static_cast<void>(::setsockopt(socket.native_handle(), level, option, &number, sizeof number));
+    };
+    set(IPPROTO_TCP, TCP_KEEPIDLE, all - left);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, interval);
+    set(IPPROTO_TCP, TCP_KEEPCNT, left / interval);
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
 std::string peer_of(const tcp::socket& socket)
 {
     error_code gone;
@@ -60,6 +85,10 @@ public:
     explicit tcp_connection(tcp::socket socket) noexcept : socket_(std::move(socket)) {}
 
     task<> open() override { co_return; }
+    void keep_alive(std::chrono::nanoseconds silence_max) override
+    {
+        remote::keep_alive(socket_, silence_max);
+    }
     kj::Own<capnp::MessageStream> stream() override { return rpc::make_stream(std::move(socket_)); }
     std::string peer() const override { return peer_of(socket_); }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 
 // One of several processes whose network is cut and healed by hosts.py. It sends numbers to an actor of each
-// peer and asks it, finds it anew when it is lost, and says on its output what it sees.
+// peer and asks it, finds it anew when it is lost, and says on its output what it sees. Or it is a program
+// that is no node, and calls one once.
+//
+// Usage: host ADDRESS PEER... | host program ADDRESS
 
 #include <costar/actor/engine.hpp>
 #include <costar/core/log.hpp>
@@ -9,6 +12,7 @@
 #include <costar/core/timer.hpp>
 #include <costar/core/use_task.hpp>
 #include <costar/remote/node.hpp>
+#include <costar/rpc/connection.hpp>
 
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_future.hpp>
@@ -20,10 +24,15 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <unistd.h>
 
+#include <costar/node.capnp.h>
+
+#include "../../lib/remote/address.hpp"
+#include "../remote/calls.hpp"
 #include "../remote/places.hpp"
 
 using namespace costar;
@@ -108,11 +117,43 @@ task<> visitor(context& self, ledger* book, remote::node* node, std::string peer
         co_await sleep_for(20ms);
 }
 
+/// Says which programs have gone, of the lines of the log.
+void write_log(log_level level, std::string_view line)
+{
+    if (line.starts_with("the client at "))
+        say("{}", line);
+    else if (level >= log_level::warning)
+        fmt::print(stderr, "{}\n", line);
+}
+
+/// Asks for an actor, and says nothing any more.
+int be_program(const std::string& address)
+{
+    const auto [host, port] = remote::parse_address(address);
+    boost::asio::io_context io;
+    rpc::event_loop loop(io.get_executor());
+    boost::asio::ip::tcp::socket socket(io);
+    socket.connect({boost::asio::ip::make_address(host), port});
+    auto calls = rpc::connection::client(rpc::make_stream(std::move(socket)));
+    auto find = calls.bootstrap<schema::Node>().actorRequest();
+    find.setName("counter");
+    const std::string said = said_of(io, find.send());
+    say("{}", said.empty() ? "served" : said);
+    boost::asio::signal_set ends(io, SIGTERM);
+    ends.async_wait([&](boost::system::error_code, int) { io.stop(); });
+    io.restart();
+    io.run_for(2min);
+    return said.empty() ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int count, char** arguments)
 {
-    set_log_level(log_level::warning);
+    if (std::string_view(arguments[1]) == "program")
+        return be_program(arguments[2]);
+    set_log_level(log_level::debug);
+    set_log_sink(write_log);
     ledger book;
     engine actors({.strands = 2});
     remote::node node(actors, all_words(),

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Three nodes in network namespaces, whose links the kernel cuts and heals, and which are stopped and killed.
+"""Three nodes in network namespaces, whose links the kernel cuts and heals, and which are stopped and killed;
+and a program that is no node, whose cable is pulled out while nobody says anything.
 
 Each must find out that a peer is lost and find it again in bounded time; afterwards no number has overtaken
 another one and all requests have ended. Without the right to make namespaces it is skipped.
@@ -57,17 +58,17 @@ def network():
 
 
 class Host:
-    def __init__(self, program, name):
-        self.program, self.name = program, name
+    def __init__(self, program, name, *arguments):
+        self.name = name
+        peers = [f"{ADDRESS[each]}:{PORT}" for each in HOSTS if each != name]
+        self.command = [program, *(arguments or [f"{ADDRESS[name]}:{PORT}", *peers])]
         self.start()
 
     def start(self):
         self.lines = queue.Queue()
         self.history = []
-        peers = [f"{ADDRESS[each]}:{PORT}" for each in HOSTS if each != self.name]
         self.process = subprocess.Popen(
-            ["ip", "netns", "exec", inside(self.name), self.program, f"{ADDRESS[self.name]}:{PORT}", *peers],
-            stdout=subprocess.PIPE, text=True)
+            ["ip", "netns", "exec", inside(self.name), *self.command], stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self.read, args=(self.process.stdout, self.lines), daemon=True).start()
 
     @staticmethod
@@ -116,11 +117,15 @@ def play(program):
     c.found("a", "b")
 
     print("the cable of b is pulled out, and put in again", flush=True)
+    silent = Host(program, "b", "program", f"{ADDRESS['a']}:{PORT}")
+    silent.expect("served")
     link("b", "down")
-    a.lost("b")
+    a.expect(f"lost {ADDRESS['b']}", f"the client at {ADDRESS['b']}:")
     c.lost("b")
     b.lost("a", "c")
     link("b", "up")
+    silent.signal(signal.SIGTERM)
+    silent.process.wait(timeout=15)
     a.found("b")
     c.found("b")
     b.found("a", "c")

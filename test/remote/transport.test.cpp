@@ -7,15 +7,22 @@
 #include <costar/core/when.hpp>
 #include <costar/core/with_timeout.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include <support/catch.hpp>
 
+#include "calls.hpp"
 #include "places.hpp"
 
 using namespace costar;
@@ -66,7 +73,111 @@ private:
     int looks_ = 0;
 };
 
+/// What the system asks of a connection that says nothing, in seconds.
+struct keep_alive_figures {
+    int is_on = -1;
+    int idle = -1;
+    int interval = -1;
+    int count = -1;
+    bool operator==(const keep_alive_figures&) const = default;
+};
+
+int number_of(int socket, int level, int option)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    static_cast<void>(::getsockopt(socket, level, option, &value, &size));
+    return value;
+}
+
+keep_alive_figures keep_alive_of(int socket)
+{
+    return {number_of(socket, SOL_SOCKET, SO_KEEPALIVE), number_of(socket, IPPROTO_TCP, TCP_KEEPIDLE),
+        number_of(socket, IPPROTO_TCP, TCP_KEEPINTVL), number_of(socket, IPPROTO_TCP, TCP_KEEPCNT)};
+}
+
+/// The port at one end of a connection of this process, 0 where it is none.
+int port_of(int socket, int (*end)(int, sockaddr*, socklen_t*))
+{
+    sockaddr_in found{};
+    socklen_t size = sizeof found;
+    const bool is_known = end(socket, reinterpret_cast<sockaddr*>(&found), &size) == 0;
+    return is_known && found.sin_family == AF_INET ? ntohs(found.sin_port) : 0;
+}
+
+/// The connection of this process with these two ends, -1 for none.
+int connection_between(int here, int there)
+{
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+        const int socket = std::stoi(each.path().filename());
+        if (port_of(socket, ::getsockname) == here && (there == 0 || port_of(socket, ::getpeername) == there))
+            if (port_of(socket, ::getpeername) != 0)
+                return socket;
+    }
+    return -1;
+}
+
+/// The connection of this process to a port.
+int connection_to(int port)
+{
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd"))
+        if (const int socket = std::stoi(each.path().filename()); port_of(socket, ::getpeername) == port)
+            return socket;
+    return -1;
+}
+
 }  // namespace
+
+TEST_CASE(
+    "transport: the system asks whether a silent peer is there, a program or a node", "[remote][transport]")
+{
+    const bool is_tls = GENERATE(false, true);
+    const auto options = [&](std::string listen) {
+        remote::node_options made{.listen = std::move(listen), .silence_max = 20s};
+        if (is_tls) {
+            static const folder files;
+            static const authority signs("authority");
+            made.network = remote::tls_transport(
+                in_files(files, "node", signs.issue("node", {.names = "IP:127.0.0.1"}), signs.pem()));
+        }
+        return made;
+    };
+    constexpr keep_alive_figures wanted{1, 10, 2, 5};
+    place there(options("127.0.0.1:0"));
+    there.actors.spawn("host", host);
+    const int port = endpoint_of(there).port();
+    {
+        boost::asio::io_context io;
+        boost::asio::ip::tcp::socket program(io);
+        program.connect(endpoint_of(there));
+        const auto end = std::chrono::steady_clock::now() + 10s;
+        const auto accepted = [&] { return connection_between(port, program.local_endpoint().port()); };
+        while (keep_alive_of(accepted()) != wanted && std::chrono::steady_clock::now() < end)
+            std::this_thread::yield();
+        CHECK(keep_alive_of(accepted()) == wanted);
+        CHECK(keep_alive_of(program.native_handle()).is_on == 0);
+    }
+    place here(options({}));
+    CHECK(here.ask(here.find(there, "host"), greeting{"x"}) == "hello x");
+    CHECK(keep_alive_of(connection_to(port)) == wanted);
+}
+
+TEST_CASE(
+    "transport: what the system asks of a silent peer fits in the time that there is", "[remote][transport]")
+{
+    const auto [silence, wanted] = GENERATE(table<std::chrono::nanoseconds, keep_alive_figures>({
+        {1ms, {1, 1, 1, 1}},
+        {3s, {1, 2, 1, 1}},
+        {10s, {1, 5, 1, 5}},
+        {60s, {1, 30, 6, 5}},
+        {24h * 365, {1, 15'000, 3000, 5}},
+    }));
+    place there({.listen = "127.0.0.1:0"});
+    place here({.silence_max = silence});
+    there.actors.spawn("host", host);
+    here.find(there, "host");
+    CHECK(keep_alive_of(connection_to(endpoint_of(there).port())) == wanted);
+}
 
 TEST_CASE("transport: one whose look throws is looked at again, and its connections are there",
     "[remote][transport]")

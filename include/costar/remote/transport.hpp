@@ -63,6 +63,10 @@ public:
     /// nothing.
     virtual task<> open() = 0;
 
+    /// Has the system find out that the other side is gone without a word, when nothing has come for this
+    /// long. Called before `open`; nothing where the system cannot, or need not.
+    virtual void keep_alive(std::chrono::nanoseconds silence_max) { static_cast<void>(silence_max); }
+
     /// The stream, once, when it is open.
     virtual kj::Own<capnp::MessageStream> stream() = 0;
 
