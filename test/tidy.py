@@ -120,17 +120,18 @@ def asio_comes_in_single_headers(tree):
 # Nothing but templates or plain data: a source could only include the header, which test/header does.
 WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "actor/engine_options",
                   "actor/outside_request", "actor/passivation", "actor/spawn_forms", "actor/spawner",
-                  "kernel/extensions", "kernel/extras", "kernel/figures", "kernel/gateway", "kernel/mailbox",
-                  "kernel/spawn_options", "post/call_operators", "post/copyable", "post/headers",
-                  "post/interceptor", "post/outgoing", "remote/figures", "rpc/await", "rpc/call", "rpc/kj", "rpc/kj_comparison",
-                  "rpc/nothrow", "rpc/promise", "rpc/service", "testing/linearizable", "wire/boxed",
-                  "wire/codec", "wire/mapping", "wire/record", "wire/values"}
+                  "kernel/extensions", "kernel/extras", "kernel/figures", "kernel/gateway",
+                  "kernel/mailbox", "kernel/spawn_options", "post/call_operators", "post/copyable",
+                  "post/headers", "post/interceptor", "post/outgoing", "remote/figures", "rpc/await",
+                  "rpc/call", "rpc/kj", "rpc/kj_comparison", "rpc/nothrow", "rpc/promise", "rpc/service",
+                  "testing/linearizable", "wire/boxed", "wire/codec", "wire/mapping", "wire/record",
+                  "wire/values"}
 # Plain data, and what is tested with the thing it belongs to: the mailbox, the middleware, the faults, the
 # spawner; the call with the service; mapping and codec with flat messages; and what test/mistakes.py and
 # test/install hold.
 WITHOUT_TEST = {"actor/birth_place", "actor/engine_options", "actor/passivation", "actor/spawn_forms",
                 "ground/requirements", "kernel/commons", "kernel/extras", "kernel/figures",
-                "kernel/send_async", "post/headers", "post/interceptor", "post/outgoing", "remote/figures", "rpc/call",
+                "kernel/send_async", "post/headers", "post/interceptor", "post/outgoing", "rpc/call",
                 "rpc/kj", "rpc/kj_comparison", "rpc/nothrow", "wire/codec", "wire/mapping"}
 
 

@@ -4,6 +4,7 @@
 
 #include "address.hpp"
 #include "admission.hpp"
+#include "doorkeeper.hpp"
 #include "link.hpp"
 #include "servers.hpp"
 
@@ -12,6 +13,9 @@
 #include <costar/core/timer.hpp>
 #include <costar/core/when_any.hpp>
 #include <costar/core/with_timeout.hpp>
+
+#include <boost/system/errc.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <fmt/format.h>
 
@@ -93,7 +97,7 @@ bool is_late_alert(const link_place& place, const std::string& why)
 /// Holds a link until it ends, for whatever reason. Says whether the peer has been found to be one. Who hears
 /// that it has ended may dial again: the book has forgotten it by then, and with `dialled` its address.
 task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connection> connection,
-    std::string address, std::optional<book_entry>* dialled)
+    std::string address, std::optional<book_entry>* dialled, std::weak_ptr<visitors::place> visit = {})
 {
     const bool has_dialled = dialled != nullptr;
     const auto place = std::make_shared<link_place>();
@@ -112,8 +116,9 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     std::exception_ptr ended;
     {
         link made(self, board,
-            has_dialled ? rpc::connection::client(kj::mv(stream), kj::heap<node_server>(place), limits)
-                        : rpc::connection::server(kj::mv(stream), kj::heap<node_server>(place), limits),
+            has_dialled
+                ? rpc::connection::client(kj::mv(stream), kj::heap<node_server>(place), limits)
+                : rpc::connection::server(kj::mv(stream), serve_visitor(place, std::move(visit)), limits),
             place, address, has_dialled);
         try {
             why = co_await made.serve();
@@ -214,14 +219,69 @@ task<> dial(context& self, switchboard* board, std::string address)
         rest(self, *board, address);
 }
 
-task<> accepted(context& self, switchboard* board, std::unique_ptr<new_connection> connection)
+task<> accepted(context& self, switchboard* board, std::unique_ptr<new_connection> connection,
+    std::string address, std::shared_ptr<visitors::place> visit)
 {
-    std::string address = connection->peer();
     const auto failed = co_await in_time(self, *board, connection->open());
     if (failed)
         tell_of_failure(self, *board, address, failed);
     else
-        co_await hold(self, *board, std::move(connection), std::move(address), nullptr);
+        co_await hold(self, *board, std::move(connection), std::move(address), nullptr, visit);
+}
+
+/// Once a minute, with how many there were.
+void tell_of_crowd(context& self, switchboard& board, const std::string& address, const std::string& why)
+{
+    board.counters.turned_away.fetch_add(1, std::memory_order_relaxed);
+    const auto written = board.refusals().note(static_cast<std::uint64_t>(self.now().count()), "connections",
+        fmt::format("the connection from {} was closed: {}", address, why));
+    if (!written)
+        return;
+    log(log_level::warning, *written);
+    board.shared().events.publish(peer_refused{{}, address, *written, refusal::too_many_connections, false});
+}
+
+/// Closes a connection of which nobody knows whose it is, if there is one.
+task<bool> make_room(context& self, switchboard& board, const std::string& why)
+{
+    const auto silent = board.visitors().dismiss();
+    if (!silent)
+        co_return false;
+    co_await self.stop(silent->who);
+    tell_of_crowd(self, board, silent->address, why + ", and it has not said who it is");
+    co_return true;
+}
+
+/// The next connection gets a link on this strand, as long as there is a place for it.
+task<> accept_next(context& self, switchboard& board, acceptor& door, const spawn_options& options)
+{
+    auto next = co_await door.accept(board.owner().get_executor(options.strand));
+    next->keep_alive(board.options().silence_max);
+    std::string address = next->peer();
+    auto visit = board.visitors().take(address);
+    if (visit == nullptr) {
+        const std::string why = fmt::format("there are {} already", board.visitors().places());
+        if (co_await make_room(self, board, why))
+            visit = board.visitors().take(address);
+        else
+            tell_of_crowd(self, board, address, why);
+    }
+    if (visit == nullptr)
+        co_return;
+    const pid made = self.spawn(options, accepted, &board, std::move(next), std::move(address), visit);
+    visit->belongs_to(made);
+}
+
+bool has_no_descriptors(const std::exception_ptr& failed)
+{
+    try {
+        std::rethrow_exception(failed);
+    } catch (const boost::system::system_error& failure) {
+        return failure.code() == boost::system::errc::too_many_files_open ||
+            failure.code() == boost::system::errc::too_many_files_open_in_system;
+    } catch (...) {
+        return false;
+    }
 }
 
 /// Each link is on another strand.
@@ -233,9 +293,7 @@ task<> accept(context& self, switchboard* board, acceptor& door)
         options.strand = static_cast<std::uint32_t>((options.strand + 1) % board->shared().stations.size());
         std::exception_ptr failed;
         try {
-            auto next = co_await door.accept(board->owner().get_executor(options.strand));
-            next->keep_alive(board->options().silence_max);
-            self.spawn(options, accepted, board, std::move(next));
+            co_await accept_next(self, *board, door, options);
         } catch (...) {
             failed = machine::caught_exception();
         }
@@ -243,8 +301,12 @@ task<> accept(context& self, switchboard* board, acceptor& door)
             continue;
         if (is_cancellation(failed))
             co_return;
-        log(log_level::warning, fmt::format("a node cannot accept: {}", machine::text_of(failed)));
-        co_await sleep_for(std::chrono::milliseconds(100));  // as without descriptors
+        if (has_no_descriptors(failed) && co_await make_room(self, *board, "there are no descriptors"))
+            continue;
+        if (const auto written = board->refusals().note(static_cast<std::uint64_t>(self.now().count()),
+                "accept", fmt::format("a node cannot accept: {}", machine::text_of(failed))))
+            log(log_level::warning, *written);
+        co_await sleep_for(std::chrono::milliseconds(100));
     }
 }
 

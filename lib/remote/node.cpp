@@ -40,6 +40,8 @@ void check(const node_options& options)
         refuse("queue_bytes_max");
     if (options.lives_max == 0)
         refuse("lives_max");
+    if (options.connections_max == 0)
+        refuse("connections_max");
     if (options.greeting_timeout <= std::chrono::nanoseconds(0))
         refuse("greeting_timeout");
     if (options.heartbeat <= std::chrono::nanoseconds(0))

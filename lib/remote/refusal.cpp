@@ -29,6 +29,8 @@ std::string text_of(refusal why)
         return "its certificate is not for its name";
     case refusal::not_trusted:
         return "the handshake of TLS has failed";
+    case refusal::too_many_connections:
+        return "there are too many connections";
     }
     return fmt::format("reason {}", static_cast<unsigned>(why));
 }

@@ -74,7 +74,8 @@ switchboard::switchboard(engine& owner, wire::dictionary words, node_options opt
       address_(std::move(address)),
       book_(options_.lives_max),
       known_ways_(shared_.stations.size() * known_ways_of_a_strand),
-      residents_(std::make_shared<remote::residents>(options_.kinds, options_.spawned_max))
+      residents_(std::make_shared<remote::residents>(options_.kinds, options_.spawned_max)),
+      visitors_(options_.connections_max)
 {}
 
 void switchboard::send(machine::post_office& from, machine::outbound message)

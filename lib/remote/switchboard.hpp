@@ -8,6 +8,7 @@
 #include "peer_book.hpp"
 #include "refusal_log.hpp"
 #include "residents.hpp"
+#include "visitors.hpp"
 
 #include <costar/actor/engine.hpp>
 #include <costar/kernel/gateway.hpp>
@@ -155,6 +156,7 @@ public:
     found_names& names() noexcept { return names_; }
     remote::residents& residents() noexcept { return *residents_; }
     refusal_log& refusals() noexcept { return refusals_; }
+    remote::visitors& visitors() noexcept { return visitors_; }
 
     /// What the program offers to its clients by a name; empty where there is nothing.
     void offer(std::string name, service_factory made);
@@ -199,6 +201,7 @@ private:
     mutable std::mutex offers_mutex_;
     std::map<std::string, service_factory> offers_;
     refusal_log refusals_;
+    remote::visitors visitors_;
     std::mutex notices_mutex_;
     std::uint64_t notices_seen_ = 0;
     std::atomic<std::uint64_t> last_link_{0};

@@ -73,7 +73,8 @@ struct Welcome @0x84d56f80cb52f990 {
   refusal @0 :UInt16;
   # 0: welcome. Else why not: 1 no protocol in common, 2 the name is taken, 3 not who was expected, 4 unknown peers are
   # not let in, 5 it is the node itself, 6 the greeting is malformed, 7 too many nodes
-  # are known, 8 the certificate is not for the name. 9 is taken: a handshake of TLS that failed.
+  # are known, 8 the certificate is not for the name. Two are taken and stand in no welcome: 9, a handshake of TLS that
+  # failed, and 10, too many connections.
 
   text @1 :Text;
   # For the log.

@@ -164,6 +164,7 @@ TEST_CASE("node: options with which it would reach nobody are refused at its sta
     CHECK_THROWS_AS(place({.queue_max = 0}), std::invalid_argument);
     CHECK_THROWS_AS(place({.queue_bytes_max = 0}), std::invalid_argument);
     CHECK_THROWS_AS(place({.lives_max = 0}), std::invalid_argument);
+    CHECK_THROWS_AS(place({.connections_max = 0}), std::invalid_argument);
 }
 
 TEST_CASE("node: two with one name do not talk, and both are told", "[remote][node]")

@@ -135,7 +135,7 @@ def wrong_numbers(page):
                 yield f"{row}: the page has others read as 7 than {others}"
         else:
             comment = comment_of("kind" if row == "signal" else row)
-            said = {int(n) for n in re.findall(r"(?<![\w.])(\d)\b", comment)}
+            said = {int(n) for n in re.findall(r"(?<![\w.])(\d+)\b", comment)}
             if said != set(there):
                 yield f"{row}: the comment in the schema has {said}, and there are {set(there)}"
     lanes = re.findall(r"\b(\d)\b", rows.get("lane", ""))

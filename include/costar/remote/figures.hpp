@@ -17,6 +17,9 @@ struct node_counters {
     std::atomic<std::uint64_t> received{0};
     std::atomic<std::uint64_t> batches{0};
     std::atomic<std::uint64_t> lost{0};
+
+    /// Connections that were closed since there were too many.
+    std::atomic<std::uint64_t> turned_away{0};
 };
 
 /// Where the time of a request to another node goes.

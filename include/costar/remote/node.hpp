@@ -88,6 +88,13 @@ struct node_options {
     /// Lives of other nodes that may be known.
     std::size_t lives_max = 65'536;
 
+    /// Connections that others have dialled. Where there are as many, whoever comes takes the place of the
+    /// one that has been there longest and has not said who it is; where all have, it is closed at once.
+    /// Programs that are no nodes have three quarters of the places at most: the first call of one more fails
+    /// as overloaded. There should be more descriptors (`ulimit -n`); where they run out, room is made
+    /// likewise.
+    std::size_t connections_max = 16'384;
+
     /// Names of the nodes with which this one has links, whoever dials; empty for all. And a function that
     /// says so of a name, called on any strand; empty for all. One that throws lets nobody in, and the log
     /// has a line of it. Over TLS a name is proven, else it is what a node says.

@@ -29,13 +29,17 @@ enum class refusal : std::uint16_t {
     name_not_proven = 8,
     /// The handshake of TLS came to nothing. It stands in no welcome, since there was none.
     not_trusted = 9,
+    /// There are as many connections as there may be: see `node_options::connections_max`. It stands in no
+    /// welcome.
+    too_many_connections = 10,
 };
 
 /// In words, for logs; of a number that this release does not know too.
 std::string text_of(refusal why);
 
 /// A node was not let in by another one; told to both sides, as far as they can be. There is an event for
-/// each time, and a `peer_lost` too; lines of the log there are few of.
+/// each time, and a `peer_lost` too; lines of the log there are few of. Of `too_many_connections` there is
+/// one a minute, with how many there were, and no `peer_lost`: nobody knows who they are.
 struct peer_refused {
     /// What it says it is called; empty where that was not said.
     std::string name;
