@@ -19,9 +19,10 @@ from run import REFERENCE, TARGETS, TARGETS_BESIDE, TITLES, figures_of, with_uni
 
 LIMITS = ("loop",)  # no actor system and no library: the limit of what the machine does
 LIBRARIES = ("asio-strand", "asio-channel")  # what a user would write without an actor system
-RPC = ("kj",)  # the same without actors
+RPC = ("kj", "grpc", "grpc-stream")  # the same without actors
 WIRE = ("raw-tcp",)  # the limit between processes
 VARIANTS = ("costar-tls", "costar-unix")
+BESIDE = ("hollywood", "protoactor", "erlang", "caf", "grpc", "grpc-stream", "kj")  # between processes
 WORKLOADS = (
     "W1a",
     "W1b",
@@ -243,27 +244,50 @@ def targets(results):
     return table(["", "figure", "strands", "target", "median", "best run", ""], rows)
 
 
+def ratios_beside(results, workload, figure, peer):
+    """What costar has of what a peer did in the same repetition."""
+    values = results.values(workload, figure)
+    own, theirs = ([v for (name, _), v in values.items() if name == each] for each in (REFERENCE, peer))
+    return [a / b for a, b in zip(own[0], theirs[0]) if b] if own and theirs else []
+
+
 def targets_beside(results):
     """The same where the target is a part or a multiple of what a peer did in the same repetition."""
     rows = []
-    for (workload, figure), (peer, limit, is_minimum) in TARGETS_BESIDE.items():
-        values = results.values(workload, figure)
-        own, theirs = ([v for (name, _), v in values.items() if name == each] for each in (REFERENCE, peer))
-        if not own or not theirs:
-            continue
-        ratios = [a / b for a, b in zip(own[0], theirs[0])]
-        median = statistics.median(ratios)
-        is_reached = median >= limit if is_minimum else median <= limit
-        rows.append(
-            [
-                workload,
-                figure,
-                f"{'>=' if is_minimum else '<='} {limit} of {peer}",
-                f"{median:.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
-                "reached" if is_reached else "missed",
-            ]
-        )
+    for (workload, figure), beside in TARGETS_BESIDE.items():
+        for peer, limit, is_minimum in beside:
+            ratios = ratios_beside(results, workload, figure, peer)
+            if not ratios:
+                continue
+            median = statistics.median(ratios)
+            is_reached = median >= limit if is_minimum else median <= limit
+            rows.append(
+                [
+                    workload,
+                    figure,
+                    f"{'>=' if is_minimum else '<='} {limit} of {peer}",
+                    f"{median:.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+                    "reached" if is_reached else "missed",
+                ]
+            )
     return table(["", "figure", "target", "median of the ratios", ""], rows)
+
+
+def times_better(results):
+    """How many times better than each actor system and each RPC costar is, repetition by repetition."""
+    peers = [each for each in BESIDE if any(key[1] == each for key in results.runs)]
+    rows = []
+    for workload in results.workloads():
+        for figure, (unit, more) in results.figures(workload).items():
+            cells = []
+            for peer in peers:
+                ratios = ratios_beside(results, workload, figure, peer)
+                gains = [ratio if more else 1 / ratio for ratio in ratios if ratio]
+                cells.append(f"**{statistics.median(gains):.2f}**" if gains else "")
+            if any(cells):
+                own = results.best(workload, figure, more)[REFERENCE][0]
+                rows.append([workload, figure, with_unit(own, unit), *cells])
+    return table(["", "figure", "costar", *peers], rows) if rows else []
 
 
 # Pictures
@@ -486,7 +510,7 @@ def between_processes(path):
         *summary(
             results,
             results.workloads(),
-            ("Cap'n Proto RPC alone", RPC),
+            ("best RPC without actors", RPC),
             ("the limit: frames on a socket", WIRE),
         ),
         "",
@@ -497,6 +521,9 @@ def between_processes(path):
         *targets_beside(results),
         "",
     ]
+    beside = times_better(results)
+    if beside:
+        out += ["How many times better costar is than each, median of the repetitions:", "", *beside, ""]
     if results.peers:
         out += peer_rows(results) + [""]
     for workload in results.workloads():

@@ -3,15 +3,14 @@
 // W1 to W8 and P1 with CAF, as its manual shows it: event-based actors made of functions that return their
 // message handlers, with a state where they need one.
 
+#include "asking.hpp"
 #include "harness.hpp"
+#include "versions.hpp"
 
 #include <caf/all.hpp>
-#include <caf/config.hpp>
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <future>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,65 +19,9 @@
 namespace {
 
 using namespace std::chrono_literals;
-using clock_type = std::chrono::steady_clock;
 using bench::order;
 using bench::outcome;
-
-// What has other names in newer versions
-// -------------------------------------------------------------------------
-
-#if CAF_VERSION >= 1800
-const std::string scheduler = "caf.scheduler.";
-#else
-const std::string scheduler = "scheduler.";
-#endif
-
-template <class... Parts>
-void tell_from_outside(const caf::actor& to, Parts&&... parts)
-{
-#if CAF_VERSION >= 10000
-    caf::anon_mail(std::forward<Parts>(parts)...).send(to);
-#else
-    caf::anon_send(to, std::forward<Parts>(parts)...);
-#endif
-}
-
-template <class Self, class... Parts>
-void tell(Self* self, const caf::actor& to, Parts&&... parts)
-{
-#if CAF_VERSION >= 10000
-    self->mail(std::forward<Parts>(parts)...).send(to);
-#else
-    self->send(to, std::forward<Parts>(parts)...);
-#endif
-}
-
-/// Sends to the sender; quicker than a handler that returns the number.
-template <class Self>
-void answer(Self* self, std::uint64_t number)
-{
-    tell(self, caf::actor_cast<caf::actor>(self->current_sender()), number);
-}
-
-template <class Self>
-auto ask(Self* self, const caf::actor& to, std::uint64_t number)
-{
-#if CAF_VERSION >= 10000
-    return self->mail(number).request(to, caf::infinite);
-#else
-    return self->request(to, caf::infinite, number);
-#endif
-}
-
-template <class State>
-State& state_of(caf::stateful_actor<State>* self)
-{
-#if CAF_VERSION >= 10000
-    return self->state();
-#else
-    return self->state;
-#endif
-}
+using namespace peer;
 
 // What all workloads share
 // ---------------------------------------------------------------------------------------
@@ -94,28 +37,6 @@ struct config : caf::actor_system_config {
 
 /// How many messages an actor may handle in one go, where it is said at all; CAF sets no limit.
 constexpr std::int64_t throughput = 300;
-
-/// Adds the numbers of those that arrive, and becomes ready with the last.
-class tally {
-public:
-    explicit tally(std::uint64_t count) : left_(count) {}
-    void arrive(std::uint64_t number = 1)
-    {
-        sum_.fetch_add(number, std::memory_order_relaxed);
-        if (left_.fetch_sub(1) == 1)
-            done_.set_value();
-    }
-    std::uint64_t wait()
-    {
-        done_.get_future().get();
-        return sum_;
-    }
-
-private:
-    std::atomic<std::uint64_t> left_;
-    std::atomic<std::uint64_t> sum_{0};
-    std::promise<void> done_;
-};
 
 // W1, W8: ping-pong
 // ----------------------------------------------------------------------------------------------
@@ -385,44 +306,6 @@ outcome ring(const order& order, std::uint64_t tokens, std::uint64_t total)
 // W6: request and response
 // ---------------------------------------------------------------------------------------
 
-caf::behavior answerer(caf::event_based_actor*)
-{
-    return {[](std::uint64_t number) { return number + 1; }};
-}
-
-struct client_state {
-    caf::actor server;
-    std::uint64_t number = 0;
-    std::uint64_t received = 0;
-    std::uint64_t last = 0;
-    tally* end = nullptr;
-    bench::latencies* took = nullptr;
-};
-
-/// Asks again and again, until the last has been answered.
-void ask_on(caf::stateful_actor<client_state>* self)
-{
-    const client_state& state = state_of(self);
-    const auto began = state.took != nullptr ? clock_type::now() : clock_type::time_point();
-    ask(self, state.server, state.number).then([=](std::uint64_t answer) {
-        client_state& state = state_of(self);
-        if (state.took != nullptr)
-            state.took->add(clock_type::now() - began);
-        state.received += answer - state.number++;
-        if (state.number < state.last)
-            ask_on(self);
-        else
-            state.end->arrive(state.received);
-    });
-}
-
-caf::behavior client(caf::stateful_actor<client_state>* self, caf::actor server, std::uint64_t count,
-    tally* end, bench::latencies* took)
-{
-    state_of(self) = {std::move(server), 0, 0, count, end, took};
-    return {[=](caf::tick_atom) { ask_on(self); }};
-}
-
 outcome asks(const order& order, std::uint64_t clients, std::uint64_t total, bool timed)
 {
     const std::uint64_t count = total / clients;
@@ -550,12 +433,6 @@ outcome batches(const order& order)
     made.received = received;
     made.note = "mailboxes of CAF have no bound; throughput 300";
     return made;
-}
-
-std::string version()
-{
-    return std::to_string(CAF_MAJOR_VERSION) + '.' + std::to_string(CAF_MINOR_VERSION) + '.' +
-        std::to_string(CAF_PATCH_VERSION);
 }
 
 }  // namespace
