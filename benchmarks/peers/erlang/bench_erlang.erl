@@ -1,6 +1,6 @@
 %% SPDX-License-Identifier: MIT
 
-%% R3, R3b and R4 with the distribution of Erlang: a process of one node asks one of another.
+%% R2 to R4 with the distribution of Erlang: a process of one node asks one of another.
 -module(bench_erlang).
 -export([main/0]).
 
@@ -55,6 +55,14 @@ serve() ->
         {From, Request, Load} -> From ! {Request, byte_size(Load)}, serve()
     end.
 
+run("R2", Scale) ->
+    Count = 1000000 div Scale,
+    Self = self(),
+    {Seconds, Received} = timed(fun() ->
+        spawn_link(fun() -> ping(Self, Count) end),
+        pongs(Count, 0)
+    end),
+    {0, 8, [figure("messages", 2 * Count / Seconds, "msg/s", "more")], Count, Received};
 run("R3", Scale) ->
     Count = 20000 div Scale,
     {Took, Answered} = ask_all(Count, [], 0),
@@ -76,6 +84,16 @@ run("R4", Scale) ->
     Load = binary:copy(<<1>>, ?LOAD),
     {Seconds, Received} = timed(fun() -> ship(Load, Count, 0, 0, 0) end),
     {32, ?LOAD, [figure("bytes", Count * ?LOAD / Seconds, "B/s", "more")], Count, Received}.
+
+%% Who sends is held back by the distribution when too much is under way.
+ping(_, 0) -> ok;
+ping(For, Count) ->
+    ?SECOND ! {For, 0, Count},
+    ping(For, Count - 1).
+
+pongs(Count, Count) -> Count;
+pongs(Count, Received) ->
+    receive {0, _} -> pongs(Count, Received + 1) end.
 
 ask(Number) ->
     Request = make_ref(),

@@ -22,7 +22,7 @@ type Peer struct {
 	Language string `json:"language"`
 	Settings string `json:"settings"`
 
-	Serve func() string `json:"-"` // begins the second process of R2 and R3, says where it is reached
+	Serve func() string `json:"-"` // begins the second process of R2 to R4, says where it is reached
 }
 
 // Order is what one run is to do.
@@ -75,6 +75,7 @@ type Workload struct {
 	Variant  string // behind the name of the peer, for other settings than the usual ones
 	Strands  []int
 	InFlight int
+	Bytes    int  // of a message, 8 when nothing is said
 	Foreign  bool // a goroutine that is no actor sends all the time, and has a core of its own
 	Run      func(Order) Outcome
 }
@@ -129,9 +130,13 @@ func run(workload Workload, peer string, order Order) {
 		fail(1, "no core: "+err.Error())
 	}
 	outcome := workload.Run(order)
+	bytes := workload.Bytes
+	if bytes == 0 {
+		bytes = 8
+	}
 	printJSON(line{
 		Workload: workload.Name, Peer: peer, Strands: order.Strands,
-		InFlight: workload.InFlight, MessageBytes: 8,
+		InFlight: workload.InFlight, MessageBytes: bytes,
 		Outcome: outcome, CPUSeconds: cpuSeconds() + outcome.besideCPU,
 		PeakRSSBytes: memoryField("VmHWM") + outcome.besidePeak,
 	})

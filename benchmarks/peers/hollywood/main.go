@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// W1 to W7, P1, and R1 to R3 with Hollywood.
+// W1 to W7, P1, and R1 to R4 with Hollywood.
 package main
 
 import (
@@ -32,8 +32,8 @@ func main() {
 		Module: "github.com/anthdm/hollywood",
 		Settings: "SpawnFunc, a goroutine for each run of an inbox, inbox of 1024 (the default), " +
 			"throughput 300 (fixed), GOMAXPROCS = strands, GOGC 100. hollywood-inbox16: WithInboxSize(16), for " +
-			"many small actors. P1: inboxes of 110, which grow, there is no bound. R1 to R3: " +
-			"messages of protobuf's well-known types, no bound.",
+			"many small actors. P1: inboxes of 110, which grow, there is no bound. R1 to R4: " +
+			"messages of protobuf's well-known types, no bound, a buffer that holds what R4 has under way.",
 		Serve: serve,
 	}, []harness.Workload{
 		{Name: "W1a", Strands: both, InFlight: 1, Run: func(o harness.Order) harness.Outcome {
@@ -64,6 +64,7 @@ func main() {
 		{Name: "R2", Strands: one, Run: pings},
 		{Name: "R3", Strands: one, InFlight: 1, Run: remoteAsks},
 		{Name: "R3b", Strands: one, InFlight: 64, Run: manyRemoteAsks},
+		{Name: "R4", Strands: one, InFlight: underWayMax, Bytes: loadBytes, Run: loads},
 		{Name: "P1", Strands: both, InFlight: 100, Run: echoes},
 	})
 }

@@ -23,16 +23,21 @@ func newNode() *actor.Engine {
 	harness.Check(err)
 	address := probe.Addr().String()
 	harness.Check(probe.Close())
-	engine, err := actor.NewEngine(actor.NewEngineConfig().WithRemote(remote.New(address, remote.NewConfig())))
+	engine, err := actor.NewEngine(actor.NewEngineConfig().WithRemote(
+		remote.New(address, remote.NewConfig().WithBufferSize(envelopesMax))))
 	harness.Check(err)
 	return engine
 }
 
-// serve is the second process: one actor, which answers with the number that comes after.
+// serve is the second process: one actor, which answers with the number that comes after, or how many bytes
+// have come.
 func serve() string {
 	pid := newNode().SpawnFunc(func(ctx *actor.Context) {
-		if message, ok := ctx.Message().(*wrapperspb.UInt64Value); ok {
+		switch message := ctx.Message().(type) {
+		case *wrapperspb.UInt64Value:
 			ctx.Respond(wrapperspb.UInt64(message.Value + 1))
+		case *wrapperspb.BytesValue:
+			ctx.Respond(wrapperspb.UInt64(uint64(len(message.Value))))
 		}
 	}, "server", actor.WithID("1"))
 	return pid.Address + " " + pid.ID

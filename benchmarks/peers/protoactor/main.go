@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// W1 to W7, P1, R2 and R3 with protoactor-go.
+// W1 to W7, P1, and R1 to R4 with protoactor-go.
 package main
 
 import (
@@ -35,8 +35,8 @@ func main() {
 		Module: "github.com/asynkron/protoactor-go",
 		Settings: "PropsFromFunc, default unbounded mailbox and default dispatcher (a goroutine for each run " +
 			"of a mailbox, throughput 300), RequestFuture for asks, no metrics, GOMAXPROCS = strands, GOGC 100. " +
-			"P1: Bounded(110), throughput 300. R2 and R3: messages of protobuf's well-known types, the default settings " +
-			"of its remote.",
+			"P1: Bounded(110), throughput 300. R1 to R4: messages of protobuf's well-known types, the default " +
+			"settings of its remote but for the largest envelope, which holds what R4 has under way.",
 		Serve: serve,
 	}, []harness.Workload{
 		{Name: "W1a", Strands: both, InFlight: 1, Run: func(o harness.Order) harness.Outcome {
@@ -57,9 +57,11 @@ func main() {
 		{Name: "W6a", Strands: one, InFlight: 1, Run: sequentialAsks},
 		{Name: "W6b", Strands: both, InFlight: 64, Run: manyAsks},
 		{Name: "W7", Strands: both, Run: tree},
+		{Name: "R1", Strands: []int{2}, Run: tenNodes},
 		{Name: "R2", Strands: one, Run: pings},
 		{Name: "R3", Strands: one, InFlight: 1, Run: remoteAsks},
 		{Name: "R3b", Strands: one, InFlight: 64, Run: manyRemoteAsks},
+		{Name: "R4", Strands: one, InFlight: underWayMax, Bytes: loadBytes, Run: loads},
 		{Name: "P1", Strands: both, InFlight: 100, Run: echoes},
 	})
 }

@@ -3,31 +3,88 @@
 package main
 
 import (
+	"math/rand"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	harness "costar/benchmarks/peers/go_harness"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/remote"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // newNode makes an actor system that others reach.
 func newNode() *actor.RootContext {
 	root := newRoot()
-	remote.NewRemote(root.ActorSystem(), remote.Configure("127.0.0.1", 0)).Start()
+	remote.NewRemote(root.ActorSystem(), remote.Configure("127.0.0.1", 0,
+		remote.WithServerOptions(grpc.MaxRecvMsgSize(envelopesMax)))).Start()
 	return root
 }
 
-// serve is the second process: one actor, which answers with the number that comes after.
+// serve is the second process: one actor, which answers with the number that comes after, or how many bytes
+// have come.
 func serve() string {
 	pid, err := newNode().SpawnNamed(actor.PropsFromFunc(func(ctx actor.Context) {
-		if message, ok := ctx.Message().(*wrapperspb.UInt64Value); ok {
+		switch message := ctx.Message().(type) {
+		case *wrapperspb.UInt64Value:
 			ctx.Respond(wrapperspb.UInt64(message.Value + 1))
+		case *wrapperspb.BytesValue:
+			ctx.Respond(wrapperspb.UInt64(uint64(len(message.Value))))
 		}
 	}), "server")
 	harness.Check(err)
 	return pid.Address + " " + pid.Id
+}
+
+// R1: ten nodes in one process.
+func tenNodes(order harness.Order) harness.Outcome {
+	const nodes, actors, senders = 10, 2000, 20
+	length := 5 * time.Second
+	if order.Quick {
+		length = 50 * time.Millisecond
+	}
+	var received, sent atomic.Uint64
+	all := make([]*actor.RootContext, nodes)
+	residents := make([][]*actor.PID, nodes)
+	resident := actor.PropsFromFunc(func(ctx actor.Context) {
+		if _, ok := ctx.Message().(*wrapperspb.StringValue); ok {
+			received.Add(1)
+		}
+	})
+	for i := range all {
+		all[i] = newNode()
+		for j := range actors {
+			pid, err := all[i].SpawnNamed(resident, "resident"+strconv.Itoa(j))
+			harness.Check(err)
+			residents[i] = append(residents[i], pid)
+		}
+	}
+	watch := harness.Start()
+	deadline := time.Now().Add(length)
+	var group sync.WaitGroup
+	for range senders {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for time.Now().Before(deadline) {
+				from := rand.Intn(nodes)
+				to := (from + 1 + rand.Intn(nodes-1)) % nodes
+				all[from].Send(residents[to][rand.Intn(actors)], wrapperspb.String(""))
+				sent.Add(1)
+			}
+		}()
+	}
+	group.Wait()
+	for end := time.Now().Add(2 * time.Minute); received.Load() != sent.Load() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	outcome := watch.Rate("messages", "msg/s", received.Load())
+	outcome.Sent, outcome.Received = sent.Load(), received.Load()
+	return outcome
 }
 
 // pair is a node beside which there is another one.
