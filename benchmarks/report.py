@@ -504,7 +504,8 @@ def between_processes(path):
     out = [
         f"Measured by `make bench-remote` on {machine['date'][:10]} at commit `{machine['commit']}`, with a "
         f"load of {machine['load_before']} before: {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['system']}, {machine['compiler']}.",
+        f"{machine['system']}, {machine['compiler']}. What each row is: "
+        "[benchmarks/README.md](../benchmarks/README.md#what-is-measured).",
         "",
         *([machine["note"], ""] if "note" in machine else []),
         *summary(

@@ -39,12 +39,19 @@ TITLES = {
     "W8parked": "ping-pong between two cores, both sleep",
     "P1": "pairs that send in batches of 100, two for each thread",
     "R1": "ten nodes in one process, 20 senders, 2000 actors on each, an empty text, 5 s",
+    "R1slow": "R1, and R1 with one actor of a hundred that takes 20 ms for a message",
     "R2": "two processes, 1 M pings one way and 1 M pongs back",
+    "R2unbatched": "R2 with 200 k pings, each message taken into a batch of its own",
+    "R2slow": "R2 to a hundred actors, and the same with one that takes 1 ms for a message",
     "R3": "request and response between two processes, one after the other",
     "R3b": "request and response between two processes, 64 outstanding",
+    "R3bslow": "R3b to 99 actors, and the same beside one that takes 1 ms for a request",
     "R4": "messages of 1 MB from one process to another",
+    "R4slow": "R4 to 99 actors, and the same beside one that takes 100 ms for a message",
     "R5": "requests of 64 B, alone and while 256 messages of 1 MB go to the same process",
     "R6": "a message to another process, and behind it a request to the same actor",
+    "R7": "10 000 links over which nothing goes but heartbeats, 10 s",
+    "R7stalled": "requests to 99 peers one after the other, and the same beside one that has stopped reading",
 }
 
 # On a machine with two cores. (workload, figure): (limit, is it a minimum, numbers of strands it is for).
@@ -73,6 +80,7 @@ TARGETS = {
     ("R3b", "asks"): (500e3, True, (1,)),
     ("R5", "times"): (3, False, (1,)),
     ("R6", "p99"): (1e6, False, (1,)),
+    ("R7stalled", "times"): (1.1, False, (1,)),
 }
 
 # Beside peers, repetition by repetition: (workload, figure): [(peer, times what it has, is that a minimum)].
@@ -167,7 +175,7 @@ def with_unit(value, unit):
     if scaled is not None:
         return f"{value:.3f} s" if unit == "s" else f"{value:.0f} ns"
     if unit == "x":
-        return f"{value:.1f} x"
+        return f"{value:.2f} x" if value < 10 else f"{value:.1f} x"
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= factor and not (unit == "B" and value < 10e3):
             return f"{value / factor:.1f} {prefix}{unit}"
@@ -280,7 +288,7 @@ def main():
     parser.add_argument("--program", type=pathlib.Path, action="append", default=[],
                         help="a benchmark program more, beside those of the build folder")
     parser.add_argument("--curves", action="store_true", help="how costar scales, too")
-    parser.add_argument("--remote", action="store_true", help="R1 to R6, between processes, and nothing else")
+    parser.add_argument("--remote", action="store_true", help="R1 to R7, between processes, and nothing else")
     parser.add_argument("--only", default="", help="workloads, as W1a,W3; W4 stands for W4named too")
     parser.add_argument("--peers", default="", help="peers, as costar,asio-strand")
     parser.add_argument("-n", "--repetitions", type=int, default=5)

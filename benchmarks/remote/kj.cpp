@@ -73,6 +73,9 @@ public:
     /// Takes an envelope and its number.
     std::function<void(schema::Envelope::Reader, std::uint64_t)> take;
 
+    /// How many go in a batch.
+    std::size_t of_a_batch = envelopes_of_a_batch;
+
     /// Asked when more could be sent.
     std::function<void()> fill = [] {};
 
@@ -117,7 +120,7 @@ private:
 
     kj::Promise<void> send_batch()
     {
-        const auto count = static_cast<unsigned>(std::min(letters_.size(), envelopes_of_a_batch));
+        const auto count = static_cast<unsigned>(std::min(letters_.size(), of_a_batch));
         auto request = peer_->deliverRequest();
         auto batch = request.initBatch();
         auto envelopes = batch.initEnvelopes(count);
@@ -148,7 +151,7 @@ private:
     kj::Promise<void> again_ = nullptr;
 };
 
-void serve(const second_process::door& door)
+void serve(const second_process::door& door, std::size_t of_a_batch)
 {
     auto io = kj::setupAsyncIo();
     auto listener = io.provider->getNetwork().parseAddress("127.0.0.1:0").wait(io.waitScope)->listen();
@@ -156,6 +159,7 @@ void serve(const second_process::door& door)
     auto stream = listener->accept().wait(io.waitScope);
     auto own = kj::heap<post>();
     post& here = *own;
+    here.of_a_batch = of_a_batch;
     here.take = [&](schema::Envelope::Reader from, std::uint64_t number) {
         here.send({.answers = from.getRequest(), .number = number + 1});
     };
@@ -168,10 +172,12 @@ void serve(const second_process::door& door)
 /// The side of the first process.
 class connection {
 public:
-    connection()
+    explicit connection(std::size_t of_a_batch = envelopes_of_a_batch)
+        : second_([=](const auto& door) { serve(door, of_a_batch); })
     {
         auto own = kj::heap<post>();
         here_ = own.get();
+        here_->of_a_batch = of_a_batch;
         rpc_.emplace(*stream_, kj::mv(own), capnp::rpc::twoparty::Side::CLIENT);
         here_->connect(rpc_->bootstrap().castAs<schema::Sink>());
     }
@@ -198,7 +204,7 @@ public:
     }
 
 private:
-    second_process second_{serve};
+    second_process second_;
     kj::AsyncIoContext io_ = kj::setupAsyncIo();
     kj::Own<kj::AsyncIoStream> stream_ = io_.provider->getNetwork()
                                              .parseAddress(second_.address().c_str())
@@ -210,11 +216,10 @@ private:
     kj::Own<kj::PromiseFulfiller<void>> over_;
 };
 
-outcome pings(const order& order)
+outcome pings(std::uint64_t each_way, std::size_t of_a_batch)
 {
     constexpr std::uint64_t under_way_max = 50'000;
-    const std::uint64_t each_way = order.count(1'000'000);
-    connection link;
+    connection link(of_a_batch);
     post& here = link.here();
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
@@ -289,7 +294,9 @@ int main(int argc, char** argv)
     const std::vector<std::size_t> one{1};
     return bench::main(argc, argv,
         {
-            {"R2", "kj", one, 50'000, 8, pings},
+            {"R2", "kj", one, 50'000, 8,
+                [](const order& o) { return pings(o.count(1'000'000), envelopes_of_a_batch); }},
+            {"R2unbatched", "kj", one, 50'000, 8, [](const order& o) { return pings(o.count(200'000), 1); }},
             {"R3", "kj", one, 1, 8, asks},
             {"R3b", "kj", one, 64, 8, many_asks},
         });

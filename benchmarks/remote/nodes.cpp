@@ -1,44 +1,24 @@
 // SPDX-License-Identifier: MIT
 
-// R1 to R6 with costar: actors of two processes, each a node, and of ten nodes in one process; R2 to R4 over
-// TLS and a Unix socket too.
+// R2 to R6 with costar: actors of two processes, each a node; R2 to R4 over TLS and a Unix socket too. And
+// what is offered of all rows.
 
 #include "nodes.hpp"
 
-#include "second_process.hpp"
+#include "pair_of_nodes.hpp"
 
-#include <costar/actor/engine.hpp>
 #include <costar/core/log.hpp>
-
-#include <boost/asio/use_future.hpp>
 
 #include <chrono>
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "../../test/remote/authority.hpp"  // certificates
-
 namespace bench {
-
-costar::wire::dictionary all_words()
-{
-    costar::wire::dictionary words;
-    words.add<traffic::ball>();
-    words.add<traffic::note>();
-    words.add<traffic::question>();
-    words.add<traffic::load>();
-    words.add<traffic::count>();
-    words.add<traffic::crowd>();
-    return words;
-}
 
 namespace {
 
-namespace asio = boost::asio;
-using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
 using costar::context;
 using costar::message;
@@ -48,110 +28,6 @@ using traffic::ball;
 using traffic::count;
 using traffic::load;
 using traffic::question;
-
-constexpr std::size_t load_bytes = 1'000'000;
-
-/// Asks an actor to run its part, and answers when that is over.
-struct run {
-    using reply = std::uint64_t;
-    std::uint64_t count = 0;
-};
-
-// The second process
-// ----------------------------------------------------------------------------------------------------------
-
-/// Sends each ball back.
-task<> echo(context& self)
-{
-    while (message next = co_await self.receive())
-        next.match([&](const ball& b) { self.send(self.sender(), ball{b.number + 1}); });
-}
-
-/// Answers, and counts what it has been sent; says that a large message has come.
-task<> host(context& self)
-{
-    std::uint64_t received = 0;
-    while (message next = co_await self.receive())
-        next.match([&](const ball&) { ++received; },  //
-            [&](const load& each) { self.send(self.sender(), ball{each.bytes.size()}); },
-            [&](const question& asked) { return asked.number + 1; },  //
-            [&](const count&) { return received; });
-}
-
-/// What the nodes are connected by.
-enum class way {
-    tcp,
-    tls,
-    unix_socket
-};
-
-/// Files of both processes, made by the first one before there is a second.
-struct shared_files {
-    explicit shared_files(way over)
-    {
-        if (over == way::unix_socket)
-            listen = "unix:" + (where / "second");
-        if (over == way::tls)
-            papers = support::in_files(where, "node",
-                signs.issue("node", {.names = "IP:127.0.0.1,DNS:first,DNS:second"}), signs.pem());
-    }
-
-    costar::remote::node_options options(std::string name) const
-    {
-        costar::remote::node_options made{.name = std::move(name)};
-        if (papers)
-            made.network = costar::remote::tls_transport(*papers);
-        return made;
-    }
-
-    support::folder where;
-    support::authority signs{"authority"};
-    std::string listen = "127.0.0.1:0";
-    std::optional<costar::remote::tls_options> papers;
-};
-
-void serve(const second_process::door& door, const shared_files& files)
-{
-    costar::engine engine({.strands = 1});
-    costar::remote::node_options options = files.options("second");
-    options.listen = files.listen;
-    costar::remote::node node(engine, all_words(), std::move(options));
-    engine.spawn("echo", echo);
-    engine.spawn("host", host);
-    door.open(node.address());
-    door.wait();
-}
-
-// The first process
-// ----------------------------------------------------------------------------------------------------------
-
-/// A node beside which there is another one.
-class pair_of_nodes {
-public:
-    explicit pair_of_nodes(way over) : files_(over) {}
-
-    pid find(const char* name) { return node_.find(second_.address(), name, asio::use_future).get(); }
-
-    template <class Body, class... Arguments>
-    std::future<std::uint64_t> start(std::uint64_t count, Body body, Arguments... arguments)
-    {
-        return engine_.ask(engine_.spawn(body, arguments...), run{count}, 1h, asio::use_future);
-    }
-
-    outcome end(outcome made, std::uint64_t sent, std::uint64_t received)
-    {
-        made.sent = sent;
-        made.received = received;
-        made.beside = second_.end();
-        return made;
-    }
-
-private:
-    shared_files files_;
-    second_process second_{[this](const auto& door) { serve(door, files_); }};  // before there are threads
-    costar::engine engine_{{.strands = 1}};
-    costar::remote::node node_{engine_, all_words(), files_.options("first")};
-};
 
 /// Sends a hundred between two looks at its mailbox; 50 000 may be on their way, since a node keeps 100 000
 /// for its peer.
@@ -350,5 +226,12 @@ int main(int argc, char** argv)
     }
     add("R5", "costar", way::tcp, 1, 64, asks_beside_loads);
     add("R6", "costar", way::tcp, 1, 8, sends_before_asks);
+    all.push_back({"R1slow", "costar", {2}, 0, 0, ten_nodes_with_slow_actors});
+    all.push_back({"R2unbatched", "costar", one, 50'000, 8, pings_one_by_one});
+    all.push_back({"R2slow", "costar", one, 50'000, 8, pings_beside_a_slow_one});
+    all.push_back({"R3bslow", "costar", one, 64, 8, asks_beside_a_slow_one});
+    all.push_back({"R4slow", "costar", one, 32, load_bytes, loads_beside_a_slow_one});
+    all.push_back({"R7", "costar", one, 0, 0, idle_links});
+    all.push_back({"R7stalled", "costar", one, 1, 8, asks_beside_a_stalled_peer});
     return bench::main(argc, argv, all);
 }

@@ -9,6 +9,8 @@
 #include <exception>
 #include <stdexcept>
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +24,14 @@ void say(int out, const std::string& line)
         std::_Exit(1);
 }
 
+std::string next_line(int in)
+{
+    std::string read_so_far;
+    for (char next = 0; read(in, &next, 1) == 1 && next != '\n';)
+        read_so_far += next;
+    return read_so_far;
+}
+
 }  // namespace
 
 void second_process::door::open(const std::string& address) const
@@ -29,10 +39,14 @@ void second_process::door::open(const std::string& address) const
     say(out_, address + "\n");
 }
 
+std::string second_process::door::hear() const
+{
+    return next_line(in_);
+}
+
 void second_process::door::wait() const
 {
-    char ignored = 0;
-    while (read(in_, &ignored, 1) > 0) {}
+    while (!hear().empty()) {}
 }
 
 second_process::second_process(const std::function<void(const door&)>& serve)
@@ -45,6 +59,7 @@ second_process::second_process(const std::function<void(const door&)>& serve)
     if (process_ < 0)
         throw std::runtime_error("no second process");
     if (process_ == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);  // it may stand still, and sees no end of a pipe then
         close(from[0]);
         close(to[1]);
         pin_to(1);
@@ -64,7 +79,7 @@ second_process::second_process(const std::function<void(const door&)>& serve)
     in_ = from[0];
     out_ = to[1];
     pin_to(0);
-    address_ = line();
+    address_ = hear();
     if (address_.empty())
         throw std::runtime_error("the second process has ended before it could be reached");
 }
@@ -79,7 +94,7 @@ usage second_process::end()
 {
     close(out_);
     usage used;
-    const std::string told = line();
+    const std::string told = hear();
     std::sscanf(told.c_str(), "%lf %lu", &used.cpu_seconds, &used.peak_bytes);
     close(in_);
     waitpid(process_, nullptr, 0);
@@ -87,12 +102,25 @@ usage second_process::end()
     return used;
 }
 
-std::string second_process::line()
+std::string second_process::hear() const
 {
-    std::string read_so_far;
-    for (char next = 0; read(in_, &next, 1) == 1 && next != '\n';)
-        read_so_far += next;
-    return read_so_far;
+    return next_line(in_);
+}
+
+void second_process::tell(const std::string& line) const
+{
+    say(out_, line + "\n");
+}
+
+void second_process::halt() const
+{
+    kill(process_, SIGSTOP);
+    waitpid(process_, nullptr, WUNTRACED);
+}
+
+void second_process::go_on() const
+{
+    kill(process_, SIGCONT);
 }
 
 }  // namespace bench

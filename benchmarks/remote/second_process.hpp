@@ -13,7 +13,8 @@ namespace bench {
 
 /// The other side of a benchmark over a connection, in a process of its own on the second core.
 ///
-/// Thread safety: made before the process has threads, since it is forked; used by one thread.
+/// Thread safety: made before the process has threads, since it is forked; used by one thread. Lifetime: of
+/// several the youngest is ended first, since it has the pipes of the older ones.
 class second_process {
 public:
     /// What it sees of the first one.
@@ -23,6 +24,9 @@ public:
 
         /// Says where it can be reached; the first process has waited for that.
         void open(const std::string& address) const;
+
+        /// The next line that the first process tells; empty when it needs this one no more, or has ended.
+        std::string hear() const;
 
         /// Waits until the first process needs it no more, or has ended.
         void wait() const;
@@ -40,12 +44,18 @@ public:
 
     const std::string& address() const noexcept { return address_; }
 
-    /// Ends it, and says what it has used.
+    /// The next line that it says with `open`; empty where it has ended.
+    std::string hear() const;
+    void tell(const std::string& line) const;
+
+    /// Lets it stand still where it is, and go on.
+    void halt() const;
+    void go_on() const;
+
+    /// Ends it, and says what it has used. It must not stand still.
     usage end();
 
 private:
-    std::string line();
-
     pid_t process_ = 0;
     int in_ = -1;
     int out_ = -1;

@@ -110,6 +110,23 @@ awaitable<void> echo(tcp::socket& socket)
     }
 }
 
+/// The same, each in a write of its own.
+awaitable<void> echo_one_by_one(tcp::socket& socket)
+{
+    frame_reader reader(socket);
+    std::vector<frame_head> asked;
+    std::vector<char> out;
+    for (;;) {
+        asked.clear();
+        co_await reader.read([&](const frame_head& head) { asked.push_back(head); });
+        for (const frame_head& head : asked) {
+            out.clear();
+            append(out, head.answer_bytes, 0, head.number + 1);
+            co_await asio::async_write(socket, asio::buffer(out), use_awaitable);
+        }
+    }
+}
+
 /// Takes messages of 1 MB, each as a whole, and says how many there were when it gets an empty one.
 awaitable<void> sink(tcp::socket& socket)
 {
@@ -189,20 +206,26 @@ private:
     tcp::socket socket_{io_};
 };
 
-awaitable<void> send_pings(tcp::socket& socket, std::uint64_t count)
+/// How many pings go in one write, and how long each of them is and its answer.
+struct shape {
+    std::size_t of_a_write = envelopes_of_a_write;
+    std::uint32_t bytes = envelope_bytes;
+};
+
+awaitable<void> send_pings(tcp::socket& socket, std::uint64_t count, shape as)
 {
     std::vector<char> out;
     for (std::uint64_t sent = 0; sent < count;) {
         out.clear();
-        for (std::size_t i = 0; i < envelopes_of_a_write && sent < count; ++i)
-            append(out, envelope_bytes, envelope_bytes, sent++);
+        for (std::size_t i = 0; i < as.of_a_write && sent < count; ++i)
+            append(out, as.bytes, as.bytes, sent++);
         co_await asio::async_write(socket, asio::buffer(out), use_awaitable);
     }
 }
 
-awaitable<void> take_pongs(tcp::socket& socket, std::uint64_t count, std::uint64_t& received)
+awaitable<void> take_pongs(tcp::socket& socket, std::uint64_t count, shape as, std::uint64_t& received)
 {
-    asio::co_spawn(socket.get_executor(), send_pings(socket, count), asio::detached);
+    asio::co_spawn(socket.get_executor(), send_pings(socket, count, as), asio::detached);
     frame_reader reader(socket);
     while (received < count)
         co_await reader.read([&](const frame_head&) { ++received; });
@@ -214,7 +237,17 @@ outcome pings(const order& order)
     connection link(serve<echo>);
     std::uint64_t received = 0;
     const bench::stopwatch watch;
-    link.run(take_pongs(link.socket(), each_way, received));
+    link.run(take_pongs(link.socket(), each_way, shape(), received));
+    return link.end(bench::rate("messages", "msg/s", 2 * each_way, watch), each_way, received);
+}
+
+outcome pings_one_by_one(const order& order)
+{
+    const std::uint64_t each_way = order.count(200'000);
+    connection link(serve<echo_one_by_one>);
+    std::uint64_t received = 0;
+    const bench::stopwatch watch;
+    link.run(take_pongs(link.socket(), each_way, {1, answer_bytes}, received));
     return link.end(bench::rate("messages", "msg/s", 2 * each_way, watch), each_way, received);
 }
 
@@ -310,6 +343,7 @@ int main(int argc, char** argv)
     return bench::main(argc, argv,
         {
             {"R2", "raw-tcp", one, 0, 8, pings},
+            {"R2unbatched", "raw-tcp", one, 0, 8, pings_one_by_one},
             {"R3", "raw-tcp", one, 1, 8, asks},
             {"R3b", "raw-tcp", one, 64, 8, many_asks},
             {"R4", "raw-tcp", one, 0, load_bytes, loads},

@@ -39,3 +39,8 @@ struct Crowd @0x86dc293de1c7e359 $Costar.reply("Residents") {
 struct Residents @0xfad9298d02d622d6 {
   all @0 :List(Values.Pid);
 }
+
+struct Pace @0xcd6aff7a14db2f4f $Costar.reply("UInt64") {
+  # The slow one of many takes so long for each message from now on.
+  milliseconds @0 :UInt64;
+}
