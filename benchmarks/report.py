@@ -19,10 +19,10 @@ from run import REFERENCE, TARGETS, TARGETS_BESIDE, TITLES, figures_of, with_uni
 
 LIMITS = ("loop",)  # no actor system and no library: the limit of what the machine does
 LIBRARIES = ("asio-strand", "asio-channel")  # what a user would write without an actor system
-RPC = ("kj", "grpc", "grpc-stream")  # the same without actors
+RPC = ("kj", "grpc", "grpc-callback", "grpc-stream")  # the same without actors
 WIRE = ("raw-tcp",)  # the limit between processes
 VARIANTS = ("costar-tls", "costar-unix")
-BESIDE = ("hollywood", "protoactor", "erlang", "caf", "grpc", "grpc-stream", "kj")  # between processes
+BESIDE = ("hollywood", "protoactor", "erlang", "caf") + RPC  # between processes
 WORKLOADS = (
     "W1a",
     "W1b",

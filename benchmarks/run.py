@@ -88,7 +88,7 @@ TARGETS_BESIDE = {
     ("R1", "messages"): [("hollywood", 6, True)],
     ("R2", "messages"): [("protoactor", 5, True)],
     ("R3", "p50"): [("raw-tcp", 1.3, False), ("erlang", 1, False)],
-    ("R3b", "asks"): [("erlang", 10, True), ("grpc", 8, True)],
+    ("R3b", "asks"): [("erlang", 10, True), ("grpc", 8, True), ("grpc-callback", 8, True)],
     ("R4", "bytes"): [("raw-tcp", 0.8, True), ("erlang", 1, True)],
 }
 
@@ -313,7 +313,9 @@ def main():
     print(", ".join(f"{key} {value}" for key, value in machine.items()), flush=True)
     repetitions = 1 if args.quick else args.repetitions
     rows, failed = [], False
-    for workload in dict.fromkeys(each.workload for each in all_series):
+    known = list(TITLES)
+    for workload in sorted(dict.fromkeys(each.workload for each in all_series),
+                           key=lambda each: known.index(each) if each in known else len(known)):
         group = [each for each in all_series if each.workload == workload]
         for turn in range(0 if args.quick else -1, repetitions):
             for each in group:

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-// R3 and R3b with gRPC: a call for each request, and as `grpc-stream` one stream for all of them, which is
-// quicker and leaves it to the program to know which answer is for which request. Completion queues, one
-// thread in each process.
+// R3 and R3b with gRPC: a call for each request, on completion queues with one thread in each process; as
+// `grpc-callback` with callbacks, which run on threads of its own; and as `grpc-stream` one stream for all
+// requests on completion queues, which leaves it to the program to know which answer is for which request.
 
+#include "callbacks.hpp"
 #include "harness.hpp"
 #include "host.hpp"
 #include "second_process.hpp"
@@ -25,6 +26,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "traffic.grpc.pb.h"
 
@@ -66,13 +68,13 @@ private:
 
 /// A channel to the second process, and the queue of the thread.
 struct connection {
-    second_process second{bench::serve_with_grpc};  // before there are threads
+    second_process second;  // before there are threads
     std::shared_ptr<grpc::Channel> channel =
         grpc::CreateChannel(second.address(), grpc::InsecureChannelCredentials());
     std::unique_ptr<traffic::Host::Stub> host = traffic::Host::NewStub(channel);
     grpc::CompletionQueue queue;
 
-    connection()
+    explicit connection(void (*serve)(const second_process::door&)) : second(serve)
     {
         if (!channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(5)))
             throw std::runtime_error("gRPC does not connect");
@@ -192,22 +194,39 @@ private:
     bool is_writing_ = false;
 };
 
-using way = void (*)(connection&, requests&, std::size_t);
+/// How requests are made, and answered: asks so often with so many outstanding, and says how many answers
+/// were right.
+struct way {
+    void (*serve)(const second_process::door&);
+    std::uint64_t (*ask)(connection&, std::uint64_t count, std::size_t outstanding, bench::latencies*);
+};
 
-void with_calls(connection& over, requests& all, std::size_t outstanding)
+std::uint64_t with_calls(
+    connection& over, std::uint64_t count, std::size_t outstanding, bench::latencies* took)
 {
+    requests all(count, took);
     std::deque<caller> callers;
     for (std::size_t i = 0; i < outstanding; ++i)
         callers.emplace_back(over, all);
     bench::work_off(over.queue, all.is_over());
+    return all.right();
 }
 
-void with_stream(connection& over, requests& all, std::size_t outstanding)
+std::uint64_t with_stream(
+    connection& over, std::uint64_t count, std::size_t outstanding, bench::latencies* took)
 {
+    requests all(count, took);
     // The stream need not be taken apart: the process ends.
     auto talking = std::make_unique<talker>(over, all, outstanding);
     bench::work_off(over.queue, all.is_over());
     static_cast<void>(talking.release());
+    return all.right();
+}
+
+std::uint64_t with_callbacks(
+    connection& over, std::uint64_t count, std::size_t outstanding, bench::latencies* took)
+{
+    return bench::ask_with_callbacks(over.channel, count, outstanding, took);
 }
 
 outcome end(connection& over, outcome made, std::uint64_t sent, std::uint64_t received)
@@ -218,47 +237,45 @@ outcome end(connection& over, outcome made, std::uint64_t sent, std::uint64_t re
     return made;
 }
 
-outcome asks(const order& order, way talk)
+outcome asks(const order& order, way by)
 {
     const std::uint64_t count = order.count(20'000);
     bench::latencies took(count);
-    requests all(count, &took);
-    auto& over = *std::make_unique<connection>().release();  // the process ends
+    auto& over = *std::make_unique<connection>(by.serve).release();  // the process ends
     const bench::stopwatch watch;
-    talk(over, all, 1);
+    const std::uint64_t right = by.ask(over, count, 1, &took);
     outcome made;
     made.allocations = watch.allocations();
     made.figures = took.figures();
-    return end(over, std::move(made), count, all.right());
+    return end(over, std::move(made), count, right);
 }
 
-outcome many_asks(const order& order, way talk)
+outcome many_asks(const order& order, way by)
 {
     constexpr std::size_t outstanding = 64;
     const std::uint64_t count = order.count(200'000);
-    requests all(count, nullptr);
-    auto& over = *std::make_unique<connection>().release();  // the process ends
+    auto& over = *std::make_unique<connection>(by.serve).release();  // the process ends
     const bench::stopwatch watch;
-    talk(over, all, outstanding);
-    return end(over, bench::rate("asks", "asks/s", count, watch), count, all.right());
+    const std::uint64_t right = by.ask(over, count, outstanding, nullptr);
+    return end(over, bench::rate("asks", "asks/s", count, watch), count, right);
 }
 
 }  // namespace
 
 int main(int argc, char** argv)
 {
-    const auto run = [](outcome (*measure)(const order&, way), way talk) {
-        return [=](const order& each) { return measure(each, talk); };
-    };
-    return bench::main(argc, argv,
-        {
-            {"R3", "grpc", {1}, 1, 8, run(asks, with_calls)},
-            {"R3", "grpc-stream", {1}, 1, 8, run(asks, with_stream)},
-            {"R3b", "grpc", {1}, 64, 8, run(many_asks, with_calls)},
-            {"R3b", "grpc-stream", {1}, 64, 8, run(many_asks, with_stream)},
-        },
+    using namespace bench;
+    std::vector<workload> all;
+    for (const auto& [peer, by] : {std::pair("grpc", way{serve_with_grpc, with_calls}),
+             std::pair("grpc-callback", way{serve_with_callbacks, with_callbacks}),
+             std::pair("grpc-stream", way{serve_with_grpc, with_stream})}) {
+        all.push_back({"R3", peer, {1}, 1, 8, [by](const order& each) { return asks(each, by); }});
+        all.push_back({"R3b", peer, {1}, 64, 8, [by](const order& each) { return many_asks(each, by); }});
+    }
+    return bench::main(argc, argv, all,
         {"grpc", grpc::Version(), "C++",
             "completion queues, one for each process, read by one thread; a call for each request, no TLS, "
-            "default arguments of channel and server. grpc-stream: all requests on one stream, with the "
+            "default arguments of channel and server. grpc-callback: callbacks on threads of gRPC, all of a "
+            "process on one core. grpc-stream: all requests on one stream, with the "
             "buffer hint where more is to be written"});
 }
