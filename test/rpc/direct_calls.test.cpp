@@ -129,6 +129,16 @@ struct both_ends {
     rpc::nothrow<hub::Hub::Client> exchange;
 };
 
+void with_both_ends(task<> (*body)(both_ends&))
+{
+    lone_strand strand;
+    const auto run = [](asio::io_context& io, task<> (*body)(both_ends&)) -> task<> {
+        both_ends ends(io);
+        co_await body(ends);
+    };
+    strand.run(run(strand.io(), body));
+}
+
 /// A line, held as long as its answer.
 task<rpc::answer<hub::Hub::OpenResults>> opens(both_ends& ends)
 {
@@ -155,9 +165,7 @@ std::vector<std::string> numbers(int count)
 
 TEST_CASE("direct_calls: both sides pass by the tables, in order", "[rpc][direct_calls]")
 {
-    lone_strand strand;
-    const auto body = [](asio::io_context& io) -> task<> {
-        both_ends ends(io);
+    with_both_ends([](both_ends& ends) -> task<> {
         side there(ends.server, ends.heard);
         side here(ends.client, ends.heard);
         auto opened = co_await opens(ends);
@@ -175,15 +183,12 @@ TEST_CASE("direct_calls: both sides pass by the tables, in order", "[rpc][direct
         CHECK(line->window.under_way() == 0);
         CHECK(here.failure.empty());
         CHECK(there.failure.empty());
-    };
-    strand.run(body(strand.io()));
+    });
 }
 
 TEST_CASE("direct_calls: a peer with Cap'n Proto alone is called", "[rpc][direct_calls]")
 {
-    lone_strand strand;
-    const auto body = [](asio::io_context& io) -> task<> {
-        both_ends ends(io);
+    with_both_ends([](both_ends& ends) -> task<> {
         side here(ends.client, ends.heard);
         auto opened = co_await opens(ends);
         auto line = here.calls.opened({1000, 1000});
@@ -197,15 +202,12 @@ TEST_CASE("direct_calls: a peer with Cap'n Proto alone is called", "[rpc][direct
         CHECK(ends.heard.by_rpc == all);
         CHECK(here.answers == 100);
         CHECK(line->window.under_way() == 0);
-    };
-    strand.run(body(strand.io()));
+    });
 }
 
 TEST_CASE("direct_calls: a peer with Cap'n Proto alone calls", "[rpc][direct_calls]")
 {
-    lone_strand strand;
-    const auto body = [](asio::io_context& io) -> task<> {
-        both_ends ends(io);
+    with_both_ends([](both_ends& ends) -> task<> {
         side there(ends.server, ends.heard);
         auto opened = co_await opens(ends);
         auto line = opened.getLine();
@@ -221,15 +223,12 @@ TEST_CASE("direct_calls: a peer with Cap'n Proto alone calls", "[rpc][direct_cal
         co_await rpc::send(hang);
         CHECK(ends.heard.by_rpc == std::vector<std::string>{"hung up"});
         CHECK(there.failure.empty());
-    };
-    strand.run(body(strand.io()));
+    });
 }
 
 TEST_CASE("direct_calls: who calls what was only promised stays in order", "[rpc][direct_calls]")
 {
-    lone_strand strand;
-    const auto body = [](asio::io_context& io) -> task<> {
-        both_ends ends(io);
+    with_both_ends([](both_ends& ends) -> task<> {
         side there(ends.server, ends.heard);
         auto request = ends.exchange->openRequest();
         auto promised = request.send();
@@ -246,15 +245,12 @@ TEST_CASE("direct_calls: who calls what was only promised stays in order", "[rpc
         co_await rpc::send(hang);
         CHECK(ends.heard.by_rpc == std::vector<std::string>{"0", "1", "hung up"});
         CHECK(ends.heard.direct.empty());
-    };
-    strand.run(body(strand.io()));
+    });
 }
 
 TEST_CASE("direct_calls: what cannot be taken yet comes again, in order", "[rpc][direct_calls]")
 {
-    lone_strand strand;
-    const auto body = [](asio::io_context& io) -> task<> {
-        both_ends ends(io);
+    with_both_ends([](both_ends& ends) -> task<> {
         side there(ends.server, ends.heard);
         side here(ends.client, ends.heard);
         auto opened = co_await opens(ends);
@@ -277,15 +273,12 @@ TEST_CASE("direct_calls: what cannot be taken yet comes again, in order", "[rpc]
         CHECK(ends.heard.direct == numbers(11));
         CHECK(here.answers == 10);
         CHECK(line->window.under_way() == 0);
-    };
-    strand.run(body(strand.io()));
+    });
 }
 
 TEST_CASE("direct_calls: a peer that sends more than may be held is told of", "[rpc][direct_calls]")
 {
-    lone_strand strand;
-    const auto body = [](asio::io_context& io) -> task<> {
-        both_ends ends(io);
+    with_both_ends([](both_ends& ends) -> task<> {
         side there(ends.server, ends.heard);
         side here(ends.client, ends.heard);
         auto opened = co_await opens(ends);
@@ -302,15 +295,12 @@ TEST_CASE("direct_calls: a peer that sends more than may be held is told of", "[
         count = co_await count_of(opened.getLine());
         CHECK(count == 0);
         CHECK(there.failure == "it sends more than may be under way");
-    };
-    strand.run(body(strand.io()));
+    });
 }
 
 TEST_CASE("direct_calls: a call that fails on the other side is told of", "[rpc][direct_calls]")
 {
-    lone_strand strand;
-    const auto body = [](asio::io_context& io) -> task<> {
-        both_ends ends(io);
+    with_both_ends([](both_ends& ends) -> task<> {
         side here(ends.client, ends.heard);
         auto opened = co_await opens(ends);
         auto line = here.calls.opened({1000, 1000});
@@ -322,16 +312,13 @@ TEST_CASE("direct_calls: a call that fails on the other side is told of", "[rpc]
         co_await rpc::send(hang);
         CHECK(here.failure.find("not implemented") != std::string::npos);
         CHECK(line->window.under_way() == 0);
-    };
-    strand.run(body(strand.io()));
+    });
 }
 
 TEST_CASE(
     "direct_calls: an object that is released is gone, and the next one is another", "[rpc][direct_calls]")
 {
-    lone_strand strand;
-    const auto body = [](asio::io_context& io) -> task<> {
-        both_ends ends(io);
+    with_both_ends([](both_ends& ends) -> task<> {
         side there(ends.server, ends.heard);
         side here(ends.client, ends.heard);
         for (int i = 0; i < 3; ++i) {
@@ -342,6 +329,5 @@ TEST_CASE(
             static_cast<void>(co_await count_of(opened.getLine()));
         }
         CHECK(ends.heard.direct == numbers(3));
-    };
-    strand.run(body(strand.io()));
+    });
 }

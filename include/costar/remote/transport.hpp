@@ -67,7 +67,8 @@ public:
     /// long. Called before `open`; nothing where the system cannot, or need not.
     virtual void keep_alive(std::chrono::nanoseconds silence_max) { static_cast<void>(silence_max); }
 
-    /// The stream, once, when it is open.
+    /// The stream, once, when it is open: one that `rpc::make_stream` has made, of a socket or of a
+    /// `rpc::byte_stream`. Another one is refused, `std::invalid_argument`, and the connection is lost.
     virtual kj::Own<capnp::MessageStream> stream() = 0;
 
     /// Who is there, for the log.

@@ -35,15 +35,16 @@ struct stream_options {
 /// A stream of Cap'n Proto messages over a socket that is connected, for `rpc::connection` or whatever takes
 /// a `capnp::MessageStream`. TCP sockets get `TCP_NODELAY`.
 ///
-/// Output is gathered and sent once at the end of a pump. All buffers belong to the stream, so a promise may
-/// be dropped at any time: nothing is lost, and what comes later is kept for the next read. When writing
-/// fails, what the peer had sent before can still be read.
+/// Output is gathered, and sent when the strand has nothing else to do in its turn or 64 KiB are there;
+/// without a strand at the end of a pump. All buffers belong to the stream, so a promise may be dropped at
+/// any time: nothing is lost, and what comes later is kept for the next read. When writing fails, what the
+/// peer had sent before can still be read.
 ///
 /// Thread safety: where the event loop is present (see `rpc::event_loop`), as for all that comes of it.
 /// Lifetime: the socket is closed when the stream ends and what was written is out, after `linger` in any
 /// case. Errors: the promises break with a `kj::Exception`, `DISCONNECTED` where the connection is gone;
 /// throws `std::logic_error` where there is no event loop. Unlike KJ's own stream it allocates nothing
-/// because a peer announces it. Cost: a system call for all messages of a pump, and one for 64 KiB that are
+/// because a peer announces it. Cost: a system call for all messages of a turn, and one for 64 KiB that are
 /// read.
 kj::Own<capnp::MessageStream> make_stream(
     asio::ip::tcp::socket socket, const stream_options& options = stream_options());
