@@ -106,6 +106,7 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     if (!has_dialled)
         limits.calls_max = client_calls_bytes_max;
     place->proven_names = connection->proven_names();
+    machine::kj_loop::here();  // so that it is there whoever has made the stream
     auto stream = connection->stream();
     connection.reset();
     std::string name;
@@ -115,20 +116,23 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     bool is_client = false;
     std::exception_ptr ended;
     {
-        link made(self, board,
-            has_dialled
-                ? rpc::connection::client(kj::mv(stream), kj::heap<node_server>(place), limits)
-                : rpc::connection::server(kj::mv(stream), serve_visitor(place, std::move(visit)), limits),
-            place, address, has_dialled);
+        std::optional<link> made;
         try {
-            why = co_await made.serve();
+            made.emplace(self, board,
+                has_dialled
+                    ? rpc::connection::client(kj::mv(stream), kj::heap<node_server>(place), limits)
+                    : rpc::connection::server(kj::mv(stream), serve_visitor(place, std::move(visit)), limits),
+                place, address, has_dialled);
+            why = co_await made->serve();
         } catch (...) {
             ended = machine::caught_exception();
         }
-        name = made.peer_name();
-        given_up = made.why_ended();
-        was_greeted = made.was_greeted();
-        is_client = made.is_client();
+        if (made) {
+            name = made->peer_name();
+            given_up = made->why_ended();
+            was_greeted = made->was_greeted();
+            is_client = made->is_client();
+        }
     }
     if (has_dialled)
         dialled->reset();

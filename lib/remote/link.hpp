@@ -133,7 +133,7 @@ inline constexpr std::size_t client_calls_bytes_max = 2 * letter_bytes_max;
 /// One connection to one peer; it lies in the frame of its actor.
 ///
 /// Thread safety: on the strand of its actor.
-class link : private machine::direct_user {
+class link final : private machine::direct_user {
 public:
     link(context& self, switchboard& board, rpc::connection connection, std::shared_ptr<link_place> place,
         std::string address, bool has_dialled);

@@ -73,6 +73,51 @@ private:
     int looks_ = 0;
 };
 
+/// A stream that rpc::make_stream has not made.
+class strange_stream final : public capnp::MessageStream {
+public:
+    using capnp::MessageStream::tryReadMessage;
+    using capnp::MessageStream::writeMessage;
+    using capnp::MessageStream::writeMessages;
+    kj::Promise<kj::Maybe<capnp::MessageReaderAndFds>> tryReadMessage(
+        kj::ArrayPtr<kj::AutoCloseFd>, capnp::ReaderOptions, kj::ArrayPtr<capnp::word>) override
+    {
+        return kj::NEVER_DONE;
+    }
+    kj::Promise<void> writeMessage(
+        kj::ArrayPtr<const int>, kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>) override
+    {
+        return kj::READY_NOW;
+    }
+    kj::Promise<void> writeMessages(
+        kj::ArrayPtr<kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>>>) override
+    {
+        return kj::READY_NOW;
+    }
+    kj::Maybe<int> getSendBufferSize() override { return nullptr; }
+    kj::Promise<void> end() override { return kj::READY_NOW; }
+};
+
+class strange_connection final : public remote::new_connection {
+public:
+    task<> open() override { co_return; }
+    kj::Own<capnp::MessageStream> stream() override { return kj::heap<strange_stream>(); }
+    std::string peer() const override { return "strange"; }
+};
+
+class strange_network final : public remote::transport {
+public:
+    std::unique_ptr<remote::acceptor> listen(
+        const std::string& address, costar::asio::any_io_executor strand) override
+    {
+        return remote::tcp_transport()->listen(address, std::move(strand));
+    }
+    task<std::unique_ptr<remote::new_connection>> dial(std::string) override
+    {
+        co_return std::make_unique<strange_connection>();
+    }
+};
+
 /// What the system asks of a connection that says nothing, in seconds.
 struct keep_alive_figures {
     int is_on = -1;
@@ -188,6 +233,15 @@ TEST_CASE("transport: one whose look throws is looked at again, and its connecti
     place here;
     CHECK(here.ask(here.find(there, "host"), greeting{"x"}) == "hello x");
     CHECK(told.comes());
+}
+
+TEST_CASE("transport: a stream that is not of rpc::make_stream is refused in words", "[remote][transport]")
+{
+    place here({.network = std::make_shared<strange_network>()});
+    heard<remote::peer_lost> lost(here.actors);
+    CHECK(failure_of([&] { here.node.find("127.0.0.1:1/host", use_future).get(); }) == errc::unreachable);
+    CHECK(lost.comes(
+        [](const remote::peer_lost& each) { return each.reason.find("make_stream") != std::string::npos; }));
 }
 
 TEST_CASE("transport: TCP dials what listens, and says why it cannot", "[remote][transport]")
