@@ -116,6 +116,11 @@ void link::enqueue(letter&& out)
     ++ordinary_;
     letter_bytes_ += out.bytes();
     letters_.push_back(std::move(out));
+    if (letters_.size() >= letters_sent_early && was_greeted_ &&
+        outlet_->window.under_way() < bytes_of_idleness) {
+        send_batch();
+        direct_.send_now();
+    }
 }
 
 void link::depart(departing_signal&& leaving)

@@ -34,6 +34,11 @@ class switchboard;
 /// A batch is not made larger than this.
 inline constexpr std::size_t letters_of_a_batch = 256;
 inline constexpr std::size_t bytes_of_a_batch = 64 * 1024;
+
+/// So many do not wait for the end of the turn where the peer has less than so many bytes to do: it works
+/// meanwhile.
+inline constexpr std::size_t letters_sent_early = 16;
+inline constexpr std::size_t bytes_of_idleness = 8192;
 inline constexpr std::size_t window_least = 512 * 1024;
 inline constexpr std::size_t bulk_window_least = 128 * 1024;  // what others have in front of them
 inline constexpr std::size_t window_most = std::size_t{8} * 1024 * 1024;

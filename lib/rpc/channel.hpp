@@ -172,6 +172,17 @@ public:
             push();
     }
 
+    /// Sends what there is now.
+    void push()
+    {
+        while (!is_writing_ && !write_failure_ && !output_.empty()) {
+            if (!try_to_write() && !write_failure_)
+                start_write();
+        }
+        if (!is_writing_ && (write_failure_ || output_.empty()))
+            all_is_out();
+    }
+
     /// Sends what was written, and then says that nothing more comes.
     void end_output()
     {
@@ -264,16 +275,6 @@ private:
         hold_back_no_more();
     }
 
-    void push()
-    {
-        while (!is_writing_ && !write_failure_ && !output_.empty()) {
-            if (!try_to_write() && !write_failure_)
-                start_write();
-        }
-        if (!is_writing_ && (write_failure_ || output_.empty()))
-            all_is_out();
-    }
-
     /// Sends what a socket takes at once. False when it takes no more.
     bool try_to_write()
     {
@@ -320,7 +321,8 @@ private:
     void fail(const error_code& code) noexcept
     {
         write_failure_ = code;
-        output_.clear();
+        if (!is_writing_)  // else it is being read
+            output_.clear();
         all_is_out();
     }
 

@@ -64,6 +64,7 @@ public:
     kj::Maybe<int> getSendBufferSize() override { return channel_->options().window; }
 
     void never_wait(std::size_t unsent_max) noexcept override { channel_->never_wait(unsent_max); }
+    void send_now() override { channel_->push(); }
     std::size_t unsent() const noexcept override { return channel_->unsent(); }
     void watch(message_watcher* watcher) noexcept override { channel_->watch(watcher); }
     using gathering_stream::write;

@@ -134,6 +134,11 @@ void direct_calls::send(direct_outlet& on, direct_call& what, kj::ArrayPtr<const
     stream_.write(segments, held, std::move(owner));
 }
 
+void direct_calls::send_now()
+{
+    stream_.send_now();
+}
+
 bool direct_calls::has_come(
     kj::ArrayPtr<const capnp::word> message, const capnp::ReaderOptions& options) noexcept
 {

@@ -26,6 +26,9 @@ public:
     /// Was it said that nothing more will be written?
     virtual bool is_output_over() const noexcept = 0;
 
+    /// Sends what was written, as much as the system takes, without waiting for the end of the turn.
+    virtual void send_now() = 0;
+
     /// Bytes that wait to be sent.
     virtual std::size_t unsent() const noexcept = 0;
 

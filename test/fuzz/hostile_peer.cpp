@@ -32,6 +32,8 @@ constexpr std::uint8_t writes_in_pieces = 8;    // of the size that the second b
 constexpr std::uint8_t runs_between = 16;       // lets the node run between them
 constexpr std::uint8_t leaves_in_between = 32;  // does not wait for answers at the end
 constexpr std::uint8_t says_that_it_leaves = 64;
+constexpr std::uint8_t calls_directly =
+    128;  // as nodes do: by the number of an object, with large numbers of calls
 
 constexpr std::size_t turns_max = 200;  // in which a node comes to rest
 constexpr std::size_t pieces_max = 32;  // of what is said at a time; the rest follows as it is
@@ -109,8 +111,10 @@ void hostile_peer::act()
     case 3:
     case 4:
     case 5:
-    case 6:
         batch();
+        break;
+    case 6:
+        part();
         break;
     case 7:
         find();
@@ -204,6 +208,33 @@ void hostile_peer::ping()
     });
 }
 
+/// Of a message in parts, which may have begun or not.
+void hostile_peer::part()
+{
+    say([&](outgoing message) {
+        auto asked = call(message, capnp::typeId<schema::Sink>(), 2);
+        aim_at_sink(asked.initTarget());
+        auto some = asked.initParams().getContent().initAs<schema::Sink::PieceParams>().initPart();
+        capnp::MallocMessageBuilder body;
+        const std::uint8_t lies = input_.byte();
+        const std::uint64_t type = fill_body(body);
+        const flat_bytes whole(body);
+        if ((lies & 1) == 0) {
+            fill(some.initEnvelope());
+            some.getEnvelope().setBody(nullptr);
+            some.getEnvelope().setType(type);
+            write_pid(some.initTarget());
+            write_pid(some.initSender());
+            some.setSize((lies & 2) != 0 ? static_cast<std::uint32_t>(input_.number())
+                                         : static_cast<std::uint32_t>(whole.data().size()));
+        }
+        const std::size_t size = (lies & 4) != 0 ? input_.number() % 70'000 : whole.data().size();
+        const std::size_t begin = (lies & 8) != 0 ? input_.byte() % (whole.data().size() + 1) : 0;
+        some.setData(whole.data().slice(begin, std::max(begin, std::min(size, whole.data().size()))));
+        some.setLink((lies & 16) != 0 ? input_.number() : 0);
+    });
+}
+
 void hostile_peer::batch()
 {
     say([&](outgoing message) {
@@ -273,7 +304,8 @@ void hostile_peer::finish()
     say([&](outgoing message) {
         auto over = message.initFinish();
         const std::uint8_t which = input_.byte();
-        over.setQuestionId(which % 4 == 0 ? which / 4 : last_question_ - which % 4 + 1);
+        const std::uint32_t upper = (manners_ & calls_directly) != 0 && which >= 128 ? 0x8000'0000 : 0;
+        over.setQuestionId((which % 4 == 0 ? which / 4 : last_question_ - which % 4 + 1) | upper);
         over.setReleaseResultCaps(input_.byte() % 4 != 0);
     });
 }
@@ -282,7 +314,8 @@ void hostile_peer::lie_of_answers()
 {
     say([&](outgoing message) {
         auto answer = message.initReturn();
-        answer.setAnswerId(static_cast<std::uint32_t>(input_.number()));
+        const std::uint32_t upper = (manners_ & calls_directly) != 0 ? 0x8000'0000 : 0;
+        answer.setAnswerId(static_cast<std::uint32_t>(input_.number()) | upper);
         lie(input_.byte(), answer);
     });
 }
@@ -357,7 +390,9 @@ void hostile_peer::cut()
 vat::Call::Builder hostile_peer::call(outgoing message, std::uint64_t interface, std::uint16_t method)
 {
     auto asked = message.initCall();
-    asked.setQuestionId(++last_question_);
+    constexpr std::uint32_t large = 0x8000'0000;
+    const bool is_large = (manners_ & calls_directly) != 0 && interface == capnp::typeId<schema::Sink>();
+    asked.setQuestionId(++last_question_ | (is_large ? large : 0));
     asked.setInterfaceId(interface);
     asked.setMethodId(method);
     aim_at_node(asked.initTarget());
@@ -371,6 +406,10 @@ void hostile_peer::aim_at_node(vat::MessageTarget::Builder target)
 
 void hostile_peer::aim_at_sink(vat::MessageTarget::Builder target)
 {
+    if ((manners_ & calls_directly) != 0) {
+        target.setImportedCap(1 + input_.byte() % 4);  // 0 is the node
+        return;
+    }
     auto promised = target.initPromisedAnswer();
     promised.setQuestionId(open_question_);
     promised.initTransform(1)[0].setGetPointerField(0);

@@ -59,6 +59,7 @@ private:
     void hello();
     void open();
     void batch();
+    void part();
     void find();
     void ping();
     void done();

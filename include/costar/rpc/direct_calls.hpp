@@ -136,6 +136,9 @@ public:
     void send(direct_outlet& on, direct_call& what, kj::ArrayPtr<const kj::byte> held,
         std::shared_ptr<const void> owner);
 
+    /// Sends all that was written, without waiting for the end of the turn.
+    void send_now();
+
     /// Calls that could not be taken before come again.
     void go_on();
 
