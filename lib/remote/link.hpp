@@ -118,7 +118,7 @@ using watches = std::unordered_set<watch_across, watch_across::hash>;
 inline constexpr std::size_t owed_max = 100'000;
 inline constexpr std::size_t watches_max = 100'000;
 inline constexpr std::size_t letter_bytes_max = std::size_t{64} * 1024 * 1024;
-inline constexpr std::size_t spare_body_max = std::size_t{4} * 1024 * 1024;
+inline constexpr std::size_t spare_body_kept = std::size_t{4} * 1024 * 1024;
 inline constexpr unsigned batch_max = 4096;
 inline constexpr unsigned sinks_max = 12;
 

@@ -106,7 +106,7 @@ void link::take_part(schema::Part::Reader part, std::unique_ptr<unfinished>& beg
         take_message(envelope, body, whole->to, whole->sender);
     count_received(1);
     whole->body.clear();
-    if (whole->body.capacity() <= spare_body_max)
+    if (whole->body.capacity() <= spare_body_kept)
         spare_body_ = std::move(whole->body);
 }
 

@@ -130,12 +130,14 @@ public:
     void append(const void* bytes, std::size_t size)
     {
         bytes_written_ += size;
-        output_.append(bytes, size);
+        if (!write_failure_)
+            output_.append(bytes, size);
     }
     void append(asio::const_buffer bytes, std::shared_ptr<const void> owner)
     {
         bytes_written_ += bytes.size();
-        output_.append(bytes, std::move(owner));
+        if (!write_failure_)
+            output_.append(bytes, std::move(owner));
     }
 
     /// Bytes of output that wait to be sent.

@@ -152,7 +152,7 @@ def wrong_limits(page):
     limits = page.split("## Limits")[-1]
     told = {name: int(number) for name, number in re.findall(r"`(\w+)` (\d+)\b", limits)}
     there = {}
-    for path in ("link.hpp", "greeting.hpp", "bulk_lane.hpp"):
+    for path in ("link.hpp", "letter.hpp", "greeting.hpp", "bulk_lane.hpp"):
         for name, how in re.findall(r"^inline constexpr [\w:]+ (\w+) = (.*);$", source(f"lib/remote/{path}"),
                                     re.MULTILINE):
             if name in told or name.endswith("_max") and not name.startswith("client_"):

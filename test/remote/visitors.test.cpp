@@ -119,10 +119,10 @@ constexpr std::uint64_t bytes_of_each = 512 * 1024;
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 constexpr std::uint64_t bytes_of_each = 512 * 1024;
 #else
-constexpr std::uint64_t bytes_of_each = 64 * 1024;
+constexpr std::uint64_t bytes_of_each = 128 * 1024;  // all of its buffer, where malloc is told to write to it
 #endif
 #else
-constexpr std::uint64_t bytes_of_each = 64 * 1024;
+constexpr std::uint64_t bytes_of_each = 128 * 1024;  // all of its buffer, where malloc is told to write to it
 #endif
 
 /// As many as the file limit leaves; says so where these are not ten thousand.
