@@ -45,6 +45,8 @@ link::link(context& self, switchboard& board, rpc::connection connection, std::s
 
 link::~link() noexcept
 {
+    if (!post().is_being_destroyed())
+        lose_held();
     place_->there = nullptr;
     board_.book().forget(self_.pid());
     board_.names().forget_link(self_.pid());

@@ -164,6 +164,7 @@ public:
     /// it will be, and says whether it is.
     bool ask_for_way(std::uint64_t number);
     kj::Promise<void> when_way_is_free(std::uint64_t number);
+    kj::Promise<void> when_way_is_free();  // where it was asked for
     bool is_way_free() const noexcept { return is_way_free_; }
 
     void deliver(schema::Batch::Reader batch);
@@ -236,6 +237,7 @@ private:
     task<std::string> greet();
     bool accept(const greeting& theirs, const agreement& agreed);
     void forget_late_ones();
+    void lose_held() noexcept;
     void tell_of_end() noexcept;
     void lose(const letter& left, errc why = errc::unreachable) noexcept;
     void end(std::string why);

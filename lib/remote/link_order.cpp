@@ -30,6 +30,25 @@ kj::Promise<void> link::when_way_is_free(std::uint64_t number)
     return ask_for_way(number) ? kj::Promise<void>(kj::READY_NOW) : free_.addBranch();
 }
 
+kj::Promise<void> link::when_way_is_free()
+{
+    return is_way_free_ ? kj::Promise<void>(kj::READY_NOW) : free_.addBranch();
+}
+
+/// What still waits for a free way when the link ends is late.
+void link::lose_held() noexcept
+{
+    if (!direct_.has_held())
+        return;
+    is_late_ = is_way_free_ = true;
+    is_told_ = true;  // nobody takes more
+    try {
+        direct_.go_on();
+    } catch (...) {
+        // Without memory there is no dead letter.
+    }
+}
+
 /// Who has to end before this link takes messages; nobody when the way is free, or a later link has taken
 /// some.
 pid link::take_way(pid ended)

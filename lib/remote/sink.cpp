@@ -18,6 +18,8 @@ bool sink::take(
         case piece:
             return take_in_order(params.getAs<schema::Sink::PieceParams>().getPart());
         default:
+            if (waits_for_all() != nullptr)
+                return false;
             say(results.initAs<schema::Sink::DoneResults>());
         }
     } catch (const kj::Exception& failure) {
@@ -49,7 +51,7 @@ bool sink::holds_messages(schema::Batch::Reader batch)
     return false;
 }
 
-/// What follows is behind it.
+/// Only the first part says it.
 bool sink::holds_messages(schema::Part::Reader part)
 {
     try {
@@ -124,6 +126,8 @@ kj::Promise<void> sink_server::piece(PieceContext call)
 
 kj::Promise<void> sink_server::done(DoneContext call)
 {
+    if (link* const there = sink_.waits_for_all())
+        return there->when_way_is_free().then([this, call]() mutable { sink_.say(call.getResults()); });
     sink_.say(call.getResults());
     return kj::READY_NOW;
 }

@@ -33,16 +33,26 @@ public:
     void say(schema::Sink::DoneResults::Builder results) const;
 
     /// The link whose way has to be free before this may be taken; null where it may be at once.
-    template <class Letters>
-    link* waits_for(Letters letters) const
-    {
-        link* const there = place_->there;
-        return there != nullptr && !there->is_way_free() && holds_messages(letters) ? there : nullptr;
-    }
+    link* waits_for(schema::Batch::Reader batch) { return waits_if(holds_messages(batch)); }
+
+    /// Parts wait behind parts.
+    link* waits_for(schema::Part::Reader part) { return waits_if(has_waited_ || holds_messages(part)); }
+
+    /// What asks whether all has been taken waits for what has not been.
+    link* waits_for_all() { return waits_if(has_waited_); }
 
 private:
     template <class Letters>
     bool take_in_order(Letters letters) noexcept;
+
+    link* waits_if(bool is_one_that_waits)
+    {
+        link* const there = place_->there;
+        if (there == nullptr || there->is_way_free() || !is_one_that_waits)
+            return nullptr;
+        has_waited_ = true;
+        return there;
+    }
 
     // Answers and news of ends go where they were asked for, and wait for nobody.
     static bool holds_messages(schema::Batch::Reader batch);
@@ -54,6 +64,7 @@ private:
     std::unique_ptr<unfinished> begun_;
     std::uint64_t count_ = 0;
     std::uint64_t unreadable_ = 0;
+    bool has_waited_ = false;  // something, until the way is free
 };
 
 /// It, as Cap'n Proto finds it: for a peer that calls it before it has it.

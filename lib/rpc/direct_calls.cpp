@@ -24,7 +24,7 @@ constexpr std::uint32_t first_question = 0x8000'0000;
 /// What a peer may have this side keep.
 constexpr std::size_t opening_max = 64;
 constexpr std::size_t unfinished_max = 65'536;
-constexpr std::size_t held_bytes_max = std::size_t{8} * 1024 * 1024;
+constexpr std::size_t held_bytes_max = std::size_t{24} * 1024 * 1024;  // windows of some objects
 
 // `Return.noFinishNeeded` has come with Cap'n Proto 1.0: a bit that older ones neither read nor write.
 constexpr std::size_t no_finish_byte = 4;
@@ -202,6 +202,8 @@ void direct_calls::note_return(protocol::Return::Reader given)
     asked->second = only_object(given);
     if (asked->second)
         objects_[*asked->second] = user_.new_object();
+    else if (says_no_finish_needed(given))
+        opening_.erase(asked);
 }
 
 bool direct_calls::take_call(protocol::Call::Reader call, kj::ArrayPtr<const capnp::word> message)
@@ -226,6 +228,15 @@ bool direct_calls::take_call(protocol::Call::Reader call, kj::ArrayPtr<const cap
     }
     if (opens(call) && opening_.size() < opening_max)
         opening_.emplace(call.getQuestionId(), std::nullopt);
+    return leave_to_rpc(call.getQuestionId());
+}
+
+/// It is Cap'n Proto's, and so is its Finish. False, as it is for somebody else.
+bool direct_calls::leave_to_rpc(std::uint32_t question)
+{
+    if (question >= first_question && left_to_rpc_.insert(question).second &&
+        left_to_rpc_.size() > unfinished_max)
+        user_.has_failed("it finishes none of its calls");
     return false;
 }
 
@@ -299,14 +310,15 @@ void direct_calls::finish(std::uint32_t question)
 
 bool direct_calls::take_finish(std::uint32_t question, bool releases)
 {
-    if (question >= first_question)
-        return true;
+    const bool is_for_rpc = left_to_rpc_.erase(question) != 0;
     if (const auto asked = opening_.find(question); asked != opening_.end()) {
         if (asked->second && releases)
             objects_.erase(*asked->second);
         opening_.erase(asked);
         return false;
     }
+    if (question >= first_question)
+        return !is_for_rpc;
     if (unfinished_.erase(question) != 0)
         return true;
     for (held_call& each : held_) {

@@ -12,7 +12,10 @@ void flow_window::acknowledge(const sent& what, std::uint64_t now) noexcept
     acknowledged_ += what.bytes;
     acknowledged_at_ = now;
     last_sent_at_ = what.at;
-    if (now - delay_since_ >= delay_kept) {
+    // On a long way the small window costs some of its delays, and comes the more seldom.
+    const std::uint64_t kept =
+        delay_ != UINT64_MAX ? std::max(delay_kept, delays_kept * delay()) : delay_kept;
+    if (now - delay_since_ >= kept) {
         delay_before_ = delay_;
         delay_ = UINT64_MAX;
         delay_since_ = now;

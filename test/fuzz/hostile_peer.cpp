@@ -218,7 +218,7 @@ void hostile_peer::part()
         capnp::MallocMessageBuilder body;
         const std::uint8_t lies = input_.byte();
         const std::uint64_t type = fill_body(body);
-        const flat_bytes whole(body);
+        flat_bytes whole(body);
         if ((lies & 1) == 0) {
             fill(some.initEnvelope());
             some.getEnvelope().setBody(nullptr);

@@ -36,9 +36,10 @@ namespace {
 /// what was on its way to the other side still arrives there.
 class cutting_relay {
 public:
-    cutting_relay(std::string to, std::size_t bytes)
+    cutting_relay(std::string to, std::size_t bytes, int cuts_max = 1'000'000)
         : to_(std::move(to)),
           cut_after_(bytes),
+          cuts_max_(cuts_max),
           acceptor_(io_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0))
     {
         accept();
@@ -70,7 +71,7 @@ private:
                     boost::asio::async_write(sides[1 - from], boost::asio::buffer(bytes[from], count),
                         [this, from, count, self](boost::system::error_code, std::size_t) {
                             carried += from == 0 ? count : 0;
-                            if (from == 0 && carried > owner.cut_after_)
+                            if (from == 0 && carried > owner.cut_after_ && owner.cuts_ < owner.cuts_max_)
                                 cut();
                             pass(from);
                         });
@@ -107,6 +108,7 @@ private:
 
     const std::string to_;
     const std::size_t cut_after_;
+    const int cuts_max_;
     boost::asio::io_context io_;
     tcp::acceptor acceptor_;
     std::atomic<int> cuts_{0};
@@ -146,7 +148,42 @@ task<> keeps_sending(context& self, pid to, std::atomic<bool>* is_over)
     }
 }
 
+task<> counts_greetings(context& self, std::atomic<std::uint64_t>* taken)
+{
+    while (message m = co_await self.receive())
+        m.match([&](const greeting&) { ++*taken; }, [](const more&) {});
+}
+
 }  // namespace
+
+TEST_CASE(
+    "order: who leaves over a link that follows a lost one has said all, in parts or not", "[remote][order]")
+{
+    const std::size_t size = GENERATE(10, 140'000);
+    for (int round = 0; round < 5; ++round) {
+        const folder files;
+        const std::string socket = files / "x.sock";
+        cutting_relay relay(socket, 5000, 1);
+        place receiver({.listen = "unix:" + socket, .advertised = relay.address()});
+        std::atomic<std::uint64_t> taken{0};
+        receiver.actors.spawn("taker", counts_greetings, &taken);
+        for (const std::uint32_t strand : {0, 1})
+            receiver.actors.spawn(
+                spawn_options{.placement = placement::chosen, .strand = strand}, keeps_busy);
+        place sender({.pause_min = 1ms, .pause_max = 5ms}, 1);
+        heard<remote::peer_lost> lost(sender.actors);
+        const pid taker = sender.find(relay.address(), "taker");
+        std::atomic<bool> is_over{false};
+        const pid sending = sender.actors.spawn(keeps_sending, taker, &is_over);
+        CHECK(lost.comes());
+        is_over = true;
+        sender.actors.wait(sending, use_future).get();
+        for (int i = 0; i < 20; ++i)
+            sender.actors.send(taker, greeting{std::string(size, 'x')});
+        sender.node.leave(20s, use_future).get();
+        CHECK(comes_true([&] { return taken == 20; }));
+    }
+}
 
 TEST_CASE(
     "order: what a lost link has brought is not overtaken by what comes over the next", "[remote][order]")

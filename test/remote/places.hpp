@@ -18,6 +18,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -235,6 +236,16 @@ inline costar::task<> adder(costar::context& self)
     std::uint64_t sum = 0;
     while (costar::message m = co_await self.receive())
         m.match([&](const more& one) { sum += one.value; }, [&](const total&) { return sum; });
+}
+
+/// Waits until this is so, for a minute at most.
+template <class Condition>
+bool comes_true(Condition is_so)
+{
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (!is_so() && std::chrono::steady_clock::now() < end)
+        std::this_thread::yield();
+    return is_so();
 }
 
 }  // namespace support

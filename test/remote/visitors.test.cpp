@@ -35,16 +35,6 @@ using boost::asio::ip::tcp;
 
 namespace {
 
-/// Waits until this is so, for a minute at most.
-template <class Condition>
-bool comes_true(Condition is_so)
-{
-    const auto end = std::chrono::steady_clock::now() + 60s;
-    while (!is_so() && std::chrono::steady_clock::now() < end)
-        std::this_thread::yield();
-    return is_so();
-}
-
 /// Connects, and says nothing.
 class mute {
 public:

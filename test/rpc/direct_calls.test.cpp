@@ -286,7 +286,7 @@ TEST_CASE("direct_calls: a peer that sends more than may be held is told of", "[
         REQUIRE(line.has_value());
         ends.heard.is_deaf = true;
         const std::string long_one(1'000'000, 'x');
-        for (int i = 0; i < 7; ++i)
+        for (int i = 0; i < 24; ++i)
             here.tell(*line, long_one);
         auto count = co_await count_of(opened.getLine());
         CHECK(there.failure.empty());

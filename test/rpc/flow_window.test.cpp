@@ -80,6 +80,16 @@ TEST_CASE("flow_window: it grows to what a far peer takes", "[rpc][flow_window]"
     CHECK(far.used(50'000'000, least) < 0.2);
 }
 
+TEST_CASE("flow_window: it is seldom small where the way is very long", "[rpc][flow_window]")
+{
+    way satellite{0.001, 2 * second};  // a megabyte a second, 2 s
+    satellite.window = flow_window(128 * 1024, most);
+    satellite.run(200 * second);
+    const std::uint64_t before = satellite.arrived;
+    satellite.run(500 * second);
+    CHECK(satellite.used(500 * second, satellite.arrived - before) > 0.85);
+}
+
 TEST_CASE("flow_window: it never leaves its bounds", "[rpc][flow_window]")
 {
     way fast{10.0, 100'000'000};

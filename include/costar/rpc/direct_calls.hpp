@@ -139,8 +139,9 @@ public:
     /// Sends all that was written, without waiting for the end of the turn.
     void send_now();
 
-    /// Calls that could not be taken before come again.
+    /// Calls that could not be taken before come again, in their order.
     void go_on();
+    bool has_held() const noexcept { return !held_.empty(); }
 
 private:
     struct under_way {
@@ -162,6 +163,7 @@ private:
     bool answer(direct_object& object, capnp::rpc::Call::Reader call, bool is_finished);
     bool take_return(capnp::rpc::Return::Reader came);
     bool take_finish(std::uint32_t question, bool releases);
+    bool leave_to_rpc(std::uint32_t question);
     void note_call(capnp::rpc::Call::Reader call);
     void note_return(capnp::rpc::Return::Reader given);
     bool opens(capnp::rpc::Call::Reader call) const;
@@ -185,6 +187,7 @@ private:
         opening_;  // what its questions got
     boost::container::flat_map<std::uint32_t, std::unique_ptr<direct_object>> objects_;
     boost::container::flat_set<std::uint32_t> unfinished_;
+    boost::container::flat_set<std::uint32_t> left_to_rpc_;  // calls with large numbers
     std::vector<held_call> held_;
     std::size_t held_bytes_ = 0;
 };

@@ -54,6 +54,7 @@ public:
 
 private:
     static constexpr std::uint64_t delay_kept = 10'000'000'000;
+    static constexpr std::uint64_t delays_kept = 60;
     static constexpr std::uint64_t rate_kept_least = 100'000'000;
     static constexpr std::uint64_t rounds_kept = 10;
     static constexpr int seen_least = 8;
