@@ -9,6 +9,7 @@
 
 #include <costar/core/log.hpp>
 #include <costar/core/result.hpp>
+#include <costar/core/with_timeout.hpp>
 #include <costar/remote/transport.hpp>
 
 #include <fmt/format.h>
@@ -121,6 +122,16 @@ void node::offer(std::string name, service_factory made)
 
 namespace {
 
+/// Said behind what somebody has sent to a strand before.
+struct all_is_sent {};
+
+/// Ends when that strand has taken it.
+task<> witness(context& self)
+{
+    message said = co_await self.receive<all_is_sent>();
+    said.mark_handled();
+}
+
 /// One for each link on each strand, behind what that strand has sent.
 task<> leave_from_strand(context& self, pid link, std::chrono::nanoseconds until)
 {
@@ -128,14 +139,19 @@ task<> leave_from_strand(context& self, pid link, std::chrono::nanoseconds until
         self.ask(link, take_leave{}, std::max(until - self.now(), std::chrono::nanoseconds(0)))));
 }
 
-task<> leave_all(context& self, switchboard* board, std::chrono::nanoseconds deadline)
+task<> leave_all(
+    context& self, switchboard* board, std::chrono::nanoseconds deadline, std::vector<pid> witnesses)
 {
+    const std::chrono::nanoseconds end = self.now() + deadline;
+    for (const pid each : witnesses)
+        static_cast<void>(co_await as_result(
+            with_timeout(std::max(end - self.now(), std::chrono::nanoseconds(1)), self.wait(each))));
     const auto links = board->book().links();
     spawn_options options;
     options.placement = placement::chosen;
     for (; options.strand < board->shared().stations.size(); ++options.strand)
         for (const pid link : links)
-            self.spawn(options, leave_from_strand, link, self.now() + deadline);
+            self.spawn(options, leave_from_strand, link, end);
     for (const pid each : self.children())
         co_await self.wait(each);
     for (const pid link : links)
@@ -149,7 +165,15 @@ pid node::spawn_leaving(std::chrono::nanoseconds deadline)
     if (listener_)
         owner_.send(listener_, stop_accepting{});
     try {
-        return owner_.spawn(leave_all, board_.get(), deadline);
+        // What its caller has sent may still be on its way to a strand.
+        std::vector<pid> witnesses;
+        spawn_options options;
+        options.placement = placement::chosen;
+        for (; options.strand < board_->shared().stations.size(); ++options.strand)
+            witnesses.push_back(owner_.spawn(options, witness));
+        for (const pid each : witnesses)
+            owner_.send(each, all_is_sent{});
+        return owner_.spawn(leave_all, board_.get(), deadline, std::move(witnesses));
     } catch (const error& failure) {
         if (failure.code() != errc::engine_stopped)
             throw;

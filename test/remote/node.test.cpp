@@ -212,6 +212,22 @@ TEST_CASE("node: what waits has arrived when a node has left", "[remote][node]")
     CHECK(here.ask(far, total{}) > 0);
 }
 
+TEST_CASE("node: what a thread has sent before its node leaves has arrived too", "[remote][node]")
+{
+    place there;
+    there.actors.spawn("adder", adder);
+    const pid near_adder = *there.actors.find("adder");
+    std::uint64_t sent = 0;
+    for (int round = 0; round < 20; ++round) {
+        place here({}, 2);
+        const pid far = here.find(there, "adder");
+        for (int i = 0; i < 100; ++i, ++sent)
+            here.actors.send(far, more{1});
+        here.node.leave(10s, use_future).get();
+    }
+    CHECK(comes_true([&] { return there.actors.ask(near_adder, total{}, 10s, use_future).get() == sent; }));
+}
+
 TEST_CASE("node: what is asked of it after a shutdown completes with that", "[remote][node]")
 {
     place there;
