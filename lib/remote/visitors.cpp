@@ -28,9 +28,9 @@ std::optional<visitors::dismissed> visitors::dismiss()
 
 visitors::place::~place()
 {
+    const std::lock_guard lock(all_.mutex_);
     if (state_ == state::outside)
         return;
-    const std::lock_guard lock(all_.mutex_);
     become(state::outside);
     --all_.taken_;
 }

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <costar/ground/requirements.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <cstddef>
