@@ -406,9 +406,9 @@ TEST_CASE("client: one that asks and does not take the answers is let go", "[rem
 TEST_CASE("client: services are found by name, one for each connection", "[remote][client]")
 {
     own_loop here;
+    std::atomic<int> made{0};
     place there;
     there.actors.spawn("host", host);
-    std::atomic<int> made{0};
     there.node.offer("hub", [&] {
         ++made;
         return kj::heap<hub_of_node>(there.actors);

@@ -163,9 +163,10 @@ TEST_CASE(
     for (int round = 0; round < 5; ++round) {
         const folder files;
         const std::string socket = files / "x.sock";
+        std::atomic<std::uint64_t> taken{0};
+        std::atomic<bool> is_over{false};
         cutting_relay relay(socket, 5000, 1);
         place receiver({.listen = "unix:" + socket, .advertised = relay.address()});
-        std::atomic<std::uint64_t> taken{0};
         receiver.actors.spawn("taker", counts_greetings, &taken);
         for (const std::uint32_t strand : {0, 1})
             receiver.actors.spawn(
@@ -173,7 +174,6 @@ TEST_CASE(
         place sender({.pause_min = 1ms, .pause_max = 5ms}, 1);
         heard<remote::peer_lost> lost(sender.actors);
         const pid taker = sender.find(relay.address(), "taker");
-        std::atomic<bool> is_over{false};
         const pid sending = sender.actors.spawn(keeps_sending, taker, &is_over);
         CHECK(lost.comes());
         is_over = true;
@@ -190,12 +190,12 @@ TEST_CASE(
 {
     const folder files;
     const std::string socket = files / "x.sock";
-    cutting_relay relay(socket, 40'000);
-    place sender({.pause_min = 1ms, .pause_max = 5ms}, 1);
-    place receiver({.listen = "unix:" + socket, .advertised = relay.address()});
     std::atomic<std::uint64_t> taken{0};
     std::atomic<int> wrong{0};
     std::atomic<bool> is_over{false};
+    cutting_relay relay(socket, 40'000);
+    place sender({.pause_min = 1ms, .pause_max = 5ms}, 1);
+    place receiver({.listen = "unix:" + socket, .advertised = relay.address()});
     receiver.actors.spawn("taker", takes_in_order, &taken, &wrong);
     for (const std::uint32_t strand : {0, 1})
         receiver.actors.spawn(spawn_options{.placement = placement::chosen, .strand = strand}, keeps_busy);
