@@ -5,6 +5,7 @@
 #include "gathering_stream.hpp"
 
 #include <costar/core/strand.hpp>
+#include <costar/rpc/error.hpp>
 
 #include <capnp/serialize.h>
 #include <kj/debug.h>
@@ -294,7 +295,7 @@ bool direct_calls::take_return(protocol::Return::Reader came)
     if (!says_no_finish_needed(came))
         finish(question);
     if (came.isException())
-        user_.has_failed(came.getException().getReason().cStr());
+        user_.has_failed(rpc::error(rpc::errc::failed, came.getException().getReason().cStr()).what());
     else
         user_.has_more_room(on);
     return true;

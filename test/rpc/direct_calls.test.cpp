@@ -69,6 +69,11 @@ private:
         return kj::READY_NOW;
     }
 
+    kj::Promise<void> heard(HeardContext) override
+    {
+        kj::throwFatalException(kj::Exception(kj::Exception::Type::FAILED, "", 0, kj::str("two\nlines")));
+    }
+
     kj::Promise<void> hang(HangContext) override
     {
         heard_->by_rpc.emplace_back("hung up");
@@ -305,12 +310,13 @@ TEST_CASE("direct_calls: a call that fails on the other side is told of", "[rpc]
         auto opened = co_await opens(ends);
         auto line = here.calls.opened({1000, 1000});
         REQUIRE(line.has_value());
-        direct_call call(*line, {line_id, 1});  // which the server does not have
+        direct_call call(*line, {line_id, 1});
         call.params<hub::Line::HeardParams>();
         here.calls.send(*line, call);
         auto hang = opened.getLine().hangRequest();
         co_await rpc::send(hang);
-        CHECK(here.failure.find("not implemented") != std::string::npos);
+        CHECK(here.failure.find("two") != std::string::npos);
+        CHECK(here.failure.find('\n') == std::string::npos);
         CHECK(line->window.under_way() == 0);
     });
 }

@@ -72,7 +72,7 @@ public:
     virtual void has_more_room(direct_outlet& on) noexcept = 0;
 
     /// What the peer does is none of the protocol, or a call has failed on its side; the connection is of no
-    /// use any more.
+    /// use any more. The text is one line, whatever the peer has written.
     virtual void has_failed(const std::string& why) noexcept = 0;
 
 protected:
