@@ -272,7 +272,6 @@ class desk_server final : public desk::Desk::Server {
         call.getResults().setCount(holding_);
         return kj::READY_NOW;
     }
-    kj::Promise<void> enlist(EnlistContext) override { KJ_UNIMPLEMENTED("there are no actors"); }
 
 #if CAPNP_VERSION >= 1000000
     /// As an annotation would say, which 0.9 does not know.

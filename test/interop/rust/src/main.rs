@@ -320,14 +320,6 @@ impl desk::Server for Server {
         results.get().set_count(self.held.get());
         Ok(())
     }
-
-    async fn enlist(
-        self: Rc<Self>,
-        _: desk::EnlistParams,
-        _: desk::EnlistResults,
-    ) -> Result<(), Error> {
-        Err(Error::unimplemented("there are no actors".to_string()))
-    }
 }
 
 fn network(socket: TcpStream, side: Side) -> Box<twoparty::VatNetwork<impl futures::AsyncRead + Unpin>> {
