@@ -48,10 +48,7 @@ task<> pinger(context& self, pid peer)
             message next = co_await self.receive();
             next.match(take);
         }
-        while (self.mailbox_size() != 0) {
-            message more = self.try_receive();
-            more.match(take);
-        }
+        take_what_has_come(self, take);
     }
     order.respond(received);
 }

@@ -4,6 +4,7 @@
 
 #include "harness.hpp"
 
+#include <costar/actor/context.hpp>
 #include <costar/remote/node.hpp>
 
 #include <cstddef>
@@ -16,6 +17,16 @@ namespace bench {
 
 /// All that the nodes say to each other.
 costar::wire::dictionary all_words();
+
+/// Gives `take` what has come, without waiting.
+template <class Take>
+void take_what_has_come(costar::context& self, Take& take)
+{
+    while (self.mailbox_size() != 0) {
+        costar::message next = self.try_receive();
+        next.match(take);
+    }
+}
 
 /// Of a large message.
 inline constexpr std::size_t load_bytes = 1'000'000;

@@ -54,10 +54,7 @@ task<> pinger_alone(context& self, pid peer, const node_counters* counters)
             message next = co_await self.receive();
             next.match(take);
         }
-        while (self.mailbox_size() != 0) {
-            message more = self.try_receive();
-            more.match(take);
-        }
+        take_what_has_come(self, take);
     }
     order.respond(received);
 }

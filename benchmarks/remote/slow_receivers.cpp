@@ -116,10 +116,7 @@ task<> round_pinger(context& self, std::vector<pid> others, pid slow)
             message next = co_await self.receive();
             next.match(take);
         }
-        while (self.mailbox_size() != 0) {
-            message more = self.try_receive();
-            more.match(take);
-        }
+        take_what_has_come(self, take);
     }
     order.respond(received);
     message again = co_await self.receive<run>();

@@ -6,7 +6,6 @@ import (
 	"math/rand"
 	"net"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +23,7 @@ func newNode() *actor.Engine {
 	address := probe.Addr().String()
 	harness.Check(probe.Close())
 	engine, err := actor.NewEngine(actor.NewEngineConfig().WithRemote(
-		remote.New(address, remote.NewConfig().WithBufferSize(envelopesMax))))
+		remote.New(address, remote.NewConfig().WithBufferSize(harness.EnvelopesMax))))
 	harness.Check(err)
 	return engine
 }
@@ -46,11 +45,7 @@ func serve() string {
 // R1: ten nodes, as in Hollywood's own benchmark.
 func tenNodes(order harness.Order) harness.Outcome {
 	const engines, actors, senders = 10, 2000, 20
-	length := 5 * time.Second
-	if order.Quick {
-		length = 50 * time.Millisecond
-	}
-	var received, sent atomic.Uint64
+	var received atomic.Uint64
 	all := make([]*actor.Engine, engines)
 	residents := make([][]*actor.PID, engines)
 	for i := range all {
@@ -63,28 +58,11 @@ func tenNodes(order harness.Order) harness.Outcome {
 			}, "resident", actor.WithID(strconv.Itoa(j))))
 		}
 	}
-	watch := harness.Start()
-	deadline := time.Now().Add(length)
-	var group sync.WaitGroup
-	for range senders {
-		group.Add(1)
-		go func() {
-			defer group.Done()
-			for time.Now().Before(deadline) {
-				from := rand.Intn(engines)
-				to := (from + 1 + rand.Intn(engines-1)) % engines
-				all[from].Send(residents[to][rand.Intn(actors)], wrapperspb.String(""))
-				sent.Add(1)
-			}
-		}()
-	}
-	group.Wait()
-	for end := time.Now().Add(2 * time.Minute); received.Load() != sent.Load() && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
-	}
-	outcome := watch.Rate("messages", "msg/s", received.Load())
-	outcome.Sent, outcome.Received = sent.Load(), received.Load()
-	return outcome
+	return harness.Flood(order, senders, &received, func() {
+		from := rand.Intn(engines)
+		to := (from + 1 + rand.Intn(engines-1)) % engines
+		all[from].Send(residents[to][rand.Intn(actors)], wrapperspb.String(""))
+	})
 }
 
 // pair is a node beside which there is another one.

@@ -61,7 +61,7 @@ func main() {
 		{Name: "R2", Strands: one, Run: pings},
 		{Name: "R3", Strands: one, InFlight: 1, Run: remoteAsks},
 		{Name: "R3b", Strands: one, InFlight: 64, Run: manyRemoteAsks},
-		{Name: "R4", Strands: one, InFlight: underWayMax, Bytes: loadBytes, Run: loads},
+		{Name: "R4", Strands: one, InFlight: harness.LoadsMax, Bytes: harness.LoadBytes, Run: loads},
 		{Name: "P1", Strands: both, InFlight: 100, Run: echoes},
 	})
 }

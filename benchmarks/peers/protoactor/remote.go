@@ -5,7 +5,6 @@ package main
 import (
 	"math/rand"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +20,7 @@ import (
 func newNode() *actor.RootContext {
 	root := newRoot()
 	remote.NewRemote(root.ActorSystem(), remote.Configure("127.0.0.1", 0,
-		remote.WithServerOptions(grpc.MaxRecvMsgSize(envelopesMax)))).Start()
+		remote.WithServerOptions(grpc.MaxRecvMsgSize(harness.EnvelopesMax)))).Start()
 	return root
 }
 
@@ -43,11 +42,7 @@ func serve() string {
 // R1: ten nodes in one process.
 func tenNodes(order harness.Order) harness.Outcome {
 	const nodes, actors, senders = 10, 2000, 20
-	length := 5 * time.Second
-	if order.Quick {
-		length = 50 * time.Millisecond
-	}
-	var received, sent atomic.Uint64
+	var received atomic.Uint64
 	all := make([]*actor.RootContext, nodes)
 	residents := make([][]*actor.PID, nodes)
 	resident := actor.PropsFromFunc(func(ctx actor.Context) {
@@ -63,28 +58,11 @@ func tenNodes(order harness.Order) harness.Outcome {
 			residents[i] = append(residents[i], pid)
 		}
 	}
-	watch := harness.Start()
-	deadline := time.Now().Add(length)
-	var group sync.WaitGroup
-	for range senders {
-		group.Add(1)
-		go func() {
-			defer group.Done()
-			for time.Now().Before(deadline) {
-				from := rand.Intn(nodes)
-				to := (from + 1 + rand.Intn(nodes-1)) % nodes
-				all[from].Send(residents[to][rand.Intn(actors)], wrapperspb.String(""))
-				sent.Add(1)
-			}
-		}()
-	}
-	group.Wait()
-	for end := time.Now().Add(2 * time.Minute); received.Load() != sent.Load() && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
-	}
-	outcome := watch.Rate("messages", "msg/s", received.Load())
-	outcome.Sent, outcome.Received = sent.Load(), received.Load()
-	return outcome
+	return harness.Flood(order, senders, &received, func() {
+		from := rand.Intn(nodes)
+		to := (from + 1 + rand.Intn(nodes-1)) % nodes
+		all[from].Send(residents[to][rand.Intn(actors)], wrapperspb.String(""))
+	})
 }
 
 // pair is a node beside which there is another one.
