@@ -282,7 +282,7 @@ private:
     void tell_of_overdue(const asker& waits, bool is_answered);
     void fill(schema::Batch::Builder batch, std::size_t letters, std::span<const departing_signal> signals);
     std::vector<departing_signal> next_signals(bool is_behind_all);
-    void write(const letter& from, schema::Envelope::Builder to) const;
+    void write(const letter& from, schema::Envelope::Builder to);
     static void write(const machine::outbound_signal& from, schema::Signal::Builder to);
     void carry();
     static task<> carry_bulk(std::shared_ptr<link_place> place);

@@ -121,8 +121,6 @@ void link::send_part(const std::shared_ptr<const letter>& whole, std::size_t at)
         if (message.answers == 0)
             part.setLink(number());
         count_sent(1);
-        if (message.request != 0)
-            note_written(message.request);
     }
     part.adoptData(capnp::Orphanage::getForMessageContaining(part).referenceExternalData(
         body.slice(at, std::min(body.size(), at + bytes_of_a_part))));
@@ -146,8 +144,6 @@ void link::send_alone(const bulk_lane::item& next)
         envelope.setSender(2);
         envelope.setBody(message->body_bytes());
         count_sent(1);
-        if (message->request != 0)
-            note_written(message->request);
     } else {
         const machine::outbound_signal& news = std::get<departing_signal>(next.what).news;
         board_.write(news.to, pids[0]);

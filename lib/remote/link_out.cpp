@@ -248,8 +248,6 @@ void link::send_batch()
         if (has_expired(next))
             drop(next);
         has_messages |= next.answers == 0;
-        if (next.request != 0)
-            note_written(next.request);
         bytes += next.bytes();
     }
     const std::vector<departing_signal> signals = next_signals(count == letters_.size());
@@ -302,8 +300,10 @@ void link::fill(schema::Batch::Builder batch, std::size_t letters, std::span<con
         board_.write(places_.all()[i], pids[i]);
 }
 
-void link::write(const letter& from, schema::Envelope::Builder to) const
+void link::write(const letter& from, schema::Envelope::Builder to)
 {
+    if (from.request != 0)
+        note_written(from.request);
     to.setType(from.type);
     to.setRequest(from.request);
     to.setAnswers(from.answers);
