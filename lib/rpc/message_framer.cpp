@@ -159,10 +159,12 @@ void message_framer::make_room(std::size_t words)
     }
 }
 
-/// Moves what is here of a message that has no room in the buffer to memory of its own.
+/// Moves what is here of a message that has no room in the buffer to memory of its own. How large that is
+/// follows from what has come, not from the buffer, which an earlier message may have grown.
 void message_framer::begin_large(std::size_t words)
 {
-    large_ = kj::heapArray<capnp::word>(std::min(words, buffer_.size() * 2));
+    const std::size_t here = held() / word_size + 1;
+    large_ = kj::heapArray<capnp::word>(std::min(words, std::max(words_max_ / growth, 2 * here)));
     std::memcpy(large_.begin(), first(), held());
     large_words_ = words;
     large_got_ = held();

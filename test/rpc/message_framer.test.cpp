@@ -113,6 +113,27 @@ TEST_CASE("message_framer: what is announced costs nothing before it comes", "[r
     CHECK_FALSE(framer.is_between_messages());
 }
 
+TEST_CASE(
+    "message_framer: a buffer that has grown makes the next announcement no dearer", "[rpc][message_framer]")
+{
+    message_framer framer(8192);
+    const std::size_t empty = framer.footprint();
+    std::size_t came = 0;
+    // More than half of the buffer has come of a message that fits into a larger one: it grows.
+    const std::string filling = framed(6000);
+    for (const std::size_t piece : {filling.size() - 64, std::size_t{64}}) {
+        feed(framer, filling.substr(came, piece));
+        came += piece;
+        const bool is_complete = framer.next({}).get() != nullptr;
+        CHECK(is_complete == (came == filling.size()));
+    }
+    CHECK(framer.footprint() == 4 * empty);
+
+    feed(framer, table({0, (8U << 20U) - 1}));  // nearly 64 MiB
+    CHECK(framer.next({}).get() == nullptr);
+    CHECK(framer.footprint() <= 4 * empty + 3 * came);
+}
+
 TEST_CASE("message_framer: refuses what is no message, or too large a one", "[rpc][message_framer]")
 {
     const auto refused = [](const std::string& bytes) {
