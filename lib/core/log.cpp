@@ -5,9 +5,11 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 
 namespace costar {
@@ -79,6 +81,11 @@ private:
 
 constinit std::atomic<log_level> level_min{log_level::info};
 
+bool is_control(char c) noexcept
+{
+    return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+}
+
 }  // namespace
 
 void log(log_level level, std::string_view message) noexcept
@@ -87,7 +94,14 @@ void log(log_level level, std::string_view message) noexcept
         return;
     }
     try {
-        (*sink_holder::instance().get())(level, message);
+        const auto sink = sink_holder::instance().get();
+        if (std::ranges::none_of(message, is_control)) {
+            (*sink)(level, message);
+            return;
+        }
+        std::string line(message);
+        std::ranges::replace_if(line, is_control, ' ');
+        (*sink)(level, line);
     } catch (...) {  // who logs can do nothing about a sink that fails
     }
 }

@@ -130,11 +130,19 @@ kj::Exception made(kj::Exception::Type type, std::string_view text)
     return kj::Exception(type, "", 0, kj::str(kj::arrayPtr(text.data(), text.size())));
 }
 
+/// Without the addresses of its stack.
+std::string line_of(const kj::Exception& thrown)
+{
+    return one_line(kj::str(
+        thrown.getFile(), ":", thrown.getLine(), ": ", thrown.getType(), ": ", thrown.getDescription())
+            .cStr());
+}
+
 /// A copy of what KJ has thrown, with the same faces.
 class carried_exception final : public kj::Exception, public std::exception {
 public:
     explicit carried_exception(const kj::Exception& thrown)
-        : kj::Exception(thrown), text_(std::make_shared<const std::string>(kj::str(thrown).cStr()))
+        : kj::Exception(thrown), text_(std::make_shared<const std::string>(line_of(thrown)))
     {}
     const char* what() const noexcept override { return text_->c_str(); }
 

@@ -44,6 +44,16 @@ TEST_CASE("log: a line reaches the sink with its level", "[core][log]")
     CHECK(captured.lines[0].second == "ring {} is full");
 }
 
+TEST_CASE("log: a line stays one whatever is in it", "[core][log]")
+{
+    captured_log captured;
+
+    costar::log(log_level::info, "no link to \x1b[1mme\r\n2026-11-30 [info] all is well\x7f, Grüße");
+
+    REQUIRE(captured.lines.size() == 1);
+    CHECK(captured.lines[0].second == "no link to  [1mme  2026-11-30 [info] all is well , Grüße");
+}
+
 TEST_CASE("log: lines below the level are not written", "[core][log]")
 {
     captured_log captured;

@@ -54,8 +54,9 @@ hostile_peer::hostile_peer(const surroundings& node, script& input)
 {
     if ((manners_ & writes_in_pieces) != 0)
         piece_ = 1 + input_.byte();
+    socket_.open(tcp::v4());
+    socket_.non_blocking(true);  // a connect that blocks would end with the signal of the fuzzer's clock
     socket_.connect(node.where);
-    socket_.non_blocking(true);
     socket_.set_option(tcp::no_delay(true));
     socket_.set_option(boost::asio::socket_base::linger(true, 0));  // so that its port is free again
 }
@@ -462,7 +463,8 @@ void hostile_peer::write_pid(schema::Pid::Builder to)
     const std::uint8_t life = input_.byte();
     to.setLife(life < 8 ? life : life < 128 ? life_of_node_ : life);
     to.setStrand(which % 4 == 3 ? static_cast<std::uint16_t>(input_.number()) : 0);
-    to.setSlot(static_cast<std::uint32_t>(input_.number()));
+    const auto slot = static_cast<std::uint32_t>(input_.number());
+    to.setSlot(slot == node_.spared.slot() ? node_.actors.front().slot() : slot);
     to.setGeneration(static_cast<std::uint32_t>(input_.number()));
     if (which % 8 == 7)
         to.setAddress(wire::text(text()));

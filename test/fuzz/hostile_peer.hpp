@@ -29,6 +29,9 @@ struct surroundings {
     /// Actors of the node, with names and without.
     std::vector<costar::pid> actors;
 
+    /// Whom it is not to find by guessing, since it could stop them.
+    costar::pid spared;
+
     /// Runs what is ready, and says how much that was.
     std::function<std::size_t()> run;
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // A node that hears a hostile peer stays up: it answers a friend afterwards, of whom nothing is lost, and
-// keeps nothing of the hostile one. It lives on between inputs, some hundreds of them.
+// keeps nothing of the hostile one. It lives on between inputs, some hundreds of them, or until a peer has
+// stopped one of the actors that it may stop.
 //
 // Input: the script of a `hostile_peer`.
 
@@ -17,6 +18,7 @@
 #include <sanitizer/allocator_interface.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -24,6 +26,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "../remote/places.hpp"
 #include "hostile_peer.hpp"
@@ -71,6 +74,11 @@ int __wrap_getaddrinfo(const char* host, const char* service, const addrinfo* hi
 }  // extern "C"
 
 namespace {
+
+bool is_one_line(std::string_view text)
+{
+    return text.find_first_of(std::string_view("\n\r\0\x1b", 4)) == std::string_view::npos;
+}
 
 /// Counts the greetings from the friend, which nobody else knows by their name.
 task<> ledger(context& self, std::string secret)
@@ -141,7 +149,15 @@ public:
         there_.run = [this] { return run(); };
         there_.actors = {actors_.spawn("host", host), actors_.spawn("sociable", sociable),
             actors_.spawn("adder", adder), pid()};
-        actors_.spawn("ledger", ledger, secret());
+        lost_ = actors_.events().subscribe<remote::peer_lost>([](const remote::peer_lost& event) {
+            demand(is_one_line(event.name + event.address + event.reason), "a peer writes lines of an event");
+        });
+        there_.spared = actors_.spawn("ledger", ledger, secret());
+        stopped_ = actors_.events().subscribe<actor_stopped>([this](const actor_stopped& event) {
+            if (std::ranges::find(there_.actors.begin(), there_.actors.end() - 1, event.who) !=
+                there_.actors.end() - 1)
+                ++stopped_by_peers_;
+        });
         started_ = actors_.events().subscribe<actor_started>(
             [this](const actor_started& event) { there_.actors.back() = event.who; });
         const pid found = wait_for(friend_node_.find(address + "/ledger", boost::asio::use_future));
@@ -160,11 +176,14 @@ public:
         check_friend();
     }
 
+    /// Peers may stop whom they know.
+    bool is_whole() const noexcept { return stopped_by_peers_ == 0; }
+
     /// Nothing of hostile peers is left but what is bounded.
     void check_rest()
     {
         const auto deadline = std::chrono::steady_clock::now() + 5s;
-        while (actors_.figures().live != rests_at_) {
+        while (actors_.figures().live + stopped_by_peers_ != rests_at_) {
             demand(std::chrono::steady_clock::now() < deadline, "actors of hostile peers are left");
             io_.run_one_for(10ms);
         }
@@ -211,6 +230,9 @@ private:
     remote::node friend_node_;
     surroundings there_;
     event_stream::subscription started_;
+    event_stream::subscription stopped_;
+    event_stream::subscription lost_;
+    std::uint64_t stopped_by_peers_ = 0;
     pid courier_;
     std::uint64_t sent_ = 0;
     std::uint64_t rests_at_ = 0;
@@ -224,10 +246,10 @@ unsigned inputs_of_it = 0;
 
 extern "C" int LLVMFuzzerInitialize(int*, char***)
 {
-    // What a peer says of itself stands there, and is no line of its own.
+    // What a peer says of itself stands there, and is no line of its own. That is the log's doing; the
+    // events, which programs write where they like, are looked at too.
     set_log_sink([](log_level, std::string_view line) {
-        demand(line.find_first_of(std::string_view("\n\r\0\x1b", 4)) == std::string_view::npos,
-            "a peer writes lines of the log");
+        demand(is_one_line(line), "a peer writes lines of the log");
     });
     return 0;
 }
@@ -237,9 +259,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     if (current == nullptr)
         current = std::make_unique<world>();
     current->meet_hostile(script({bytes, size}));
-    if (++inputs_of_it % 64 == 0)
-        current->check_rest();
-    if (inputs_of_it % 1024 == 0)
+    if (++inputs_of_it % 64 != 0)
+        return 0;
+    current->check_rest();
+    if (inputs_of_it % 1024 == 0 || !current->is_whole())
         current.reset();
     return 0;
 }

@@ -51,7 +51,7 @@ TEST_CASE("rpc error: what KJ throws in a task may end on another thread", "[rpc
     support::running strands(std::vector<asio::any_io_executor>{pool.get_executor()});
     const auto fails = []() -> task<> {
         co_await yield();
-        kj::throwFatalException(kj::Exception(kj::Exception::Type::OVERLOADED, "", 0, kj::str("too much")));
+        kj::throwFatalException(kj::Exception(kj::Exception::Type::OVERLOADED, "", 0, kj::str("too\nmuch")));
     };
     std::string said;
     {
@@ -62,7 +62,7 @@ TEST_CASE("rpc error: what KJ throws in a task may end on another thread", "[rpc
             said = thrown.getDescription().cStr();
         }
     }
-    CHECK(said == "too much");
+    CHECK(said == "too\nmuch");
 
     // It is a std::exception too, as what KJ throws is.
     said.clear();
@@ -72,6 +72,8 @@ TEST_CASE("rpc error: what KJ throws in a task may end on another thread", "[rpc
         said = thrown.what();
     }
     CHECK(said.find("too much") != std::string::npos);
+    CHECK(said.find("stack") == std::string::npos);
+    CHECK(said.find('\n') == std::string::npos);
 }
 
 TEST_CASE("rpc error: failures of every sort have a kind on the wire", "[rpc][error]")

@@ -30,6 +30,9 @@ using log_sink = std::function<void(log_level, std::string_view)>;
 
 /// Hands a line to the sink if its level is high enough. What the sink throws is lost.
 ///
+/// A line stays one: control characters in it become spaces, as texts of messages, exceptions and peers stand
+/// in lines, and nobody is to write lines of his own with them.
+///
 /// Thread safety: from any thread.
 /// Cost: one relaxed load when the level is too low.
 void log(log_level level, std::string_view message) noexcept;
