@@ -91,8 +91,9 @@ task<> registrar(context& self, tally* received, const std::atomic<bool>* is_slo
 
 /// Sends to random actors of random other engines, a hundred in a turn. A node holds it back before what
 /// waits for a peer is too much; the run fails if anything is lost all the same.
-task<> sender(context& self, cities others, std::uint32_t seed)
+task<> sender(context& self, const cities* known, std::uint32_t seed)
 {
+    const cities& others = *known;
     std::minstd_rand random(seed);
     tally sent;
     for (;;) {
@@ -142,7 +143,7 @@ public:
         std::vector<std::pair<station*, pid>> begun;
         for (std::uint32_t i = 0; i < senders; ++i) {
             station& here = *all_[i % engines];
-            begun.emplace_back(&here, here.engine.spawn(sender, known_[i % engines], i + 1));
+            begun.emplace_back(&here, here.engine.spawn(sender, &known_[i % engines], i + 1));
         }
         std::this_thread::sleep_for(length);
         for (const auto& [where, who] : begun)

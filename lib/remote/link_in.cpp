@@ -25,12 +25,18 @@ void link::deliver(schema::Batch::Reader batch)
         KJ_FAIL_REQUIRE("a batch is larger than any node makes one");
     std::vector<pid> pids;
     pids.reserve(named.size());
-    for (const auto each : named)
+    for (const auto each : named) {
         pids.push_back(pids_.read(each));
+        post().prefetch(pids.back());
+    }
+    constexpr unsigned lead = 4;
     const auto at = [&](std::uint32_t place) {
         return place == 0 || place > pids.size() ? pid() : pids[place - 1];
     };
-    for (const auto each : letters) {
+    for (unsigned i = 0; i < letters.size(); ++i) {
+        const auto each = letters[i];
+        if (i + lead < letters.size())
+            post().prefetch_waiter(at(letters[i + lead].getTarget()));
         if (each.getAnswers() != 0)
             take_answer(each, each.getBody());
         else

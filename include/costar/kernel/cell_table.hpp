@@ -36,6 +36,19 @@ public:
         return part.at(slot % chunk::cells);
     }
 
+    /// Has the processor bring what `find` and a delivery touch, if there is such a slot.
+    void prefetch(std::uint32_t slot) noexcept
+    {
+        if (slot >= slots_)
+            return;
+        constexpr std::size_t line = 64;
+        chunk& part = *chunks_[slot / chunk::cells];
+        const std::size_t index = slot % chunk::cells;
+        __builtin_prefetch(&part.generations[index]);
+        __builtin_prefetch(part.at(index), 1);
+        __builtin_prefetch(reinterpret_cast<const char*>(part.at(index)) + line, 1);
+    }
+
     /// One that lives.
     cell& at(std::uint32_t slot) const noexcept
     {

@@ -40,6 +40,20 @@ public:
         return id.place() == place_ ? cells_.find(id.slot(), id.generation()) : nullptr;
     }
 
+    /// Messages are about to come for actors of this strand in no order that the processor could know.
+    void prefetch(pid id) noexcept
+    {
+        if (id.place() == place_)
+            cells_.prefetch(id.slot());
+    }
+
+    /// As `prefetch`, some time after it: brings the coroutine that waits too.
+    void prefetch_waiter(pid id) noexcept
+    {
+        if (const cell* known = find(id))
+            __builtin_prefetch(known->waiter);
+    }
+
     pid pid_of(const cell& self) const noexcept
     {
         return {place_, std::uint64_t{self.generation} << 32 | self.slot};
