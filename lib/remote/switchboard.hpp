@@ -182,7 +182,7 @@ private:
         std::uint64_t version = 0;
         peer_book::way way;
     };
-    static constexpr std::size_t known_ways_of_a_strand = 32;
+    static constexpr std::size_t known_ways_of_a_strand = 128;
 
     /// As `book().find` gives it.
     const peer_book::way& find(const machine::post_office& from, std::uint32_t number);
