@@ -93,6 +93,8 @@ void link::tell_of_end() noexcept
         if (owed->ends)
             post().forget_end(owed->ends, owed->token);
     }
+    for (const denied_stop& denied : denied_)
+        post().forget(denied.token);
     for (const watch_across& each : watching_)
         post().tell_watcher(each.watcher, each.target, errc::unreachable);
     for (const watch_across& each : watched_) {

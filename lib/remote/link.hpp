@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bulk_lane.hpp"
+#include "denied_stop.hpp"
 #include "pid_places.hpp"
 #include "switchboard.hpp"
 #include "waiting_senders.hpp"
@@ -199,6 +200,7 @@ public:
 
     /// An actor of this node has answered the peer, or never will.
     void answer(owed_answer& owed, const machine::message_type* type, void* value, errc failure) noexcept;
+    void settle(const denied_stop& denied, bool has_ended) noexcept;
 
 private:
     /// Whoever asked the peer.
@@ -303,7 +305,10 @@ private:
     void deny(const wire::codec& known);
 
     /// May the peer stop an actor of this node?
-    bool lets_stop(pid target);
+    bool lets_stop(pid target) const;
+
+    /// It may not; whoever waits under this number is told so, or that the actor has ended.
+    void deny_stop(pid target, std::uint64_t request);
 
     void take_message(schema::Envelope::Reader from, capnp::Data::Reader body, pid to, pid sender);
     void take_answer(schema::Envelope::Reader from, capnp::Data::Reader body);
@@ -376,6 +381,7 @@ private:
     std::unordered_map<std::uint64_t, std::uint64_t> awaited_ends_;  // requests by the tokens of their askers
     boost::unordered_flat_map<std::uint64_t, std::unique_ptr<owed_answer>> owed_;
     std::vector<std::unique_ptr<owed_answer>> spare_owed_;  // for the next ones
+    std::list<denied_stop> denied_;                         // until it is known whether the actor lives
     watches watching_;                                      // actors of the peer
     watches watched_;                                       // actors of this node
     std::vector<kj::byte> spare_body_;  // memory for the next message in parts, given back when none comes

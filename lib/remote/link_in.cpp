@@ -251,8 +251,7 @@ void link::take_signal(schema::Signal::Reader from, pid to, pid about)
     case kind::await_end: {
         if ((what == kind::stop && !lets_stop(to)) ||
             (what == kind::await_end && refused_poison_.erase(to) != 0)) {
-            if (request != 0)
-                refuse(request, errc::not_permitted);
+            deny_stop(to, request);
             return;
         }
         std::uint64_t token = 0;
@@ -272,14 +271,19 @@ void link::take_signal(schema::Signal::Reader from, pid to, pid about)
     case kind::restart:
         if (is_ours && lets_stop(to))
             post().restart(to);
+        else if (is_ours)
+            deny_stop(to, 0);
         return;
     case kind::poison:
         if (!is_ours)
             return;
-        if (lets_stop(to))
+        if (lets_stop(to)) {
             post().send(to, machine::envelope::make(poison_pill{}, about));
-        else if (refused_poison_.size() < watches_max)
+            return;
+        }
+        if (refused_poison_.size() < watches_max)
             refused_poison_.insert(to);  // whoever waits for the end is told
+        deny_stop(to, 0);
         return;
     case kind::forget_end:
         if (const auto found = owed_.find(request); found != owed_.end() && found->second->ends) {

@@ -15,8 +15,12 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
+#include <list>
+#include <new>
 #include <span>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace costar::remote {
@@ -117,13 +121,49 @@ void link::deny(const wire::codec& known)
         board_, {peer_, peer_name_, address_}, fmt::format("send the message {}", known.type->name()));
 }
 
-bool link::lets_stop(pid target)
+bool link::lets_stop(pid target) const
 {
-    if (board_.options().lets_stop.contains(peer_name_) ||
-        board_.residents().may_be_stopped(target, peer_, peer_name_))
-        return true;
-    tell_of_denial(board_, {peer_, peer_name_, address_}, "stop actors");
-    return false;
+    return board_.options().lets_stop.contains(peer_name_) ||
+        board_.residents().may_be_stopped(target, peer_, peer_name_);
+}
+
+void link::deny_stop(pid target, std::uint64_t request)
+{
+    if (denied_.size() >= owed_max) {
+        settle(denied_stop(*this, request), false);
+        return;
+    }
+    denied_stop& denied = denied_.emplace_back(*this, request);
+    denied.place = std::prev(denied_.end());
+    denied.token = post().expect(denied);
+    post().look_at_mailbox(target.node() == board_.shared().node ? target : pid(), denied.token);
+}
+
+void denied_stop::take_it(reply_waiter& self, const machine::message_type*, void*, errc failure) noexcept
+{
+    auto& denied = static_cast<denied_stop&>(self);
+    denied.owner->settle(denied, failure == errc::no_such_actor);
+}
+
+void link::settle(const denied_stop& denied, bool has_ended) noexcept
+{
+    std::list<denied_stop> taken;  // it lives as long as this
+    if (denied.token != 0)
+        taken.splice(taken.end(), denied_, denied.place);
+    try {
+        if (!has_ended)
+            tell_of_denial(board_, {peer_, peer_name_, address_}, "stop actors");
+        if (denied.request == 0)
+            return;
+        letter out;
+        out.answers = denied.request;
+        const std::monostate nothing;
+        out.failure =
+            has_ended ? out.write(wire::codec_of<std::monostate>, &nothing, board_) : errc::not_permitted;
+        queue(std::move(out));
+    } catch (const std::bad_alloc&) {
+        // The asker's deadline ends its wait.
+    }
 }
 
 // What the asking node does

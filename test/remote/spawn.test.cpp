@@ -4,6 +4,8 @@
 
 #include <costar/core/result.hpp>
 
+#include <atomic>
+#include <future>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -239,6 +241,54 @@ TEST_CASE("spawn: who has a name is told where there is no room for another one,
         errc::name_in_use);
     CHECK(failure_of([&] { spawned_at(here, there, {.kind = "adder", .name = "other"}, {2}); }) ==
         errc::too_many_actors);
+}
+
+/// Stops adders that live until then, as a statement, waiting, and once more: says how many were denied.
+task<> stops_adders(context& self, std::string where, int count, std::promise<int>* told)
+{
+    int denied = 0;
+    for (int i = 0; i < count; ++i) {
+        const pid far = co_await remote::spawn(self, where, "adder", more{5});
+        self.stop(far);
+        denied += !co_await as_result(self.stop(far)) ? 1 : 0;
+        denied += !co_await as_result(self.stop(far)) ? 1 : 0;
+        denied += !co_await as_result(self.poison(far)) ? 1 : 0;
+    }
+    told->set_value(denied);
+}
+
+TEST_CASE("spawn: a stop is harmless where the actor has ended", "[remote][spawn]")
+{
+    std::promise<int> told;
+    std::atomic<int> denials = 0;
+    std::promise<void> denied;
+    place here({.name = "here"});
+    place stranger({.name = "stranger"});
+    place there({.name = "there", .listen = "127.0.0.1:0", .kinds = all_kinds()}, 2);
+    const auto hears = there.actors.events().subscribe<remote::peer_denied>([&](const remote::peer_denied&) {
+        if (++denials == 1)
+            denied.set_value();
+    });
+    here.actors.spawn(stops_adders, there.node.address(), 100, &told);
+    CHECK(told.get_future().get() == 0);
+
+    // A stranger learns no more than by a `wait`.
+    spawned_at(here, there, {.kind = "host", .name = "passing"});
+    const pid passing = stranger.find(there, "passing");
+    here.actors.stop(here.find(there, "passing"), use_future).get();
+    stranger.actors.stop(passing, use_future).get();
+    stranger.actors.poison(passing, use_future).get();
+    stranger.actors.restart(passing);
+    CHECK(denials == 0);
+
+    spawned_at(here, there, {.kind = "host", .name = "staying"});
+    const pid staying = stranger.find(there, "staying");
+    stranger.actors.restart(staying);  // nobody waits, and it is told of all the same
+    denied.get_future().get();
+    CHECK(failure_of([&] { stranger.actors.stop(staying, use_future).get(); }) == errc::not_permitted);
+    CHECK(failure_of([&] { stranger.actors.poison(staying, use_future).get(); }) == errc::not_permitted);
+    CHECK(denials == 1);  // once for a peer and a thing
+    CHECK(stranger.ask(staying, greeting{"x"}) == "hello x");
 }
 
 TEST_CASE(

@@ -62,7 +62,8 @@ struct node_options {
     std::chrono::nanoseconds pause_max = std::chrono::seconds(30);
 
     /// Which nodes may stop, poison and restart actors of this one: `true` for all. Those that were spawned
-    /// for a node, that node may always.
+    /// for a node, that node may always. Where an actor has ended already a stop is harmless, whoever wanted
+    /// it: that is what is answered.
     peers lets_stop{};
 
     /// Which nodes, and programs that are none, may send which messages: all of them what is in the
