@@ -238,6 +238,8 @@ private:
     task<std::string> meet();
     task<std::string> greet();
     bool accept(const greeting& theirs, const agreement& agreed);
+    bool shares_address(const greeting& theirs);
+    void tell_of_address(const std::string& address, const std::string& name, const std::string& other);
     void forget_late_ones();
     void lose_held() noexcept;
     void tell_of_end() noexcept;
@@ -349,6 +351,7 @@ private:
     std::uint64_t counted_out_ = 0;
     const bool has_dialled_;
     bool has_heard_ = false;
+    bool has_told_address_ = false;
     bool is_way_free_ = false;
     bool is_late_ = false;
     std::uint64_t their_number_ = 0;  // of this link

@@ -6,8 +6,12 @@
 
 #include "admission.hpp"
 
+#include <costar/core/log.hpp>
 #include <costar/rpc/await.hpp>
 
+#include <fmt/format.h>
+
+#include <string>
 #include <utility>
 
 namespace costar::remote {
@@ -77,6 +81,8 @@ task<std::string> link::greet()
         place_->refused = refusal::too_many;
         co_return text_of(*place_);
     }
+    if (!shares_address(theirs) && welcome.getNotice() == 1)
+        tell_of_address(mine_.address, mine_.name, {});
     co_return std::string();
 }
 
@@ -94,7 +100,35 @@ void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
     }
     welcome.setProtocol(agreed->protocol);
     mine_.write(welcome.initGreeting());
+    if (shares_address(theirs))
+        welcome.setNotice(1);
     has_heard_ = true;
+}
+
+/// Does another living node say that it can be dialled where this one does? Then that is told, once a link.
+bool link::shares_address(const greeting& theirs)
+{
+    const std::string address = board_.address_from(theirs.address);
+    if (address.empty() || theirs.name.empty())
+        return false;
+    const bool is_mine = address == mine_.address;
+    const std::string other = is_mine ? mine_.name : board_.book().other_at(theirs.address, theirs.name);
+    if (other.empty() && !is_mine)
+        return false;
+    tell_of_address(address, theirs.name, other);
+    return true;
+}
+
+void link::tell_of_address(const std::string& address, const std::string& name, const std::string& other)
+{
+    if (std::exchange(has_told_address_, true))
+        return;
+    board_.shared().events.publish(address_shared{address, name, other});
+    if (const auto written = board_.refusals().note(post().home().now(), address,
+            fmt::format(
+                "nodes {} and {} say both that they can be dialled at {}: set node_options::advertised", name,
+                other.empty() ? "another one" : other, address)))
+        log(log_level::warning, *written);
 }
 
 /// False where no more nodes may be known.

@@ -262,6 +262,15 @@ bool peer_book::take_name(const std::string& name, std::uint64_t life, const std
     return true;
 }
 
+std::string peer_book::other_at(const std::string& address, const std::string& name) const
+{
+    const std::shared_lock lock(mutex_);
+    for (const auto& [other, known] : names_)
+        if (known.address == address && other != name)
+            return other;
+    return {};
+}
+
 void peer_book::forget_name(pid link)
 {
     for (auto each = names_.begin(); each != names_.end();) {

@@ -148,6 +148,9 @@ public:
     /// is called so: but one at the same address has begun anew there, and the former one is gone.
     bool take_name(const std::string& name, std::uint64_t life, const std::string& address, pid link);
 
+    /// The name of another node with a link that says of itself that it can be dialled there; empty for none.
+    std::string other_at(const std::string& address, const std::string& name) const;
+
     /// News of an end take the way on which the watch came.
     void route(const watch_across& watch, pid link);
     pid route_of(const watch_across& watch) const;

@@ -84,6 +84,10 @@ struct Welcome @0x84d56f80cb52f990 {
 
   greeting @3 :Greeting;
   # Who answers; there where it is a welcome.
+
+  notice @4 :UInt16;
+  # What the one who is welcome should look into: 1, another living node says too that it can be dialled at its
+  # address. 0 for nothing; others are skipped.
 }
 
 interface Sink @0x8c1b291c72439306 {

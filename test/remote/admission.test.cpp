@@ -15,6 +15,7 @@
 
 #include <support/catch.hpp>
 
+#include "authority.hpp"
 #include "places.hpp"
 
 using namespace costar;
@@ -141,6 +142,49 @@ TEST_CASE("admission: a name is that of one living node", "[remote][admission]")
     first.reset();
     CHECK(lost.comes_after(before));
     CHECK(second.ask(second.find(there, "host"), greeting{"z"}) == "hello z");
+}
+
+TEST_CASE("admission: two living nodes that advertise one address are told", "[remote][admission]")
+{
+    const auto advertising = [](const std::string& name) {
+        return remote::node_options{
+            .name = name, .listen = "127.0.0.1:0", .advertised = "somewhere.invalid:4711"};
+    };
+    const auto is_shared = [](heard<remote::address_shared>& by, const std::string& name,
+                               const std::string& other) {
+        return by.comes([&](const remote::address_shared& each) {
+            return each.address == "somewhere.invalid:4711" && each.name == name && each.other == other;
+        });
+    };
+    place there({.name = "there", .listen = "127.0.0.1:0"});
+    there.actors.spawn("host", host);
+    place first(advertising("first"));
+    place second(advertising("second"));
+    heard<remote::address_shared> of_there(there.actors);
+    heard<remote::address_shared> of_first(first.actors);
+    heard<remote::address_shared> of_second(second.actors);
+    CHECK(first.ask(first.find(there, "host"), greeting{"1"}) == "hello 1");
+    CHECK(of_there.count() == 0);
+
+    // By a third one that both have greeted, and to the second of them.
+    CHECK(second.ask(second.find(there, "host"), greeting{"2"}) == "hello 2");
+    CHECK(is_shared(of_there, "second", "first"));
+    CHECK(is_shared(of_second, "second", ""));
+    CHECK(first.ask(first.find(there, "host"), greeting{"3"}) == "hello 3");  // its link stays
+    CHECK(of_there.count() == 1);
+
+    // By both, where they greet each other.
+    const folder files;
+    const std::string socket = "unix:" + (files / "x.sock");
+    place third({.name = "third", .listen = socket, .advertised = "somewhere.invalid:4711"});
+    place fourth(advertising("fourth"));
+    heard<remote::address_shared> of_third(third.actors);
+    heard<remote::address_shared> of_fourth(fourth.actors);
+    third.actors.spawn("host", host);
+    CHECK(fourth.ask(fourth.node.find(socket + ":/host", boost::asio::use_future).get(), greeting{"4"}) ==
+        "hello 4");
+    CHECK(is_shared(of_third, "fourth", "third"));
+    CHECK(is_shared(of_fourth, "third", "fourth"));
 }
 
 TEST_CASE("admission: a node that begins anew where it was has its name at once", "[remote][admission]")

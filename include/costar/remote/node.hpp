@@ -119,6 +119,16 @@ struct peer_lost {
     std::string reason;
 };
 
+/// Two living nodes say that they can be dialled at one address, so that whoever dials it reaches one of
+/// them: see `node_options::advertised`. Their links stay. It is told by a node that both have greeted, and
+/// to the one that greets later; by both where they greet each other. Nodes without a name are left out, as
+/// one may be the other begun anew.
+struct address_shared {
+    std::string address;
+    std::string name;
+    std::string other;  // empty where the node that has said so to this one is not among them
+};
+
 /// A request to another node has not been answered by its deadline. It is told when that is found: when the
 /// answer comes after all, when the request is dropped before it is written, else by the next heartbeat.
 struct request_overdue {
