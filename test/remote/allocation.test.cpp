@@ -6,6 +6,7 @@
 
 #include "places.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -93,4 +94,25 @@ TEST_CASE("allocation: a message to another node costs one on each side at most"
     CHECK(of_asks <= 2 * 2 * count);
     CHECK(here.node.peers().size() == 1);
     CHECK(there.node.peers().size() == 1);
+}
+
+TEST_CASE(
+    "allocation: a million pids of another node cost nothing until they are used", "[remote][allocation]")
+{
+    constexpr std::uint32_t count = 1'000'000;
+    place here({}, 1);
+    place there({.listen = "127.0.0.1:0"}, 1);
+    there.actors.spawn("echo", echo);
+    const pid peer = here.find(there, "echo");
+    std::vector<pid> held;
+    held.reserve(count);
+    const std::uint64_t sent = here.node.counters().sent;
+    const std::uint64_t before = allocations.load();
+    for (std::uint32_t i = 0; i < count; ++i)
+        held.emplace_back(peer.node(), peer.strand(), i, 1);
+    const std::vector<pid> copies = held;
+    CHECK(std::ranges::count(copies, held.back()) == 1);
+    CHECK(allocations.load() - before < count / 1000);  // the copy, and heartbeats
+    CHECK(here.node.counters().sent == sent);
+    CHECK(here.node.peers().size() == 1);
 }
