@@ -2,6 +2,8 @@
 
 #include <costar/core/log.hpp>
 
+#include <costar/ground/control_characters.hpp>
+
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 
@@ -81,11 +83,6 @@ private:
 
 constinit std::atomic<log_level> level_min{log_level::info};
 
-bool is_control(char c) noexcept
-{
-    return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
-}
-
 }  // namespace
 
 void log(log_level level, std::string_view message) noexcept
@@ -95,13 +92,11 @@ void log(log_level level, std::string_view message) noexcept
     }
     try {
         const auto sink = sink_holder::instance().get();
-        if (std::ranges::none_of(message, is_control)) {
+        if (std::ranges::none_of(message, machine::is_control)) {
             (*sink)(level, message);
             return;
         }
-        std::string line(message);
-        std::ranges::replace_if(line, is_control, ' ');
-        (*sink)(level, line);
+        (*sink)(level, machine::one_line(std::string(message)));
     } catch (...) {  // who logs can do nothing about a sink that fails
     }
 }

@@ -2,6 +2,8 @@
 
 #include "address.hpp"
 
+#include <costar/ground/control_characters.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,7 +19,7 @@ namespace {
 /// them.
 bool is_of_a_host(char c) noexcept
 {
-    return static_cast<unsigned char>(c) > ' ' && c != '\x7f' && c != '/';
+    return !machine::is_control(c) && c != ' ' && c != '/';
 }
 
 constexpr std::string_view unix_scheme = "unix:";
@@ -27,11 +29,6 @@ constexpr std::string_view before_name = ":/";
 
 /// As many as fit into the address of a socket.
 constexpr std::size_t longest_path = 107;
-
-bool is_of_path(char c) noexcept
-{
-    return static_cast<unsigned char>(c) >= ' ' && c != '\x7f';
-}
 
 }  // namespace
 
@@ -67,7 +64,7 @@ std::string unix_path(std::string_view text)
         const std::string_view path = text.substr(unix_scheme.size());
         if (path.size() > 1 && path.size() <= longest_path && path.starts_with('/') && !path.ends_with('/') &&
             path.find(before_name) == std::string_view::npos &&
-            std::all_of(path.begin(), path.end(), is_of_path))
+            std::ranges::none_of(path, machine::is_control))
             return std::string(path);
     }
     throw std::invalid_argument(

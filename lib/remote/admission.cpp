@@ -35,9 +35,8 @@ bool allows(switchboard& board, const std::string& name)
     } catch (...) {
         const std::string why = machine::text_of(machine::caught_exception());
         const auto* const here = machine::strand_context::current();
-        if (const auto written = board.refusals().note(here != nullptr ? here->now() : 0, "allows",
-                fmt::format("node_options::allows has thrown, so nobody is let in by it: {}", why)))
-            log(log_level::error, *written);
+        board.refusals().write(log_level::error, here != nullptr ? here->now() : 0, "allows",
+            fmt::format("node_options::allows has thrown, so nobody is let in by it: {}", why));
         return false;
     }
 }

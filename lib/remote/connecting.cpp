@@ -58,9 +58,9 @@ void tell_of_loss(context& self, switchboard& board, const std::string& name, co
         was_there ? "the link has ended to " : "no link to ", name, name.empty() ? "" : " ", address, why);
     if (was_there)
         log(log_level::info, line);
-    else if (const auto written = board.refusals().note(static_cast<std::uint64_t>(self.now().count()),
-                 without_port(name, address, why), std::move(line)))
-        log(log_level::info, *written);
+    else
+        board.refusals().write(log_level::info, static_cast<std::uint64_t>(self.now().count()),
+            without_port(name, address, why), std::move(line));
     board.shared().events.publish(peer_lost{name, address, why});
 }
 
@@ -172,9 +172,8 @@ void look_at_certificates(context& self, switchboard& board)
         board.tell_of_certificates();
     } catch (...) {
         const std::string why = machine::text_of(machine::caught_exception());
-        if (const auto written = board.refusals().note(static_cast<std::uint64_t>(self.now().count()),
-                "certificates", fmt::format("a node cannot look at its certificates: {}", why)))
-            log(log_level::warning, *written);
+        board.refusals().write(log_level::warning, static_cast<std::uint64_t>(self.now().count()),
+            "certificates", fmt::format("a node cannot look at its certificates: {}", why));
     }
 }
 
@@ -307,9 +306,8 @@ task<> accept(context& self, switchboard* board, acceptor& door)
             co_return;
         if (has_no_descriptors(failed) && co_await make_room(self, *board, "there are no descriptors"))
             continue;
-        if (const auto written = board->refusals().note(static_cast<std::uint64_t>(self.now().count()),
-                "accept", fmt::format("a node cannot accept: {}", machine::text_of(failed))))
-            log(log_level::warning, *written);
+        board->refusals().write(log_level::warning, static_cast<std::uint64_t>(self.now().count()), "accept",
+            fmt::format("a node cannot accept: {}", machine::text_of(failed)));
         co_await sleep_for(std::chrono::milliseconds(100));
     }
 }

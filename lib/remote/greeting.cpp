@@ -2,6 +2,7 @@
 
 #include "greeting.hpp"
 
+#include <costar/ground/control_characters.hpp>
 #include <costar/wire/mapping.hpp>
 
 #include <algorithm>
@@ -34,9 +35,7 @@ void greeting::write(schema::Greeting::Builder to) const
 
 bool is_name(std::string_view name) noexcept
 {
-    return name.size() <= 255 && std::none_of(name.begin(), name.end(), [](char c) {
-        return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
-    });
+    return name.size() <= 255 && std::ranges::none_of(name, machine::is_control);
 }
 
 std::optional<agreement> agree(const greeting& mine, const greeting& theirs, refusal& why)

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "bulk_lane.hpp"
-#include "denied_stop.hpp"
+#include "owed_answer.hpp"
 #include "pid_places.hpp"
 #include "switchboard.hpp"
 #include "waiting_senders.hpp"
@@ -76,26 +76,6 @@ enum class caller_kind {
 
     /// It has asked for an actor or a service at first, and is a program that is no node.
     client,
-};
-
-/// Waits for the answer of this node to a request of the peer.
-struct owed_answer : machine::reply_waiter {
-    owed_answer(link& owner, std::uint64_t number) noexcept
-        : reply_waiter(&take_it), owner(&owner), request(number)
-    {}
-
-    static void take_it(
-        reply_waiter& self, const machine::message_type* type, void* value, errc failure) noexcept;
-
-    link* owner;
-    std::uint64_t request;
-    std::uint64_t token = 0;
-
-    /// When nobody waits any more, 0 for never (strand time).
-    std::uint64_t deadline = 0;
-
-    /// Whose end is waited for; nobody for a message.
-    pid ends{};
 };
 
 /// A message of which parts have come.
@@ -238,7 +218,7 @@ private:
     task<std::string> meet();
     task<std::string> greet();
     bool accept(const greeting& theirs, const agreement& agreed);
-    bool shares_address(const greeting& theirs);
+    void look_at_address(const std::string& address);
     void tell_of_address(const std::string& address, const std::string& name, const std::string& other);
     void forget_late_ones();
     void lose_held() noexcept;
@@ -351,7 +331,7 @@ private:
     std::uint64_t counted_out_ = 0;
     const bool has_dialled_;
     bool has_heard_ = false;
-    bool has_told_address_ = false;
+    bool shares_address_ = false;
     bool is_way_free_ = false;
     bool is_late_ = false;
     std::uint64_t their_number_ = 0;  // of this link

@@ -81,7 +81,7 @@ task<std::string> link::greet()
         place_->refused = refusal::too_many;
         co_return text_of(*place_);
     }
-    if (!shares_address(theirs) && welcome.getNotice() == 1)
+    if (welcome.getNotice() == 1 && !shares_address_)
         tell_of_address(mine_.address, mine_.name, {});
     co_return std::string();
 }
@@ -100,35 +100,29 @@ void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
     }
     welcome.setProtocol(agreed->protocol);
     mine_.write(welcome.initGreeting());
-    if (shares_address(theirs))
+    if (shares_address_)
         welcome.setNotice(1);
     has_heard_ = true;
 }
 
-/// Does another living node say that it can be dialled where this one does? Then that is told, once a link.
-bool link::shares_address(const greeting& theirs)
+/// Whether another living node says that it can be dialled where the peer does, which is told once a link.
+void link::look_at_address(const std::string& address)
 {
-    const std::string address = board_.address_from(theirs.address);
-    if (address.empty() || theirs.name.empty())
-        return false;
+    if (shares_address_ || address.empty() || peer_name_.empty())
+        return;
     const bool is_mine = address == mine_.address;
-    const std::string other = is_mine ? mine_.name : board_.book().other_at(theirs.address, theirs.name);
-    if (other.empty() && !is_mine)
-        return false;
-    tell_of_address(address, theirs.name, other);
-    return true;
+    const std::string other = is_mine ? mine_.name : board_.book().other_at(address, peer_name_);
+    shares_address_ = is_mine || !other.empty();
+    if (shares_address_)
+        tell_of_address(address, peer_name_, other);
 }
 
 void link::tell_of_address(const std::string& address, const std::string& name, const std::string& other)
 {
-    if (std::exchange(has_told_address_, true))
-        return;
     board_.shared().events.publish(address_shared{address, name, other});
-    if (const auto written = board_.refusals().note(post().home().now(), address,
-            fmt::format(
-                "nodes {} and {} say both that they can be dialled at {}: set node_options::advertised", name,
-                other.empty() ? "another one" : other, address)))
-        log(log_level::warning, *written);
+    board_.refusals().write(log_level::warning, post().home().now(), address,
+        fmt::format("nodes {} and {} say both that they can be dialled at {}: set node_options::advertised",
+            name, other.empty() ? "another one" : other, address));
 }
 
 /// False where no more nodes may be known.
@@ -151,6 +145,7 @@ bool link::accept(const greeting& theirs, const agreement& agreed)
     }
     if (const pid former = board_.book().greeted(peer_, self_.pid(), has_dialled_))
         self_.send(former, link_ended{"the peer has dialled again"});
+    look_at_address(known->address);
     return true;
 }
 

@@ -69,13 +69,12 @@ void link::tell_of_overdue(const asker& waits, bool is_answered)
         const wire::codec* const known = board_.words().find(waits.type);
         const std::string type = known != nullptr ? known->type->name() : std::string();
         const request_times times = times_of(waits);
-        if (const auto written = board_.refusals().note(post().home().now(), "overdue " + peer_name_ + type,
-                fmt::format(
-                    "node {} at {} has not answered a request {} in time: {:.3g} ms until the link took it, "
-                    "{:.3g} ms until it was written, {:.3g} ms since",
-                    peer_name_, address_, type, milliseconds(times.until_taken),
-                    milliseconds(times.until_written), milliseconds(times.until_answered))))
-            log(log_level::warning, *written);
+        board_.refusals().write(log_level::warning, post().home().now(), "overdue " + peer_name_ + type,
+            fmt::format(
+                "node {} at {} has not answered a request {} in time: {:.3g} ms until the link took it, "
+                "{:.3g} ms until it was written, {:.3g} ms since",
+                peer_name_, address_, type, milliseconds(times.until_taken),
+                milliseconds(times.until_written), milliseconds(times.until_answered)));
         board_.shared().events.publish(request_overdue{
             peer_name_, address_, waits.whom, type, times, waits.written_at != 0, is_answered});
     } catch (const std::bad_alloc&) {

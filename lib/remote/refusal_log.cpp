@@ -27,4 +27,10 @@ std::optional<std::string> refusal_log::note(std::uint64_t now, const std::strin
     return line;
 }
 
+void refusal_log::write(log_level level, std::uint64_t now, const std::string& what, std::string line)
+{
+    if (const auto written = note(now, what, std::move(line)))
+        log(level, *written);
+}
+
 }  // namespace costar::remote

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <costar/core/log.hpp>
+
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -23,6 +25,9 @@ public:
     /// What is to be written of a line now, if anything. `what` says which lines are alike; `now` is the time
     /// of a strand.
     std::optional<std::string> note(std::uint64_t now, const std::string& what, std::string line);
+
+    /// Writes that.
+    void write(log_level level, std::uint64_t now, const std::string& what, std::string line);
 
 private:
     struct written {

@@ -7,6 +7,7 @@
 #include "link.hpp"
 
 #include <costar/core/log.hpp>
+#include <costar/ground/control_characters.hpp>
 #include <costar/kernel/station.hpp>
 #include <costar/rpc/await.hpp>
 #include <costar/wire/flat_message.hpp>
@@ -30,11 +31,6 @@ namespace {
 std::span<const kj::byte> bytes_of(const std::vector<std::uint64_t>& words) noexcept
 {
     return {reinterpret_cast<const kj::byte*>(words.data()), words.size() * sizeof(std::uint64_t)};
-}
-
-bool is_control(char each) noexcept
-{
-    return static_cast<unsigned char>(each) < ' ' || each == '\x7f';
 }
 
 errc reason_of(const error& thrown) noexcept
@@ -73,7 +69,7 @@ machine::spawned spawn_here(switchboard& board, const visitor& for_whom, const n
     if (wanted.name.size() > longest_name)
         return {{}, errc::too_large};
     // It stands in texts and logs, and one with a dollar would be read as a place.
-    if (wanted.name.starts_with('$') || std::ranges::any_of(wanted.name, is_control))
+    if (wanted.name.starts_with('$') || std::ranges::any_of(wanted.name, machine::is_control))
         return {{}, errc::malformed};
     spawn_options how = kind->options.actor;
     if (!wanted.name.empty())
@@ -155,11 +151,14 @@ void link::settle(const denied_stop& denied, bool has_ended) noexcept
             tell_of_denial(board_, {peer_, peer_name_, address_}, "stop actors");
         if (denied.request == 0)
             return;
+        if (!has_ended) {
+            refuse(denied.request, errc::not_permitted);
+            return;
+        }
         letter out;
         out.answers = denied.request;
         const std::monostate nothing;
-        out.failure =
-            has_ended ? out.write(wire::codec_of<std::monostate>, &nothing, board_) : errc::not_permitted;
+        out.failure = out.write(wire::codec_of<std::monostate>, &nothing, board_);
         queue(std::move(out));
     } catch (const std::bad_alloc&) {
         // The asker's deadline ends its wait.

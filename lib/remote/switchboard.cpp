@@ -253,13 +253,12 @@ void switchboard::tell_of_size(
     std::uint64_t now, const wire::codec& known, std::size_t bytes, std::size_t bytes_max)
 {
     const std::string name = known.type->name();
-    if (const auto written = refusals_.note(now, "too large " + name,
-            bytes > bytes_max
-                ? fmt::format("a message {} is too large for another node: {} bytes, where {} are the most",
-                      name, bytes, bytes_max)
-                : fmt::format("a message {} has more than {} headers, and is not sent to another node", name,
-                      headers_max)))
-        log(log_level::warning, *written);
+    refusals_.write(log_level::warning, now, "too large " + name,
+        bytes > bytes_max
+            ? fmt::format("a message {} is too large for another node: {} bytes, where {} are the most", name,
+                  bytes, bytes_max)
+            : fmt::format("a message {} has more than {} headers, and is not sent to another node", name,
+                  headers_max));
 }
 
 pid switchboard::link_of(const peer_book::way& way)

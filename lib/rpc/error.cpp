@@ -2,6 +2,8 @@
 
 #include <costar/rpc/error.hpp>
 
+#include <costar/ground/control_characters.hpp>
+
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
@@ -79,16 +81,12 @@ kj::Exception::Type type_of(errc kind) noexcept
 }
 
 /// What a peer wrote, as a line of bounded length; in the middle of a character of UTF-8 it is not cut.
-std::string one_line(std::string_view text)
+std::string bounded_line(std::string_view text)
 {
     std::size_t length = std::min(text.size(), error::text_max);
     while (length < text.size() && length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80)
         --length;
-    std::string line(text.substr(0, length));
-    std::replace_if(
-        line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; },
-        ' ');
-    return line;
+    return machine::one_line(std::string(text.substr(0, length)));
 }
 
 kj::Exception::Type type_of(const error_code& code) noexcept
@@ -133,7 +131,7 @@ kj::Exception made(kj::Exception::Type type, std::string_view text)
 /// Without the addresses of its stack.
 std::string line_of(const kj::Exception& thrown)
 {
-    return one_line(kj::str(
+    return bounded_line(kj::str(
         thrown.getFile(), ":", thrown.getLine(), ": ", thrown.getType(), ": ", thrown.getDescription())
             .cStr());
 }
@@ -173,7 +171,7 @@ const boost::system::error_category& error_category() noexcept
     return instance;
 }
 
-error::error(errc kind, std::string_view text) : costar::error(make_error_code(kind), one_line(text)) {}
+error::error(errc kind, std::string_view text) : costar::error(make_error_code(kind), bounded_line(text)) {}
 
 error::error(const kj::Exception& thrown)
     : error(kind_of(thrown.getType()),

@@ -25,6 +25,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -154,9 +155,8 @@ public:
         });
         there_.spared = actors_.spawn("ledger", ledger, secret());
         stopped_ = actors_.events().subscribe<actor_stopped>([this](const actor_stopped& event) {
-            if (std::ranges::find(there_.actors.begin(), there_.actors.end() - 1, event.who) !=
-                there_.actors.end() - 1)
-                ++stopped_by_peers_;
+            const auto known = std::span(there_.actors).first(there_.actors.size() - 1);
+            stopped_by_peers_ += std::ranges::count(known, event.who);
         });
         started_ = actors_.events().subscribe<actor_started>(
             [this](const actor_started& event) { there_.actors.back() = event.who; });
