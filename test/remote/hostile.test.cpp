@@ -9,14 +9,19 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <support/catch.hpp>
 
@@ -65,6 +70,8 @@ struct deafness {
     unsigned features = 0;
     unsigned hellos = 0;
     unsigned opened = 0;
+    std::map<std::uint64_t, unsigned> answers{};  // how many there were to a request
+    unsigned refused = 0;                         // of them, as `mailbox_full`
 };
 
 /// A node that greets, takes nothing and answers no ping.
@@ -84,12 +91,29 @@ private:
     }
     kj::Promise<void> open(OpenContext call) override
     {
-        call.getResults().setSink(kj::heap<sink>());
+        call.getResults().setSink(kj::heap<sink>(how_));
         ++how_->opened;
         return kj::READY_NOW;
     }
     kj::Promise<void> ping(PingContext) override { return kj::Promise<void>(kj::NEVER_DONE); }
-    class sink final : public schema::Sink::Server {};
+
+    /// Counts what it is answered.
+    class sink final : public schema::Sink::Server {
+    public:
+        explicit sink(std::shared_ptr<deafness> how) : how_(std::move(how)) {}
+
+    private:
+        kj::Promise<void> deliver(DeliverContext call) override
+        {
+            for (const auto each : call.getParams().getBatch().getEnvelopes()) {
+                ++how_->answers[each.getAnswers()];
+                how_->refused += each.getFailure() == static_cast<std::uint16_t>(errc::mailbox_full) ? 1 : 0;
+            }
+            return kj::READY_NOW;
+        }
+
+        const std::shared_ptr<deafness> how_;
+    };
 
     const std::shared_ptr<deafness> how_;
 };
@@ -105,6 +129,35 @@ void as_peer(const place& there, Does does, std::shared_ptr<deafness> how = std:
     auto calls = rpc::connection::client(rpc::make_stream(std::move(socket)), kj::heap<deaf>(how));
     auto node = calls.bootstrap<schema::Node>();
     does(io, node);
+}
+
+/// The node's life, which it says to any peer.
+std::uint64_t life_of(const place& there)
+{
+    std::uint64_t life = 0;
+    as_peer(there, [&](boost::asio::io_context& io, schema::Node::Client& node) {
+        auto hello = node.helloRequest();
+        greet(hello.initGreeting());
+        hello.getGreeting().setLife(777);
+        hello.getGreeting().setName("liar 777");
+        life = results_of(io, hello.send()).getWelcome().getGreeting().getLife();
+    });
+    return life;
+}
+
+/// Takes requests, and answers none until it is told to.
+task<> hoarder(context& self)
+{
+    std::vector<message> held;
+    while (message m = co_await self.receive()) {
+        if (!m.is<total>()) {
+            held.push_back(std::move(m));
+            continue;
+        }
+        for (message& each : held)
+            each.respond(std::string("at last"));
+        m.respond(static_cast<std::uint64_t>(held.size()));
+    }
 }
 
 /// Greets, opens a sink and delivers what `fill` makes.
@@ -165,23 +218,7 @@ TEST_CASE("hostile: a batch that lies is skipped where it lies", "[remote][hosti
     const pid near = there.actors.spawn("adder", adder);
     there.actors.spawn("host", host);
     heard<dead_letter> lost(there.actors);
-    std::uint64_t life = 0;
-    {
-        place client({});  // learns the node's life, as any peer does
-        capnp::MallocMessageBuilder message;
-        client.find(there, "adder");
-        as_peer(there, [&](boost::asio::io_context& io, schema::Node::Client& node) {
-            auto hello = node.helloRequest();
-            greet(hello.initGreeting());
-            hello.getGreeting().setLife(777);
-            hello.getGreeting().setName("liar 777");
-            rpc::async_wait(hello.send(), [&](std::exception_ptr, auto answer) {
-                life = answer.getWelcome().getGreeting().getLife();
-                io.stop();
-            });
-            io.run_for(10s);
-        });
-    }
+    const std::uint64_t life = life_of(there);
     REQUIRE(life != 0);
     deliver(
         there,
@@ -221,6 +258,85 @@ TEST_CASE("hostile: a batch that lies is skipped where it lies", "[remote][hosti
         std::this_thread::yield();
     CHECK(lost.comes([](const dead_letter& each) { return each.reason == errc::malformed; }));
     CHECK(lost.comes([](const dead_letter& each) { return each.reason == errc::no_wire_form; }));
+    check_serves(there);
+}
+
+TEST_CASE(
+    "hostile: a number of a request is answered once, and a flood of them has an end", "[remote][hostile]")
+{
+    constexpr unsigned of_a_batch = 4096;
+    constexpr unsigned batches = 26;
+    place there({.listen = "127.0.0.1:0"}, 1);
+    there.actors.spawn("host", host);
+    const pid near = there.actors.spawn("hoarder", hoarder);
+    const std::uint64_t life = life_of(there);
+    const auto how = std::make_shared<deafness>();
+    as_peer(
+        there,
+        [&](boost::asio::io_context& io, schema::Node::Client& node) {
+            auto hello = node.helloRequest();
+            greet(hello.initGreeting());
+            auto greeted = hello.send();
+            auto sink = node.openRequest().send().getSink();
+            flat_bytes body(greeting{"x"});
+            for (unsigned i = 0; i < batches; ++i) {
+                auto request = sink.deliverRequest();
+                auto batch = request.initBatch();
+                auto pids = batch.initPids(1);
+                pids[0].setLife(life);
+                pids[0].setStrand(near.strand());
+                pids[0].setSlot(near.slot());
+                pids[0].setGeneration(near.generation());
+                auto all = batch.initEnvelopes(of_a_batch);
+                for (unsigned each = 0; each < of_a_batch; ++each) {
+                    all[each].setTarget(1);
+                    all[each].setType(wire::schema_id<greeting>());
+                    all[each].setRequest(
+                        i == 0 ? 1 : i * of_a_batch + each);  // the first ones are one and the same
+                    all[each].setBody(body.data());
+                }
+                CHECK(said_of(io, request.send()) == "");
+            }
+            CHECK(said_of(io, sink.doneRequest().send()) == "");
+            const std::uint64_t taken = there.actors.ask(near, total{}, 60s, use_future).get();
+            CHECK(taken == 100'000);
+            const std::size_t different = (batches - 1) * of_a_batch + 1;
+            io.restart();
+            const auto end = std::chrono::steady_clock::now() + 60s;
+            while (how->answers.size() < different && std::chrono::steady_clock::now() < end)
+                io.run_one_for(10ms);
+            CHECK(how->answers.size() == different);
+            CHECK(how->refused == different - taken);
+            CHECK(std::ranges::all_of(how->answers, [](const auto& each) { return each.second == 1; }));
+        },
+        how);
+    check_serves(there);
+}
+
+TEST_CASE("hostile: one who sends a byte now and then is let go when its time is over", "[remote][hostile]")
+{
+    place there({.listen = "127.0.0.1:0", .greeting_timeout = 200ms});
+    there.actors.spawn("host", host);
+    boost::asio::io_context io;
+    tcp::socket socket(io);
+    socket.connect(endpoint_of(there));
+    // The beginning of a message of Cap'n Proto that takes an hour.
+    const std::string bytes = std::string("\0\0\0\0\xff\xff\0\0", 8) + std::string(100'000, '\1');
+    std::size_t sent = 0;
+    boost::asio::steady_timer pause(io);
+    std::function<void()> next = [&] {
+        pause.expires_after(5ms);
+        pause.async_wait([&](boost::system::error_code) {
+            boost::system::error_code gone;
+            boost::asio::write(socket, boost::asio::buffer(bytes.data() + sent, 1), gone);
+            if (!gone && ++sent < bytes.size())
+                next();
+        });
+    };
+    next();
+    io.run_for(60s);
+    CHECK(sent > 1);
+    CHECK(sent < 10'000);
     check_serves(there);
 }
 
