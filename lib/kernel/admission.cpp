@@ -247,7 +247,7 @@ void post_office::look_at_mailbox(pid target, std::uint64_t token)
         return;
     const cell* found = find(target);
     if (found == nullptr) {
-        fail(token, target && target.node() != node_ ? errc::not_local : errc::no_such_actor);
+        fail(token, is_elsewhere(target) ? errc::not_local : errc::no_such_actor);
         return;
     }
     mailbox_state seen{.queued = found->queued()};

@@ -50,7 +50,10 @@ cell* station::find_or_answer(pid target, std::uint64_t token)
     if (token == 0)
         return found;
     if (found == nullptr) {
-        answer(token, std::monostate{});
+        if (is_elsewhere(target))
+            fail(token, errc::not_local);
+        else
+            answer(token, std::monostate{});
         return nullptr;
     }
     found->rare_part_made().end_waiters.insert(token);

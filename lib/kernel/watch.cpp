@@ -59,7 +59,7 @@ void station::add_watcher(pid target, end_watcher added)
     if (cell* found = find(target)) {
         found->rare_part_made().watchers.insert(added);
     } else {
-        tell_watcher(added, target, errc::no_such_actor);
+        tell_watcher(added, target, is_elsewhere(target) ? errc::not_local : errc::no_such_actor);
     }
 }
 

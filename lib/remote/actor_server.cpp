@@ -29,21 +29,22 @@ struct arrival {
     }
 };
 
-/// Reads it. Gives why it cannot be, nothing when it was.
-errc read(link& there, schema::Message::Reader from, arrival& out)
+/// Reads it; the body by itself, as what is read of a message is counted each time. Gives why it cannot be,
+/// nothing when it was.
+errc read(link& there, schema::Message::Reader from, capnp::Data::Reader body, arrival& out)
 {
     const wire::codec* const known = there.board().words().find(from.getType());
     if (known == nullptr)
         return errc::no_wire_form;
     if (!there.lets_send(known->id))
         return errc::not_permitted;
-    if (from.getBody().size() > there.board().options().message_max)
+    if (body.size() > there.board().options().message_max)
         return errc::too_large;
     const auto given = from.getHeaders();
     if (given.size() > headers_max)
         return errc::malformed;
     try {
-        out.made = wire::read_flat(*known, from.getBody(), there.board());
+        out.made = wire::read_flat(*known, body, there.board());
     } catch (const error&) {
         return errc::malformed;
     }
@@ -53,11 +54,6 @@ errc read(link& there, schema::Message::Reader from, arrival& out)
         out.with->set(wire::text(each.getName()), wire::text(each.getValue()));
     there.board().counters.received.fetch_add(1, std::memory_order_relaxed);
     return {};
-}
-
-std::size_t bytes_of(schema::Message::Reader from)
-{
-    return from.totalSize().wordCount * sizeof(capnp::word);
 }
 
 /// A request of a client, as long as its call is not answered: when the caller gives up or goes it is
@@ -194,7 +190,8 @@ kj::Promise<void> actor_server::tell(TellContext call)
 {
     link& there = present(*place_);
     arrival sent;
-    errc failure = who_ ? read(there, call.getParams(), sent) : errc::no_such_actor;
+    const auto from = call.getParams();
+    errc failure = who_ ? read(there, from, from.getBody(), sent) : errc::no_such_actor;
     if (failure == errc{})
         sent.send(there.post(), who_);
     call.getResults().setFailure(static_cast<std::uint16_t>(failure));
@@ -204,17 +201,19 @@ kj::Promise<void> actor_server::tell(TellContext call)
 kj::Promise<void> actor_server::ask(AskContext call)
 {
     link& there = present(*place_);
-    const std::size_t bytes = bytes_of(call.getParams());
+    const auto from = call.getParams();
+    const capnp::Data::Reader body = from.getBody();
     arrival sent;
     errc failure{};
-    if (place_->requests >= client_requests_max || place_->request_bytes + bytes > letter_bytes_max)
+    if (place_->requests >= client_requests_max || place_->request_bytes + body.size() > letter_bytes_max)
         failure = errc::mailbox_full;
     else
-        failure = who_ ? read(there, call.getParams(), sent) : errc::no_such_actor;
+        failure = who_ ? read(there, from, body, sent) : errc::no_such_actor;
     if (failure != errc{}) {
         call.getResults().setFailure(static_cast<std::uint16_t>(failure));
         return kj::READY_NOW;
     }
+    const std::size_t bytes = body.size() + (sent.with != nullptr ? bytes_of(*sent.with) : 0);
     return kj::newAdaptedPromise<void, asked>(place_, call, std::move(sent), who_, bytes);
 }
 

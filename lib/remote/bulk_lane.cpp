@@ -14,6 +14,15 @@ bulk_lane::item bulk_lane::take()
     return first;
 }
 
+std::optional<bulk_lane::pair> bulk_lane::pair_of(const item& one) noexcept
+{
+    if (const letter* const message = std::get_if<letter>(&one.what))
+        return message->answers == 0 ? std::optional(pair(message->sender, message->target)) : std::nullopt;
+    const machine::outbound_signal& news = std::get<departing_signal>(one.what).news;
+    return news.what == machine::outbound_signal::kind::poison ? std::optional(pair(news.about, news.to))
+                                                               : std::nullopt;
+}
+
 std::uint64_t bulk_lane::has_left(const pair& which)
 {
     flow& its = pairs_[which];

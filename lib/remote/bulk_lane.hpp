@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <variant>
@@ -18,8 +19,8 @@ namespace costar::remote {
 /// What is larger travels in parts of this size, between which others come.
 inline constexpr std::size_t bytes_of_a_part = 64 * 1024;
 
-/// A link's queue of large messages, and of what must not overtake them: later messages of the same actor to
-/// the same one, waits for ends.
+/// A link's queue of large messages, and of what must not overtake them: later messages and pills of the same
+/// actor to the same one, waits for ends.
 class bulk_lane {
 public:
     /// Who sends, and to whom.
@@ -45,12 +46,12 @@ public:
 
     void push(item next)
     {
-        const letter* const message = std::get_if<letter>(&next.what);
-        if (message != nullptr && message->answers == 0) {
-            flow& its = pairs_[pair_of(*message)];
+        if (const auto which = pair_of(next)) {
+            flow& its = pairs_[*which];
             ++its.waiting;
             ++its.begun;
         }
+        const letter* const message = std::get_if<letter>(&next.what);
         if (message != nullptr && message->answers != 0)
             answer_bytes_ += message->bytes();
         items_.push_back(std::move(next));
@@ -62,20 +63,21 @@ public:
     bool empty() const noexcept { return items_.empty(); }
     item take();
 
-    /// Takes note that a letter has left. When its pair has no other here, gives what `release` is to be told
-    /// when the peer has taken it; else 0.
+    /// Takes note that one of a pair has left. When its pair has no other here, gives what `release` is to be
+    /// told when the peer has taken it; else 0.
     std::uint64_t has_left(const pair& which);
     void release(const pair& which, std::uint64_t begun);
 
     /// Is anything here, or on its way and not known to have arrived?
     bool is_busy() const noexcept { return !items_.empty() || !pairs_.empty(); }
 
-    static pair pair_of(const letter& message) noexcept { return {message.sender, message.target}; }
+    /// Of a message or a pill; what else is here stands in nobody's line.
+    static std::optional<pair> pair_of(const item& one) noexcept;
 
     const std::deque<item>& items() const noexcept { return items_; }
 
 private:
-    /// Of one pair: letters that wait here, and all that were put here since it came.
+    /// Of one pair: what waits here, and all that was put here since it came.
     struct flow {
         std::size_t waiting = 0;
         std::uint64_t begun = 0;

@@ -310,6 +310,11 @@ void link::forget_late_ones()
             tell_of_overdue(each.second, false);
         return each.second.deadline + grace < now;
     });
+    forget_owed(now, grace);
+}
+
+void link::forget_owed(std::uint64_t now, std::uint64_t grace)
+{
     erase_if(owed_, [&](const auto& each) {
         if (each.second->deadline == 0 || each.second->deadline + grace >= now)
             return false;

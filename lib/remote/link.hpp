@@ -87,6 +87,9 @@ struct unfinished {
     std::vector<kj::byte> body;
 };
 
+/// Why a call to the peer has come to nothing.
+errc reason_of_failed_call(const rpc::error& thrown) noexcept;
+
 /// A reason that a peer gives. What means something to this node's own alone is a failure there.
 errc reason_from(std::uint16_t number) noexcept;
 
@@ -221,6 +224,7 @@ private:
     void look_at_address(const std::string& address);
     void tell_of_address(const std::string& address, const std::string& name, const std::string& other);
     void forget_late_ones();
+    void forget_owed(std::uint64_t now, std::uint64_t grace);
     void lose_held() noexcept;
     void tell_of_end() noexcept;
     void lose(const letter& left, errc why = errc::unreachable) noexcept;
@@ -358,12 +362,14 @@ private:
     std::size_t letter_bytes_ = 0;
     std::deque<departing_signal> news_;     // go with the next batch
     std::deque<departing_signal> signals_;  // behind all letters
+    std::deque<std::uint64_t> pills_;       // how many letters were there before each of those
     std::uint64_t last_request_ = 0;
     pid_places places_;
     boost::unordered_flat_map<std::uint64_t, asker> asked_;
     std::unordered_map<std::uint64_t, std::uint64_t> awaited_ends_;  // requests by the tokens of their askers
     boost::unordered_flat_map<std::uint64_t, std::unique_ptr<owed_answer>> owed_;
     std::vector<std::unique_ptr<owed_answer>> spare_owed_;  // for the next ones
+    std::uint64_t last_forgotten_ = 0;                      // of those, when there were too many
     std::list<denied_stop> denied_;                         // until it is known whether the actor lives
     watches watching_;                                      // actors of the peer
     watches watched_;                                       // actors of this node

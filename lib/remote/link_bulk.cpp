@@ -44,8 +44,7 @@ task<> link::carry_bulk(std::shared_ptr<link_place> place)
                 break;
             bulk_lane::item next = place->there->bulk_.take();
             const letter* const message = std::get_if<letter>(&next.what);
-            const bool is_message = message != nullptr && message->answers == 0;
-            const bulk_lane::pair which = is_message ? bulk_lane::pair_of(*message) : bulk_lane::pair();
+            const auto which = bulk_lane::pair_of(next);
             if (message != nullptr && place->there->has_expired(*message)) {
                 place->there->lose(*message, errc::timed_out);
             } else if (message != nullptr && message->body_bytes().size() > bytes_of_a_part) {
@@ -56,10 +55,10 @@ task<> link::carry_bulk(std::shared_ptr<link_place> place)
             }
             if (place->there != nullptr && !place->there->outside_.empty())
                 place->there->wake();  // it has left its place
-            if (!is_message || place->there == nullptr)
+            if (!which || place->there == nullptr)
                 continue;
-            if (const std::uint64_t begun = place->there->bulk_.has_left(which); begun != 0)
-                place->there->self_.spawn_task(release(place, which, begun));
+            if (const std::uint64_t begun = place->there->bulk_.has_left(*which); begun != 0)
+                place->there->self_.spawn_task(release(place, *which, begun));
         }
     } catch (const rpc::error& failure) {
         why = failure.what();
@@ -73,10 +72,12 @@ task<> link::carry_bulk(std::shared_ptr<link_place> place)
         place->there->wake();  // it may be what the end waits for
 }
 
-/// What was sent before has to be there before: the peer says how many letters it has taken.
+/// What was sent before has to be there before: the peer says how many letters it has taken. Pills are none,
+/// and have to have left.
 task<> link::wait_for_ordinary(std::shared_ptr<link_place> place, std::uint64_t count)
 {
-    while (place->there != nullptr && place->there->ordinary_taken_ < count) {
+    while (
+        place->there != nullptr && (place->there->ordinary_taken_ < count || !place->there->pills_.empty())) {
         auto request = (*place->there->sink_)->doneRequest();
         auto taken = co_await rpc::send(request);
         if (place->there != nullptr)

@@ -175,9 +175,16 @@ void link::take_message(schema::Envelope::Reader from, capnp::Data::Reader body,
         post().admit(to, made.release(), 0, std::move(with));
 }
 
-/// Null where the number was used before, and its answer is still owed; or where too many are.
+/// Null where the number was used before, and its answer is still owed; or where too many are. Those that
+/// nobody waits for any more are looked for seldom, as that takes a look at all.
 owed_answer* link::owe(std::uint64_t request)
 {
+    constexpr std::uint64_t interval = 100'000'000;
+    const std::uint64_t now = owed_.size() < owed_max ? 0 : post().home().now();
+    if (now >= last_forgotten_ + interval) {
+        last_forgotten_ = now;
+        forget_owed(now, 0);
+    }
     if (owed_.size() >= owed_max) {
         refuse(request, errc::mailbox_full);
         return nullptr;

@@ -175,6 +175,8 @@ void link::depart(departing_signal&& leaving)
         bulk_.push({std::move(leaving), ordinary_});
         carry();
     } else {
+        if (out.what == kind::poison)
+            pills_.push_back(ordinary_);
         (stays_behind(out.what) ? signals_ : news_).push_back(std::move(leaving));
     }
 }
@@ -243,14 +245,16 @@ void link::send_batch()
     std::size_t count = 0;
     std::size_t bytes = 0;
     bool has_messages = false;
-    while (count < letters_.size() && count < letters_of_a_batch && bytes < bytes_of_a_batch) {
+    // What was sent behind a pill goes behind its batch.
+    const std::size_t most = pills_.empty() ? letters_.size() : pills_.front() + letters_.size() - ordinary_;
+    while (count < most && count < letters_of_a_batch && bytes < bytes_of_a_batch) {
         letter& next = letters_[count++];
         if (has_expired(next))
             drop(next);
         has_messages |= next.answers == 0;
         bytes += next.bytes();
     }
-    const std::vector<departing_signal> signals = next_signals(count == letters_.size());
+    const std::vector<departing_signal> signals = next_signals(count == most);
     machine::direct_call call(*outlet_, {capnp::typeId<schema::Sink>(), sink::deliver});
     auto batch = call.params<schema::Sink::DeliverParams>().initBatch();
     if (has_messages)
@@ -264,15 +268,24 @@ void link::send_batch()
     counters_->batches.fetch_add(1, std::memory_order_relaxed);
 }
 
-/// News of what others wait for, and what stays behind messages where no more of them are left.
+/// News of what others wait for; and what stays behind messages, up to the next pill, where none of those are
+/// left.
 std::vector<departing_signal> link::next_signals(bool is_behind_all)
 {
     std::vector<departing_signal> next;
-    for (auto* const from : {&news_, &signals_})
-        while (!from->empty() && next.size() < letters_of_a_batch && (from == &news_ || is_behind_all)) {
-            next.push_back(std::move(from->front()));
-            from->pop_front();
-        }
+    const auto take = [&](std::deque<departing_signal>& from) {
+        next.push_back(std::move(from.front()));
+        from.pop_front();
+    };
+    while (!news_.empty() && next.size() < letters_of_a_batch)
+        take(news_);
+    while (is_behind_all && !signals_.empty() && next.size() < letters_of_a_batch) {
+        take(signals_);
+        if (next.back().news.what != machine::outbound_signal::kind::poison)
+            continue;
+        pills_.pop_front();
+        break;
+    }
     return next;
 }
 
@@ -330,6 +343,11 @@ void link::write(const machine::outbound_signal& from, schema::Signal::Builder t
     to.setRequest(from.token);
 }
 
+errc reason_of_failed_call(const rpc::error& thrown) noexcept
+{
+    return thrown.kind() == rpc::errc::disconnected ? errc::link_lost : errc::malformed;
+}
+
 task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)
 {
     errc failure = errc::link_lost;
@@ -337,6 +355,10 @@ task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)
         const std::string& name = asked.get<machine::look_up>().name;
         if (const pid known = place->there->board_.names().find(place->there->self_.pid(), name)) {
             asked.respond(known);
+            co_return;
+        }
+        if (name.size() > place->there->message_max_) {
+            fail(std::move(asked), errc::too_large);
             co_return;
         }
         auto request = place->there->node_->findRequest();
@@ -351,8 +373,10 @@ task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)
                 }
                 failure = errc::no_such_actor;
             }
+        } catch (const rpc::error& thrown) {
+            failure = reason_of_failed_call(thrown);
         } catch (...) {
-            // The link has ended, or what came is malformed.
+            failure = errc::malformed;
         }
     }
     fail(std::move(asked), failure);

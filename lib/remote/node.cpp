@@ -55,6 +55,17 @@ void check(const node_options& options)
         throw std::invalid_argument("remote::node_options::pause_min must not be more than pause_max");
 }
 
+/// Others dial it: none of all addresses of a machine, and no port that the system is to pick.
+void check_advertised(const std::string& address)
+{
+    check_address(address);
+    if (is_unix_address(address))
+        return;
+    const auto [host, port] = parse_address(address);
+    if (port == 0 || host == "0.0.0.0" || host == "::" || host == "*")
+        throw std::invalid_argument(fmt::format("nobody can dial {}, which is advertised", address));
+}
+
 }  // namespace
 
 node::node(engine& owner, wire::dictionary words, node_options options) : owner_(owner)
@@ -65,7 +76,7 @@ node::node(engine& owner, wire::dictionary words, node_options options) : owner_
     std::unique_ptr<acceptor> door;
     std::string address = options.advertised;
     if (!address.empty())
-        check_address(address);
+        check_advertised(address);
     if (!options.listen.empty()) {
         door = options.network->listen(options.listen, owner.get_executor(0));
         if (address.empty() && door->is_wildcard())

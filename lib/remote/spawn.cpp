@@ -34,10 +34,10 @@ errc look_up::bury(post_office& where, errc reason) noexcept
     return reason_without_link(where, reason);
 }
 
-spawn_there spawn_there_with(
-    const remote::switchboard& board, remote::newcomer what, const wire::codec* known, const void* arguments)
+spawn_there spawn_there_with(const remote::switchboard& board, const remote::destination& where,
+    remote::newcomer what, const wire::codec* known, const void* arguments)
 {
-    spawn_there made{std::move(what)};
+    spawn_there made{.what = std::move(what), .node = where.actor().node()};
     if (known == nullptr)
         return made;
     wire::flat_writer& writer = remote::writer_of_thread();
@@ -70,7 +70,7 @@ task<pid> spawn_from(context& self, const remote::destination& where, remote::ne
     if (board == nullptr)
         throw std::logic_error("an actor can be spawned elsewhere by an engine that is a node");
     return ask_for(
-        self, (*board)->node_at(where), spawn_there_with(**board, std::move(what), known, arguments));
+        self, (*board)->node_at(where), spawn_there_with(**board, where, std::move(what), known, arguments));
 }
 
 }  // namespace costar::machine

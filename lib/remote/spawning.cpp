@@ -28,6 +28,8 @@ namespace costar::remote {
 
 namespace {
 
+constexpr std::size_t longest_name = 255;
+
 std::span<const kj::byte> bytes_of(const std::vector<std::uint64_t>& words) noexcept
 {
     return {reinterpret_cast<const kj::byte*>(words.data()), words.size() * sizeof(std::uint64_t)};
@@ -55,7 +57,6 @@ void tell_of_denial(switchboard& board, const visitor& who, const std::string& w
 machine::spawned spawn_here(switchboard& board, const visitor& for_whom, const newcomer& wanted,
     std::uint64_t type, capnp::Data::Reader arguments)
 {
-    constexpr std::size_t longest_name = 255;
     residents& book = board.residents();
     const auto kind = book.kind(wanted.kind);
     if (kind == nullptr)
@@ -104,11 +105,12 @@ machine::spawned spawn_here(switchboard& board, const visitor& for_whom, const n
 
 machine::spawned link::spawn_for_peer(schema::Node::SpawnParams::Reader wanted)
 {
-    if (wanted.getArguments().size() > message_max_)
+    const capnp::Data::Reader arguments = wanted.getArguments();  // once: what is read is counted
+    if (arguments.size() > message_max_)
         return {{}, errc::too_large};
     return spawn_here(board_, {peer_, peer_name_, address_},
         {.kind = wire::text(wanted.getKind()), .name = wire::text(wanted.getName())}, wanted.getType(),
-        wanted.getArguments());
+        arguments);
 }
 
 void link::deny(const wire::codec& known)
@@ -189,8 +191,13 @@ task<> link::spawn_there(std::shared_ptr<link_place> place, message asked)
         co_return;
     }
     const auto& wanted = asked.get<machine::spawn_there>();
+    if (wanted.node != 0 && wanted.node != place->there->peer_) {
+        fail(std::move(asked), errc::no_such_actor);  // the life in which it was is over
+        co_return;
+    }
     const auto bytes = bytes_of(wanted.arguments);
-    if (bytes.size() > place->there->message_max_) {
+    if (bytes.size() > place->there->message_max_ || wanted.what.name.size() > longest_name ||
+        wanted.what.kind.size() > bytes_of_a_part) {
         fail(std::move(asked), errc::too_large);
         co_return;
     }
@@ -219,8 +226,10 @@ task<> link::spawn_there(std::shared_ptr<link_place> place, message asked)
     } catch (const rpc::error& thrown) {
         if (thrown.kind() == rpc::errc::unimplemented)  // by a release that spawns for nobody
             failure = errc::unknown_kind;
+        else
+            failure = reason_of_failed_call(thrown);
     } catch (...) {
-        // The link has ended, or what came is malformed.
+        failure = errc::malformed;
     }
     fail(std::move(asked), failure);
 }

@@ -81,7 +81,8 @@ switchboard::switchboard(engine& owner, wire::dictionary words, node_options opt
 void switchboard::send(machine::post_office& from, machine::outbound message)
 {
     if (message.sent->type == &machine::type_of<poison_pill>) {
-        const machine::outbound_signal pill{.what = machine::outbound_signal::kind::poison, .to = message.to};
+        const machine::outbound_signal pill{
+            .what = machine::outbound_signal::kind::poison, .to = message.to, .about = message.sent->sender};
         const bool is_reached = bool(link_for(pill, from.home().now()));
         if (is_reached) {
             message.sent.reset();

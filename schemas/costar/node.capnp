@@ -168,7 +168,7 @@ struct Signal @0x85efe81387eead84 {
   # Whom it is for; a place in `pids`, from 1.
 
   about @2 :UInt32;
-  # 5 and 6: who watches; 7: who has ended.
+  # 5 and 6: who watches; 7: who has ended; 8: who has sent it, if an actor has.
 
   linked @3 :Bool;
   # 5 to 7: one crashes with the other.

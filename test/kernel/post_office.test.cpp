@@ -102,6 +102,18 @@ TEST_CASE("post_office: a pid of another engine is not local", "[kernel][post_of
     sim.stop(stranger);
     other.run_until_idle();
 
+    // Nobody is told that it has ended, as it has not.
+    std::vector<error_code> told;
+    const auto tries = [](context& self, pid stranger, std::vector<error_code>* told) -> task<> {
+        told->push_back((co_await as_result(self.stop(stranger))).error());
+        told->push_back((co_await as_result(self.wait(stranger))).error());
+        self.watch(stranger);
+        told->push_back((co_await self.receive<terminated>()).get<terminated>().reason);
+    };
+    sim.engine().spawn(+tries, stranger, &told);
+    sim.run_until_idle();
+    CHECK(told == std::vector<error_code>(3, make_error_code(errc::not_local)));
+
     CHECK(events.dead_of(stranger, errc::not_local) == 3);
     CHECK(other.engine().figures().live == 1);
 }

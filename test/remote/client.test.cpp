@@ -198,6 +198,20 @@ TEST_CASE("client: an actor is asked and told by its name, without a greeting", 
     CHECK(met.comes());
 }
 
+TEST_CASE("client: a message is as large as one of a node", "[remote][client]")
+{
+    constexpr std::size_t most = 1'500'000;
+    own_loop here;
+    place there({.listen = "127.0.0.1:0", .message_max = most});
+    there.actors.spawn("host", host);
+    client caller(there, here);
+    CHECK(text_in(caller.ask(caller.actor("host"), greeting{std::string(most - 1000, 'x')})).size() >
+        most - 1000);
+    CHECK(caller.tell(caller.actor("host"), greeting{std::string(most - 1000, 'x')}) == 0);
+    CHECK(caller.tell(caller.actor("host"), greeting{std::string(most, 'x')}) ==
+        static_cast<unsigned>(errc::too_large));
+}
+
 TEST_CASE("client: calls through one object arrive in order", "[remote][client]")
 {
     own_loop here;

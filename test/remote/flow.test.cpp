@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <support/catch.hpp>
 
@@ -222,6 +223,80 @@ TEST_CASE("flow: who waits for room hears when the link is lost", "[remote][flow
     CHECK(all.sent + all.failed == 30);
     CHECK(all.failed > 5);
     CHECK(waiting(pair).waiting == 0);
+}
+
+TEST_CASE("flow: what is sent behind a pill is not handled, in parts or not", "[remote][flow]")
+{
+    // Bytes of a message before the pill, beside it from another actor, and behind it.
+    const auto [before, beside, behind] =
+        GENERATE(table<std::size_t, std::size_t, std::size_t>({{10, 0, 10}, {200'000, 0, 10},
+            {10, 0, 200'000}, {10, 500'000, 10}, {10, 500'000, 200'000}, {200'000, 500'000, 10}}));
+    const bool has_room = GENERATE(true, false);
+    simulated_pair pair(25);
+    auto open = simulated_pair::hasty();
+    open.lets_stop = true;
+    pair.b.reset();
+    pair.b.emplace(pair.sim, pair.network, "b", open);
+    std::vector<std::string> heard;
+    const auto notes = [](context& self, std::vector<std::string>* heard) -> task<> {
+        while (message m = co_await self.receive())
+            m.match([&](const greeting& said) { heard->push_back(said.name.substr(0, 1)); });
+    };
+    const auto pours = [](context& self, pid to, std::size_t bytes) -> task<> {
+        self.send(to, greeting{std::string(bytes, 'o')});
+        co_return;
+    };
+    const auto sends_around = [](context& self, pid to, std::size_t before, std::size_t behind) -> task<> {
+        for (int i = 0; i < 10; ++i)
+            self.send(to, greeting{std::string(before, 'b')});
+        self.poison(to);
+        for (int i = 0; i < 10; ++i)
+            self.send(to, greeting{std::string(behind, 'a')});
+        co_return;
+    };
+    pair.b->actors.spawn("notes", +notes, &heard);
+    pair.b->actors.spawn("host", host);
+    const pid far = found(pair.sim, pair.a, "b:1/notes");
+    const pid other = found(pair.sim, pair.a, "b:1/host");
+    if (!has_room) {  // all of it waits, and goes when there is room again
+        pair.network.silence("a", "b");
+        for (int i = 0; i < 40; ++i)
+            pair.a.actors.send(other, greeting{std::string(60'000, 'x')});
+        pair.sim.advance(1ms);
+    }
+    if (beside != 0)
+        pair.a.actors.spawn(+pours, other, beside);
+    pair.a.actors.spawn(+sends_around, far, before, behind);
+    pair.sim.advance(5ms);
+    pair.network.heal();
+    pair.sim.advance(5s);
+    CHECK(heard == std::vector<std::string>(10, "b"));
+    CHECK(greeted(pair.sim, pair.a, other, "bob") == "hello bob");
+}
+
+TEST_CASE("flow: requests that have expired leave room for others", "[remote][flow]")
+{
+    constexpr int batch = 5000;
+    simulated_pair pair(26, simulated_pair::hasty());
+    const auto hoards = [](context& self) -> task<> {
+        std::vector<message> held;
+        while (message m = co_await self.receive())
+            held.push_back(std::move(m));
+    };
+    pair.b->actors.spawn("hoarder", +hoards);
+    const pid far = found(pair.sim, pair.a, "b:1/hoarder");
+    const pid other = found(pair.sim, pair.a, "b:1/host");
+    int late = 0;
+    for (int i = 0; i < 20; ++i) {
+        for (int each = 0; each < batch; ++each)
+            pair.a.actors.ask(far, greeting{"x"}, 1s,
+                [&](error_code failure, const std::string&) { late += failure == errc::timed_out ? 1 : 0; });
+        pair.sim.advance(10ms);
+    }
+    CHECK(failure_of([&] { greeted(pair.sim, pair.a, other, "bob"); }) == errc::mailbox_full);
+    pair.sim.advance(1s);
+    CHECK(late == 20 * batch);
+    CHECK(greeted(pair.sim, pair.a, other, "bob") == "hello bob");
 }
 
 TEST_CASE("flow: a pill has a place in a full queue, behind what is in it", "[remote][flow]")

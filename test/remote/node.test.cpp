@@ -165,6 +165,9 @@ TEST_CASE("node: options with which it would reach nobody are refused at its sta
     CHECK_THROWS_AS(place({.queue_bytes_max = 0}), std::invalid_argument);
     CHECK_THROWS_AS(place({.lives_max = 0}), std::invalid_argument);
     CHECK_THROWS_AS(place({.connections_max = 0}), std::invalid_argument);
+    for (const char* nowhere : {"0.0.0.0:4711", "[::]:4711", "*:4711", "127.0.0.1:0", "example.org:0"})
+        CHECK_THROWS_WITH(
+            place({.listen = "127.0.0.1:0", .advertised = nowhere}), Catch::Contains("nobody can dial"));
 }
 
 TEST_CASE("node: two with one name do not talk, and both are told", "[remote][node]")

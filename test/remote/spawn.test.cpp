@@ -195,6 +195,55 @@ TEST_CASE("spawn: what cannot be spawned says why", "[remote][spawn]")
     spawned_at(here, there, {.kind = "adder"}, {});
 }
 
+TEST_CASE("spawn: arguments are as large as a message, and what is too large is told", "[remote][spawn]")
+{
+    constexpr std::size_t most = 1'500'000;
+    const auto echoes = [](context& self, greeting first) -> task<> {
+        while (message m = co_await self.receive())
+            m.match([&](const total&) { return std::uint64_t{first.name.size()}; });
+    };
+    remote::kinds offered;
+    offered.add<greeting>("named", +echoes, {.spawned_by = remote::anyone});
+    place here;
+    place there({.listen = "127.0.0.1:0", .message_max = most, .kinds = std::move(offered)});
+    const auto spawned = [&](remote::newcomer what, std::size_t bytes) {
+        return here.node
+            .spawn(there.node.address(), std::move(what), greeting{std::string(bytes, 'x')}, use_future)
+            .get();
+    };
+    const pid far = spawned({.kind = "named"}, most - 1000);
+    CHECK(here.ask(far, total{}) == most - 1000);
+    CHECK(failure_of([&] { spawned({.kind = "named"}, most); }) == errc::too_large);
+    CHECK(failure_of([&] { spawned({.kind = std::string(5'000'000, 'k')}, 1); }) == errc::too_large);
+    CHECK(
+        failure_of([&] { spawned({.kind = "named", .name = std::string(256, 'n')}, 1); }) == errc::too_large);
+    CHECK(failure_of([&] { here.find(there, std::string(20'000'000, 'n')); }) == errc::too_large);
+    CHECK(here.ask(far, total{}) == most - 1000);  // the link has stayed
+}
+
+TEST_CASE("spawn: where an actor of a former life was nobody is spawned", "[remote][spawn]")
+{
+    place here;
+    std::optional<place> there(
+        std::in_place, remote::node_options{.listen = "127.0.0.1:0", .kinds = all_kinds()});
+    const pid anna = spawned_at(here, *there, {.kind = "host"});
+    const std::string address = there->node.address();
+    const auto spawned_beside = [&](pid who) {
+        return here.node.spawn(who, {.kind = "host"}, use_future).get();
+    };
+    CHECK(here.ask(spawned_beside(anna), greeting{"x"}) == "hello x");
+    heard<remote::peer_lost> lost(here.actors);
+    there.reset();
+    CHECK(lost.comes());
+    there.emplace(remote::node_options{.listen = address, .kinds = all_kinds()});
+    const auto failure = failure_of([&] { spawned_beside(anna); });
+    CHECK((failure == errc::no_such_actor || failure == errc::unreachable));
+    spawned_at(here, *there, {.kind = "host"});
+    const std::uint64_t before = there->actors.figures().live;
+    CHECK(failure_of([&] { spawned_beside(anna); }) == errc::no_such_actor);
+    CHECK(there->actors.figures().live == before);
+}
+
 TEST_CASE("spawn: of two with one name the second is told who has it", "[remote][spawn]")
 {
     place here;

@@ -151,7 +151,7 @@ task<rpc::answer<hub::Hub::OpenResults>> opens(both_ends& ends)
     co_return co_await rpc::send(request);
 }
 
-task<std::uint32_t> count_of(hub::Line::Client line)
+task<std::uint32_t> count_of(hub::Line::Client&& line)
 {
     auto request = line.heardRequest();
     auto answer = co_await rpc::send(request);
@@ -221,7 +221,7 @@ TEST_CASE("direct_calls: a peer with Cap'n Proto alone calls", "[rpc][direct_cal
             request.setText(each.c_str());
             co_await rpc::send(request);
         }
-        const auto count = co_await count_of(line);
+        const auto count = co_await count_of(opened.getLine());
         CHECK(count == 100);
         CHECK(ends.heard.direct == numbers(100));
         auto hang = line.hangRequest();  // a method that does not come directly

@@ -247,6 +247,9 @@ protected:
     /// Has another node been told? False for an actor of this one, and where no node is known.
     bool goes_abroad(const outbound_signal& news);
 
+    /// Is it a pid of another engine?
+    bool is_elsewhere(pid who) const noexcept { return who && who.node() != node_; }
+
     bool is_known(std::uint32_t strand) const noexcept { return strand < shared_.stations.size(); }
 
     context& face_of(cell& self) const noexcept { return shared_.faces->face_of(self); }

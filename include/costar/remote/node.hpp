@@ -227,9 +227,12 @@ public:
     /// What was found is remembered until the actor or the link ends, so that asking again costs nothing on
     /// the wire.
     ///
+    /// A text with the place of an actor, as "host:port/$0-3-1-LIFE", is read and nothing else: whether there
+    /// is such an actor shows when it is asked.
+    ///
     /// Errors: throws `std::invalid_argument` for a text of another form; `errc::unreachable`, also for a
-    /// node that has not been met, `no_such_actor`, `timed_out`, `engine_stopped` after a shutdown of this
-    /// node's engine.
+    /// node that has not been met, `no_such_actor`, `timed_out`, `link_lost`, `too_large` for a name above
+    /// `message_max`, `engine_stopped` after a shutdown of this node's engine.
     template <class Token>
     auto find(std::string_view where, Token&& token)
     {
@@ -341,7 +344,7 @@ private:
                 owner.ask(link, std::move(wanted), timeout,
                     machine::spawn_handler<decltype(handler)>(std::move(handler)));
             },
-            token, node_at(where), machine::spawn_there_with(*board_, what, known, arguments),
+            token, node_at(where), machine::spawn_there_with(*board_, where, what, known, arguments),
             timeout_of(what));
     }
 

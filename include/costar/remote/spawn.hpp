@@ -70,13 +70,16 @@ struct spawn_there {
     std::uint64_t type = 0;
     std::vector<std::uint64_t> arguments{};
 
+    /// Where it is to be, 0 for whoever is there.
+    std::uint32_t node = 0;
+
     /// There is no link, and so no dead letter either.
     errc bury(post_office& where, errc reason) noexcept;
 };
 
 /// Writes the arguments; `known` is null for none.
-spawn_there spawn_there_with(
-    const remote::switchboard& board, remote::newcomer what, const wire::codec* known, const void* arguments);
+spawn_there spawn_there_with(const remote::switchboard& board, const remote::destination& where,
+    remote::newcomer what, const wire::codec* known, const void* arguments);
 
 task<pid> spawn_from(context& self, const remote::destination& where, remote::newcomer what,
     const wire::codec* known, const void* arguments);

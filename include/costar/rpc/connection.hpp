@@ -21,7 +21,8 @@ namespace costar::rpc {
 /// expects.
 struct connection_options {
     /// Bytes of a message. A larger one is refused where it is sent, by an error that leaves the connection
-    /// alone; one that a peer sends ends the connection. Both sides should agree.
+    /// alone; one that a peer sends ends the connection. Both sides should agree. So many may be read of one
+    /// message, too, where what is read twice counts twice: keep the reader of a large field.
     std::size_t message_max = std::size_t{64} * 1024 * 1024;
 
     /// How deep the structs of a message may be nested. Calls use some of it themselves.
