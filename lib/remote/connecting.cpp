@@ -5,6 +5,7 @@
 #include "address.hpp"
 #include "admission.hpp"
 #include "doorkeeper.hpp"
+#include "handing_over.hpp"
 #include "link.hpp"
 #include "servers.hpp"
 
@@ -94,9 +95,18 @@ bool is_late_alert(const link_place& place, const std::string& why)
     return place.proven_names && place.refused == refusal::none && why.find(" alert ") != std::string::npos;
 }
 
-/// Holds a link until it ends, for whatever reason. Says whether the peer has been found to be one. Who hears
-/// that it has ended may dial again: the book has forgotten it by then, and with `dialled` its address.
-task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connection> connection,
+/// What has come of a connection.
+struct outcome {
+    /// Has the peer been found to be one?
+    bool was_greeted = false;
+
+    /// Another link, to which this one has yielded.
+    pid yielded_to{};
+};
+
+/// Holds a link until it ends, for whatever reason. Who hears that it has ended may dial again: the book has
+/// forgotten it by then, and with `dialled` its address.
+task<outcome> hold(context& self, switchboard& board, std::unique_ptr<new_connection> connection,
     std::string address, std::optional<book_entry>* dialled, std::weak_ptr<visitors::place> visit = {})
 {
     const bool has_dialled = dialled != nullptr;
@@ -113,6 +123,7 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     std::string why;
     std::string given_up;  // why, where this side has
     bool was_greeted = false;
+    bool was_left = false;
     bool is_client = false;
     std::exception_ptr ended;
     {
@@ -131,7 +142,10 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
             name = made->peer_name();
             given_up = made->why_ended();
             was_greeted = made->was_greeted();
+            was_left = made->was_left();
             is_client = made->is_client();
+            if (made->yielded_to())
+                co_return outcome{true, made->yielded_to()};
         }
     }
     if (has_dialled)
@@ -141,13 +155,17 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
             board.shared().events.publish(peer_lost{name, address, "this node has stopped the link"});
         if (ended)
             std::rethrow_exception(ended);
-        co_return was_greeted;
+        co_return outcome{was_greeted};
     }
     if (ended)
         why = self.stopping() ? given_up : machine::text_of(ended);
     if (is_client) {
         log(log_level::debug, fmt::format("the client at {} has gone: {}", address, why));
-        co_return was_greeted;
+        co_return outcome{was_greeted};
+    }
+    if (was_left && !was_greeted && place->refused == refusal::none) {
+        log(log_level::debug, fmt::format("another link to node {} is used than at {}", name, address));
+        co_return outcome{};
     }
     if (!was_greeted && is_late_alert(*place, why)) {
         place->refused = refusal::not_trusted;
@@ -162,7 +180,7 @@ task<bool> hold(context& self, switchboard& board, std::unique_ptr<new_connectio
     if (place->refused != refusal::none)
         tell_of_refusal(board, *place, address, why);
     tell_of_loss(self, board, name, address, why, was_greeted);
-    co_return was_greeted;
+    co_return outcome{was_greeted};
 }
 
 /// Whatever a transport throws, connections go on, and it is looked again.
@@ -207,18 +225,41 @@ void rest(context& self, switchboard& board, const std::string& address)
         static_cast<std::uint64_t>(options.pause_max.count()), board.network().draw());
 }
 
+/// The same where another connection to that node may come into use meanwhile: gives whose that is.
+task<pid> connect_or_yield(context& self, switchboard& board, const std::string& address,
+    std::unique_ptr<new_connection>& made, std::exception_ptr& failed)
+{
+    for (;;) {
+        auto first = when_any(in_time(self, board, connect(board, address, made)), self.receive<give_way>());
+        auto result = co_await std::move(first);
+        if (result.index() == 0)
+            failed = std::get<0>(std::move(result));
+        if (result.index() == 0 && !failed)
+            co_return pid();
+        if (const pid used = board.book().yield(self.pid()); used || failed)
+            co_return used;
+        made.reset();
+    }
+}
+
 task<> dial(context& self, switchboard* board, std::string address)
 {
     std::optional<book_entry> entry(std::in_place, *board, self.pid());
     std::unique_ptr<new_connection> connection;
-    const auto failed = co_await in_time(self, *board, connect(*board, address, connection));
-    if (failed) {
+    std::exception_ptr failed;
+    outcome found;
+    found.yielded_to = co_await connect_or_yield(self, *board, address, connection, failed);
+    if (!found.yielded_to && failed) {
         entry.reset();
         rest(self, *board, address);
         tell_of_failure(self, *board, address, failed);
         co_return;
     }
-    if (!co_await hold(self, *board, std::move(connection), address, &entry))
+    if (!found.yielded_to)
+        found = co_await hold(self, *board, std::move(connection), address, &entry);
+    if (found.yielded_to)
+        co_await hand_over(self, *board, found.yielded_to);
+    else if (!found.was_greeted)
         rest(self, *board, address);
 }
 

@@ -9,15 +9,25 @@
 
 namespace costar::remote {
 
+namespace {
+
+constexpr std::uint32_t elects_feature = 1;
+
+}  // namespace
+
 greeting greeting::read(schema::Greeting::Reader from)
 {
     greeting read{from.getNewest(), from.getOldest(), wire::text(from.getName()), from.getLife(),
         wire::text(from.getAddress()), from.getMessageMax(), from.getNonce()};
     const auto features = from.getFeatures();
     read.unknown_features = features.size();
-    if (read.unknown_features <= features_max)
-        for (const auto each : features)
-            read.feature_bytes += each.getValue().size();
+    if (read.unknown_features > features_max)
+        return read;
+    for (const auto each : features) {
+        read.feature_bytes += each.getValue().size();
+        read.elects |= each.getNumber() == elects_feature;
+        read.unknown_features -= each.getNumber() == elects_feature ? 1 : 0;
+    }
     return read;
 }
 
@@ -31,6 +41,8 @@ void greeting::write(schema::Greeting::Builder to) const
         to.setAddress(wire::text(address));
     to.setMessageMax(message_max);
     to.setNonce(nonce);
+    if (elects)
+        to.initFeatures(1)[0].setNumber(elects_feature);
 }
 
 bool is_name(std::string_view name) noexcept

@@ -33,7 +33,10 @@ struct greeting {
     std::uint32_t message_max = 0;
     std::uint64_t nonce = 0;
 
-    /// Feature records, of which this release knows none: what they say is skipped.
+    /// Of several connections one is used: feature 1.
+    bool elects = false;
+
+    /// Other feature records: what they say is skipped.
     std::size_t unknown_features = 0;
     std::size_t feature_bytes = 0;
 

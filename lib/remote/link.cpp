@@ -35,6 +35,7 @@ link::link(context& self, switchboard& board, rpc::connection connection, std::s
           capnp::typeId<schema::Sink>(), sink::methods, *this),
       caller_(has_dialled ? caller_kind::node : caller_kind::unknown),
       first_call_(kj::newPromiseAndFulfiller<void>()),
+      use_(kj::newPromiseAndFulfiller<void>()),
       node_(has_dialled ? connection_.bootstrap<schema::Node>() : schema::Node::Client(nullptr)),
       address_(std::move(address)),
       mine_(board.new_greeting()),
@@ -48,11 +49,12 @@ link::~link() noexcept
     if (!post().is_being_destroyed())
         lose_held();
     place_->there = nullptr;
-    board_.book().forget(self_.pid());
+    board_.book().forget(self_.pid(), peer_);
     board_.names().forget_link(self_.pid());
     if (counters_ != nullptr) {
         count_bytes();
-        count_link(false);
+        if (is_used_)
+            count_link(false);
     }
     if (!post().is_being_destroyed())
         tell_of_end();
@@ -86,6 +88,8 @@ void link::tell_of_end() noexcept
         lose(*in_parts_);
     while (!outside_.empty())
         outside_.pop().lose(post(), errc::unreachable);
+    while (!taking_over_.has_none())
+        taking_over_.pop().bury(post(), errc::unreachable);
     for (const auto& [request, waits] : std::exchange(asked_, {}))
         post().fail(waits.token, errc::link_lost);
     for (const auto& [request, owed] : owed_) {
@@ -110,7 +114,7 @@ void link::tell_of_end() noexcept
 task<std::string> link::serve()
 {
     self_.spawn_task(wait_for_end(self_, rpc::nothrow(connection_.disconnected())));
-    std::string refused = co_await with_timeout(board_.options().greeting_timeout, meet());
+    std::string refused = co_await meet_or_yield();
     if (!refused.empty())
         co_return refused;
     if (is_client()) {
@@ -165,7 +169,8 @@ bool link::take_more()
 bool link::has_to_leave() const
 {
     return left_from_.size() >= board_.shared().stations.size() && self_.mailbox_size() == 0 &&
-        !has_to_send() && outside_.empty() && !bulk_.is_busy() && !is_carrying_;
+        !has_to_send() && outside_.empty() && !bulk_.is_busy() && !is_carrying_ &&
+        !taking_over_.is_under_way();
 }
 
 /// All has been sent, and has arrived when this has been answered.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bulk_lane.hpp"
+#include "handing_over.hpp"
 #include "owed_answer.hpp"
 #include "pid_places.hpp"
 #include "switchboard.hpp"
@@ -87,8 +88,8 @@ struct unfinished {
     std::vector<kj::byte> body;
 };
 
-/// Why a call to the peer has come to nothing.
-errc reason_of_failed_call(const rpc::error& thrown) noexcept;
+/// Why a call to the peer has come to nothing, as its handler says that catches what it has thrown.
+errc reason_of_failed_call() noexcept;
 
 /// A reason that a peer gives. What means something to this node's own alone is a failure there.
 errc reason_from(std::uint16_t number) noexcept;
@@ -105,14 +106,6 @@ inline constexpr std::size_t letter_bytes_max = std::size_t{64} * 1024 * 1024;
 inline constexpr std::size_t spare_body_kept = std::size_t{4} * 1024 * 1024;
 inline constexpr unsigned batch_max = 4096;
 inline constexpr unsigned sinks_max = 12;
-
-/// What a client may have it keep.
-inline constexpr std::size_t client_actors_max = 10'000;
-inline constexpr std::size_t client_requests_max = 10'000;
-
-/// Bytes of calls that were taken and not answered, above which nothing more is read: a client's requests are
-/// refused before, so this is reached by calls to services of the program alone.
-inline constexpr std::size_t client_calls_bytes_max = 2 * letter_bytes_max;
 
 /// One connection to one peer; it lies in the frame of its actor.
 ///
@@ -134,6 +127,15 @@ public:
     /// Has the peer been found to be one?
     bool was_greeted() const noexcept { return was_greeted_; }
 
+    /// Has it let go of its connection, since another one to the same node is used? Gives whose that is.
+    pid yielded_to() const noexcept { return yielded_to_; }
+
+    /// Is it one of several that was not used?
+    bool was_left() const noexcept
+    {
+        return elects_ && !is_used_ && board_.book().has_other(peer_, self_.pid());
+    }
+
     /// Is it a program that is no node? It does not greet, and nobody knows it.
     bool is_client() const noexcept { return caller_ == caller_kind::client; }
 
@@ -142,6 +144,9 @@ public:
 
     void hear(const greeting& theirs, schema::Welcome::Builder welcome);
     bool has_heard() const noexcept { return has_heard_; }
+
+    /// The peer uses it, if it is the one to say so.
+    void be_used();
     bool is_first_hello() noexcept { return !std::exchange(was_called_, true); }
     /// The way is free when what a former link of the peer has taken is where it belongs, so that nothing
     /// overtakes it. Messages of an earlier link than the one that has taken some are lost. Sees to it that
@@ -219,7 +224,10 @@ private:
     void has_failed(const std::string& why) noexcept override { end(why); }
 
     task<std::string> meet();
+    task<std::string> meet_or_yield();
     task<std::string> greet();
+    bool is_elected(capnp::List<std::uint64_t>::Reader told, std::uint64_t asked);
+    void come_into_use(const peer_book::verdict& found);
     bool accept(const greeting& theirs, const agreement& agreed);
     void look_at_address(const std::string& address);
     void tell_of_address(const std::string& address, const std::string& name, const std::string& other);
@@ -242,6 +250,8 @@ private:
     {
         return letters_.size() >= letters_of_a_batch || letter_bytes_ >= bytes_of_a_batch;
     }
+    void take_handed(handed&& next);
+    void end_of_handing();
     void depart(departing&& leaving);
     void send(departing&& leaving);
     void let_in();
@@ -320,6 +330,7 @@ private:
     machine::direct_calls direct_;
     caller_kind caller_;
     kj::PromiseFulfillerPair<void> first_call_;
+    kj::PromiseFulfillerPair<void> use_;  // by the peer
     rpc::nothrow<schema::Node::Client> node_;
     std::optional<rpc::nothrow<schema::Sink::Client>> sink_;
     std::string address_;
@@ -335,6 +346,10 @@ private:
     std::uint64_t counted_out_ = 0;
     const bool has_dialled_;
     bool has_heard_ = false;
+    bool elects_ = false;  // both sides
+    bool is_used_ = false;
+    pid yielded_to_;
+    taking_over taking_over_;
     bool shares_address_ = false;
     bool is_way_free_ = false;
     bool is_late_ = false;

@@ -7,6 +7,8 @@
 #include "admission.hpp"
 
 #include <costar/core/log.hpp>
+#include <costar/core/when_any.hpp>
+#include <costar/core/with_timeout.hpp>
 #include <costar/rpc/await.hpp>
 
 #include <fmt/format.h>
@@ -31,7 +33,26 @@ task<std::string> link::meet()
         if (is_client())
             co_return std::string();
     }
-    co_return co_await greet();
+    std::string refused = co_await greet();
+    if (refused.empty() && !is_used_) {
+        rpc::pending<kj::Promise<void>> used(kj::mv(use_.promise).exclusiveJoin(connection_.disconnected()));
+        co_await kj::mv(used);
+    }
+    co_return refused;
+}
+
+/// The same, in time. Who dials hears meanwhile that another connection to the same node is used.
+task<std::string> link::meet_or_yield()
+{
+    auto in_time = with_timeout(board_.options().greeting_timeout, meet());
+    if (!has_dialled_)
+        co_return co_await std::move(in_time);
+    auto first = when_any(std::move(in_time), self_.receive<give_way>());
+    auto result = co_await std::move(first);
+    if (result.index() == 0)
+        co_return std::get<0>(std::move(result));
+    yielded_to_ = board_.book().yield(self_.pid());
+    co_return "another connection was to be used, and has ended";
 }
 
 caller_kind link::take_call(caller_kind as)
@@ -53,6 +74,7 @@ task<std::string> link::greet()
 {
     auto hello = node_->helloRequest();
     mine_.write(hello.initGreeting());
+    const std::uint64_t asked = board_.book().turn();
     auto heard = co_await rpc::send(hello);
     if (place_->refused != refusal::none)
         co_return text_of(*place_);  // it has greeted meanwhile
@@ -71,16 +93,18 @@ task<std::string> link::greet()
         } catch (const rpc::error&) {}
         co_return text_of(*place_);
     }
+    if (!accept(theirs, *agreed)) {
+        place_->refused = refusal::too_many;
+        co_return text_of(*place_);
+    }
+    if (has_dialled_ && elects_ && !is_elected(welcome.getOthers(), asked))
+        co_return "another connection to it is used";
     auto open = node_->openRequest();
     auto opened = co_await rpc::send(open);
     sink_.emplace(opened.getSink());
     outlet_ = direct_.opened({window_least, window_most});
     if (!outlet_)
         co_return "it gives a sink that is not its own";
-    if (!accept(theirs, *agreed)) {
-        place_->refused = refusal::too_many;
-        co_return text_of(*place_);
-    }
     if (welcome.getNotice() == 1 && !shares_address_)
         tell_of_address(mine_.address, mine_.name, {});
     co_return std::string();
@@ -102,6 +126,10 @@ void link::hear(const greeting& theirs, schema::Welcome::Builder welcome)
     mine_.write(welcome.initGreeting());
     if (shares_address_)
         welcome.setNotice(1);
+    if (elects_) {
+        const auto told = board_.book().told_to(peer_, self_.pid());
+        welcome.setOthers(kj::arrayPtr(told.data(), told.size()));
+    }
     has_heard_ = true;
 }
 
@@ -141,12 +169,50 @@ bool link::accept(const greeting& theirs, const agreement& agreed)
         queue_ = known->waiting;
         outside_.wait_for(queue_);
         counters_ = known->counters;
-        count_link(true);
     }
-    if (const pid former = board_.book().greeted(peer_, self_.pid(), has_dialled_))
-        self_.send(former, link_ended{"the peer has dialled again"});
+    elects_ = theirs.elects;
+    if (elects_)
+        board_.book().meet(peer_,
+            {.link = self_.pid(),
+                .nonce = has_dialled_ ? mine_.nonce : theirs.nonce,
+                .dialler = has_dialled_ ? mine_.name : theirs.name,
+                .has_dialled = has_dialled_,
+                .handing_over = taking_over_.count()});
+    else
+        come_into_use({.former = board_.book().greeted(peer_, self_.pid(), has_dialled_)});
     look_at_address(known->address);
     return true;
+}
+
+/// Is this connection, which this side has dialled, used? Else another one to the same node is.
+bool link::is_elected(capnp::List<std::uint64_t>::Reader told, std::uint64_t asked)
+{
+    election::ballot cast{{}, asked};
+    for (unsigned i = 0; i < told.size() && i < others_max; ++i)
+        cast.told.push_back(told[i]);
+    const peer_book::verdict found = board_.book().elect(peer_, self_.pid(), cast);
+    yielded_to_ = found.yields_to;
+    if (!yielded_to_)
+        come_into_use(found);
+    return !yielded_to_;
+}
+
+void link::be_used()
+{
+    if (has_dialled_ || !elects_ || is_used_)
+        return;
+    come_into_use(board_.book().use(peer_, self_.pid()));
+    use_.fulfiller->fulfill();
+}
+
+void link::come_into_use(const peer_book::verdict& found)
+{
+    if (!std::exchange(is_used_, true))
+        count_link(true);
+    for (const pid former : found.former)
+        self_.send(former, link_ended{"the peer has dialled again"});
+    for (const pid dialling : found.dialling)
+        self_.send(dialling, give_way{});
 }
 
 }  // namespace costar::remote

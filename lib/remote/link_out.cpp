@@ -21,13 +21,29 @@ bool link::take(message next)
     if (!next)
         return false;
     if (next.is<departing>()) {
-        depart(std::move(next.get<departing>()));
+        if (taking_over_.is_under_way()) [[unlikely]]
+            taking_over_.hold({std::move(next.get<departing>())});
+        else
+            depart(std::move(next.get<departing>()));
     } else if (next.is<departing_news>()) {
         depart(std::move(next.get<departing_news>()));
     } else if (next.is<departing_signal>()) {
-        depart(std::move(next.get<departing_signal>()));
+        if (taking_over_.is_under_way()) [[unlikely]]
+            taking_over_.hold({std::move(next.get<departing_signal>())});
+        else
+            depart(std::move(next.get<departing_signal>()));
     } else if (next.is<withdrawn>()) {
-        outside_.forget(next.get<withdrawn>().token);
+        if (taking_over_.is_under_way()) [[unlikely]]
+            taking_over_.hold({next.get<withdrawn>()});
+        else
+            outside_.forget(next.get<withdrawn>().token);
+    } else if (next.is<handed>()) {
+        take_handed(std::move(next.get<handed>()));
+    } else if (next.is<handed_over>()) {
+        next.mark_handled();
+        end_of_handing();
+    } else if (next.is<give_way>()) {
+        next.mark_handled();  // it has come into use meanwhile
     } else if (next.is<queue_filled>()) {
         next.mark_handled();
         is_told_ = false;
@@ -341,58 +357,6 @@ void link::write(const machine::outbound_signal& from, schema::Signal::Builder t
     to.setLinked(from.is_linked);
     to.setReason(static_cast<std::uint16_t>(from.reason));
     to.setRequest(from.token);
-}
-
-errc reason_of_failed_call(const rpc::error& thrown) noexcept
-{
-    return thrown.kind() == rpc::errc::disconnected ? errc::link_lost : errc::malformed;
-}
-
-task<> link::look_up_there(std::shared_ptr<link_place> place, message asked)
-{
-    errc failure = errc::link_lost;
-    if (place->there != nullptr) {
-        const std::string& name = asked.get<machine::look_up>().name;
-        if (const pid known = place->there->board_.names().find(place->there->self_.pid(), name)) {
-            asked.respond(known);
-            co_return;
-        }
-        if (name.size() > place->there->message_max_) {
-            fail(std::move(asked), errc::too_large);
-            co_return;
-        }
-        auto request = place->there->node_->findRequest();
-        request.setName(wire::text(name));
-        try {
-            auto found = co_await rpc::send(request);
-            if (place->there != nullptr) {
-                if (const pid who = place->there->pids_.read(found.getWho())) {
-                    place->there->remember(name, who);
-                    asked.respond(who);
-                    co_return;
-                }
-                failure = errc::no_such_actor;
-            }
-        } catch (const rpc::error& thrown) {
-            failure = reason_of_failed_call(thrown);
-        } catch (...) {
-            failure = errc::malformed;
-        }
-    }
-    fail(std::move(asked), failure);
-}
-
-void link::remember(const std::string& name, pid who)
-{
-    if (who.node() != peer_)
-        return;
-    found_names& names = board_.names();
-    if (const pid former = names.find(self_.pid(), name); former && former != who)
-        names.forget(former);  // it has ended, and the news of that are on their way
-    if (!names.enter(self_.pid(), name, who))
-        return;
-    news_.push_back({{.what = machine::outbound_signal::kind::watch, .to = who, .about = self_.pid()}});
-    wake();
 }
 
 }  // namespace costar::remote

@@ -84,7 +84,8 @@ bool peer_book::make_room()
     for (std::size_t left = met_.size(); left != 0; --left) {
         const std::uint64_t life = met_.front();
         met_.pop_front();
-        if (!links_.contains(by_life_.at(life)->number)) {
+        const std::uint32_t number = by_life_.at(life)->number;
+        if (!links_.contains(number) && !elections_.contains(number)) {
             erase(life);
             return true;
         }
@@ -149,63 +150,6 @@ peer_book::way peer_book::find_name(const std::string& name) const
         number = found->second;
     }
     return find(number);
-}
-
-/// For the node with this number, if it is one.
-void peer_book::use(std::uint32_t number, pid dialling)
-{
-    if (number == 0)
-        return;
-    links_.emplace(number, entry{dialling, true});
-    change();
-}
-
-pid peer_book::join(const std::string& address, std::uint32_t number)
-{
-    const std::unique_lock lock(mutex_);
-    if (const auto used = links_.find(number); used != links_.end())
-        return used->second.link;
-    const auto found = dialled_.find(address);
-    if (found == dialled_.end())
-        return {};
-    use(number, found->second);
-    return found->second;
-}
-
-pid peer_book::claim(const std::string& address, std::uint32_t number, pid dialling)
-{
-    const std::unique_lock lock(mutex_);
-    if (const auto used = links_.find(number); used != links_.end())
-        return used->second.link;  // the peer was faster
-    if (const auto found = dialled_.find(address); found != dialled_.end())
-        dialling = found->second;
-    else if (ended_.erase(dialling) == 0)
-        dialled_.emplace(address, dialling);
-    else
-        return dialling;
-    use(number, dialling);
-    return dialling;
-}
-
-pid peer_book::greeted(std::uint32_t number, pid link, bool has_dialled)
-{
-    const std::unique_lock lock(mutex_);
-    const auto [found, is_new] = links_.emplace(number, entry{link, has_dialled});
-    change();
-    if (is_new || found->second.link == link || found->second.has_dialled || has_dialled)
-        return {};
-    return std::exchange(found->second, entry{link, has_dialled}).link;
-}
-
-std::vector<pid> peer_book::links() const
-{
-    const std::shared_lock lock(mutex_);
-    std::set<pid> all;
-    for (const auto& [number, each] : links_)
-        all.insert(each.link);
-    for (const auto& [address, link] : dialled_)
-        all.insert(link);
-    return {all.begin(), all.end()};
 }
 
 std::vector<peer_figures> peer_book::figures() const
@@ -325,27 +269,6 @@ bool peer_book::rests(const std::string& address, std::uint64_t now) const
     const std::shared_lock lock(mutex_);
     const auto found = pauses_.find(address);
     return found != pauses_.end() && now < found->second.until;
-}
-
-void peer_book::forget_use(pid link)
-{
-    if (std::erase_if(links_, [&](const auto& each) { return each.second.link == link; }) != 0)
-        change();
-}
-
-void peer_book::forget(pid link)
-{
-    const std::unique_lock lock(mutex_);
-    forget_use(link);
-    forget_name(link);
-}
-
-void peer_book::forget_dialling(pid link)
-{
-    const std::unique_lock lock(mutex_);
-    forget_use(link);
-    if (std::erase_if(dialled_, [&](const auto& each) { return each.second == link; }) == 0)
-        ended_.insert(link);
 }
 
 }  // namespace costar::remote

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "election.hpp"
 #include "letter.hpp"
 
 #include <costar/kernel/cell.hpp>
@@ -127,8 +128,38 @@ public:
     pid claim(const std::string& address, std::uint32_t number, pid dialling);
 
     /// A link has been greeted by a node. It is used unless there is one, so that what was sent before stays
-    /// in front. But where the peer dials again its former connection is dead: gives whose that was.
-    pid greeted(std::uint32_t number, pid link, bool has_dialled);
+    /// in front. But where the peer dials again its former connection is dead: gives whose that was. For
+    /// peers that do not elect.
+    std::vector<pid> greeted(std::uint32_t number, pid link, bool has_dialled);
+
+    /// A link hears from whom it is, which elects.
+    void meet(std::uint32_t number, candidate one);
+
+    /// What it tells of other connections with this node.
+    std::vector<std::uint64_t> told_to(std::uint32_t number, pid link) const;
+
+    /// Now, for who says hello.
+    std::uint64_t turn();
+
+    /// What comes of a link: to whom it yields, with all that leads to it, nobody where it is used; and then
+    /// those that were before it, which are dead, and those that still dial the same node, which may yield.
+    struct verdict {
+        pid yields_to{};
+        std::vector<pid> former{};
+        std::vector<pid> dialling{};
+    };
+
+    /// It has dialled, and is welcome.
+    verdict elect(std::uint32_t number, pid link, const election::ballot& cast);
+
+    /// The peer has dialled it, and uses it.
+    verdict use(std::uint32_t number, pid link);
+
+    /// A link that dials yields to the one that is used to the same node: gives which, nobody where none is.
+    pid yield(pid link);
+
+    /// Is there another connection with this node?
+    bool has_other(std::uint32_t number, pid link) const;
 
     std::vector<pid> links() const;
 
@@ -168,8 +199,9 @@ public:
     bool rests(const std::string& address, std::uint64_t now) const;
 
     /// Forgets a link; and one that has dialled by its address too, when its actor ends, which may be before
-    /// it has been claimed.
-    void forget(pid link);
+    /// it has been claimed. `number` is that of its node. What leads to it leads to another one
+    /// to the same node, if there is one.
+    void forget(pid link, std::uint32_t number = 0);
     void forget_dialling(pid link);
 
 private:
@@ -189,7 +221,9 @@ private:
     };
 
     void change() noexcept { version_.fetch_add(1, std::memory_order_release); }
-    void use(std::uint32_t number, pid dialling);
+    void lead(std::uint32_t number, pid dialling);
+    verdict take(std::uint32_t number, pid link);
+    void hand_over(pid link, const candidate& to);
     void forget_use(pid link);
     void forget_name(pid link);
     std::shared_ptr<const peer> add(std::uint64_t life, const std::string& address);
@@ -206,8 +240,12 @@ private:
     std::deque<std::uint64_t> met_;                                         // lives
     std::unordered_map<std::uint32_t, taker> taken_by_;
     std::unordered_map<std::uint32_t, entry> links_;
+    std::unordered_map<std::uint32_t, election> elections_;
+    std::uint64_t turns_ = 0;
     std::map<std::string, pid> dialled_;
-    std::set<pid> ended_;  // before they were claimed
+    std::map<std::string, pid> yielded_;  // to whom those have that had dialled
+    std::set<pid> yielding_;              // those that have
+    std::set<pid> ended_;                 // before they were claimed
     std::map<std::string, holder> names_;
     std::map<std::string, pause> pauses_;
     std::unordered_map<watch_across, pid, watch_across::hash> routes_;

@@ -47,6 +47,7 @@ kj::Promise<void> node_server::hello(HelloContext call)
 kj::Promise<void> node_server::open(OpenContext call)
 {
     KJ_REQUIRE(greeted().may_open_sink(), "a node opens a dozen sinks at most");
+    present().be_used();
     call.getResults().setSink(kj::heap<sink_server>(place_));
     return kj::READY_NOW;
 }

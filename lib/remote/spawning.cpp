@@ -227,9 +227,9 @@ task<> link::spawn_there(std::shared_ptr<link_place> place, message asked)
         if (thrown.kind() == rpc::errc::unimplemented)  // by a release that spawns for nobody
             failure = errc::unknown_kind;
         else
-            failure = reason_of_failed_call(thrown);
+            failure = reason_of_failed_call();
     } catch (...) {
-        failure = errc::malformed;
+        failure = reason_of_failed_call();
     }
     fail(std::move(asked), failure);
 }

@@ -359,6 +359,7 @@ greeting switchboard::new_greeting() const
     mine.address = address();
     mine.message_max = options_.message_max;
     mine.nonce = drawn_number(network());
+    mine.elects = true;
     return mine;
 }
 

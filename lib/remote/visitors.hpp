@@ -14,6 +14,14 @@
 
 namespace costar::remote {
 
+/// What a client may have this node keep.
+inline constexpr std::size_t client_actors_max = 10'000;
+inline constexpr std::size_t client_requests_max = 10'000;
+
+/// Bytes of calls that were taken and not answered, above which nothing more is read: a client's requests are
+/// refused before, so this is reached by calls to services of the program alone.
+inline constexpr std::size_t client_calls_bytes_max = std::size_t{128} * 1024 * 1024;
+
 /// The connections that others have dialled, each in a place of its own. Where all places are taken, who has
 /// said nothing makes room for who comes. Programs that are no nodes have three quarters at most, so that
 /// nodes find room beside any number of them.

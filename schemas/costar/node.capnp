@@ -61,9 +61,14 @@ struct Greeting @0x8c634e448aa2b81d {
 }
 
 struct Feature @0xe8d201abec448eec {
-  # What a node can do beyond its protocol, and a peer need not know: what both have said may be used between them. No
-  # number is taken so far. What every peer has to know is no feature, but a newer protocol: a node that needs it has
-  # that as its oldest one.
+  # What a node can do beyond its protocol, and a peer need not know: what both have said may be used between them. What
+  # every peer has to know is no feature, but a newer protocol: a node that needs it has that as its oldest one.
+  #
+  # 1: of several connections between two nodes one is used, and the others are closed. The side that has dialled says
+  # that by its first `open`, and before that nothing is sent over it but greetings. It closes the connection instead
+  # when it is welcome, if it has one that the welcome names; or one that has come into use since its hello; or if
+  # the other side has dialled too, has said hello, and has the smaller name, else the smaller nonce. One that is opened
+  # is the end of any that was used before: the side that has dialled has lost it. The value is empty.
 
   number @0 :UInt32;
   value @1 :Data;
@@ -88,6 +93,10 @@ struct Welcome @0x84d56f80cb52f990 {
   notice @4 :UInt16;
   # What the one who is welcome should look into: 1, another living node says too that it can be dialled at its
   # address. 0 for nothing; others are skipped.
+
+  others @5 :List(UInt64);
+  # With feature 1: other connections to the one who is welcome, the one in use first, then those that it has dialled
+  # before; the nonces of the side that has dialled each. 16 at most, what follows is skipped.
 }
 
 interface Sink @0x8c1b291c72439306 {

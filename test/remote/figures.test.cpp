@@ -33,7 +33,8 @@ TEST_CASE("figures: a node knows what has gone to each peer, and since when it i
     CHECK(seen.links == 1);
     CHECK(seen.sent == 10);
     CHECK(seen.received == 10);
-    CHECK(seen.batches == 10);
+    CHECK(seen.batches >= 10);  // one more where the news that the actor is watched went alone
+    CHECK(seen.batches <= 11);
     CHECK(seen.bytes_sent > 1000);
     CHECK(seen.bytes_received > 1000);
     CHECK(seen.waiting == 0);

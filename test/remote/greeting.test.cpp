@@ -85,11 +85,12 @@ TEST_CASE("greeting: features are counted, with the bytes of their values, as fa
         from_node(2).write(written);
         auto features = written.initFeatures(count);
         for (unsigned i = 0; i < count; ++i)
-            features[i].setNumber(i);
+            features[i].setNumber(1000 + i);
         if (count != 0)
             features[count - 1].initValue(100);
         const remote::greeting read = remote::greeting::read(written.asReader());
         CHECK(read.unknown_features == count);
+        CHECK_FALSE(read.elects);
         CHECK(read.feature_bytes == (count == 0 || count > 64 ? 0 : 100));
         if (count > 64)
             CHECK(why_refused(read) == refusal::malformed);

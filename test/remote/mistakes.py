@@ -84,13 +84,25 @@ MISTAKES = {
          "place->there->ordinary_taken_ < count",
          "place->there->ordinary_taken_ + 1000 < count")],
     "an address that could not be dialled is never dialled again": [
-        ("peer_book.cpp",
-         "if (std::erase_if(dialled_, [&](const auto& each) { return each.second == link; }) == 0)",
-         "if (ended_.contains(link))")],
+        ("peer_book_links.cpp",
+         "if (std::erase_if(dialled_, [&](const auto& each) { return each.second == link; }) == 0 &&",
+         "if (!ended_.contains(link) &&")],
     "the last of several links is the one that is used": [
-        ("peer_book.cpp",
+        ("peer_book_links.cpp",
          "found->second.link == link || found->second.has_dialled || has_dialled)",
          "found->second.link == link)")],
+    "each node uses the connection that it has dialled": [
+        ("election.cpp",
+         "return best;",
+         "return nullptr;")],
+    "of two nodes that dial each other both give way": [
+        ("election.cpp",
+         "std::tie(each.dialler, each.nonce) < std::tie(",
+         "std::tie(each.dialler, each.nonce) != std::tie(")],
+    "what waits for a link that yields is lost": [
+        ("handing_over.cpp",
+         "hand<departing>(self, to, next);",
+         "next.mark_handled();")],
 }
 
 

@@ -211,3 +211,48 @@ TEST_CASE(
     CHECK(taken > 1000);
     CHECK(wrong == 0);
 }
+
+TEST_CASE(
+    "order: what waits for a link that yields is not overtaken by what comes past it", "[remote][order]")
+{
+    const folder files;
+    struct side {
+        side(std::string socket) : relay(socket, 40'000), here(options(socket, relay.address()))
+        {
+            here.actors.spawn("taker", takes_in_order, &taken, &wrong);
+            for (const std::uint32_t strand : {0, 1})
+                here.actors.spawn(
+                    spawn_options{.placement = placement::chosen, .strand = strand}, keeps_busy);
+        }
+        static remote::node_options options(const std::string& socket, std::string advertised)
+        {
+            return {.listen = "unix:" + socket,
+                .advertised = std::move(advertised),
+                .pause_min = 1ms,
+                .pause_max = 2ms};
+        }
+
+        std::atomic<std::uint64_t> taken{0};
+        std::atomic<int> wrong{0};
+        cutting_relay relay;
+        place here;
+    };
+    std::atomic<bool> is_over{false};
+    side one(files / "one.sock");
+    side other(files / "other.sock");
+    const pid taker = one.here.find(other.relay.address(), "taker");
+    const pid other_taker = other.here.find(one.relay.address(), "taker");
+    const pid sending = one.here.actors.spawn(keeps_sending, taker, &is_over);
+    const pid other_sending = other.here.actors.spawn(keeps_sending, other_taker, &is_over);
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    while (one.relay.cuts() + other.relay.cuts() < 200 && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::yield();
+    is_over = true;
+    one.here.actors.wait(sending, use_future).get();
+    other.here.actors.wait(other_sending, use_future).get();
+    CHECK(one.relay.cuts() + other.relay.cuts() >= 200);
+    for (const side* each : {&one, &other}) {
+        CHECK(each->taken > 1000);
+        CHECK(each->wrong == 0);
+    }
+}

@@ -28,7 +28,7 @@ MISTAKES = [
     ("`Sink.piece @2` | `part :Part` | stream", "`Sink.piece @2` | `part :Part` | ",
      "Sink.piece @2: the page has"),
     ("`Sink` is\n`0x8", "`Sink` is\n`0x9", "Sink: the page has the id"),
-    ("`Integer` `0xc", "`Integer` `0xd", "Integer: the page has the id"),
+    ("`Natural` `0xb", "`Natural` `0xc", "Natural: the page has the id"),
     ("`:Float64`", "`:Float32`", "Number: the page has"),
     ("extends `Directory`", "extends `Sink`", "Node: the page has it extend"),
     ("5 `is_itself`, ", "", "refusal: the page has"),
