@@ -281,7 +281,7 @@ TEST_CASE("election: what waits for a node that cannot be dialled goes over the 
     std::uint64_t wrong = 0;
     pair.a.actors.spawn("host", host);
     // Where the third node says that it is, nobody answers.
-    simulated_place c(pair.sim, pair.network, "c", {.greeting_timeout = 20s, .advertised = "nowhere:1"});
+    simulated_place c(pair.sim, pair.network, "c", {.advertised = "nowhere:1", .greeting_timeout = 20s});
     c.actors.spawn("taker", takes_from_each, &taken, &wrong);
     pair.network.partition("a", "nowhere");
     const pid back = found(pair.sim, c, "a:1/host");

@@ -8,6 +8,7 @@
 
 #include <boost/asio/use_future.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -142,6 +143,12 @@ public:
     {
         const std::lock_guard lock(mutex_);
         return events_.size();
+    }
+    template <class Wanted>
+    std::size_t count(Wanted is_wanted)
+    {
+        const std::lock_guard lock(mutex_);
+        return static_cast<std::size_t>(std::count_if(events_.begin(), events_.end(), is_wanted));
     }
 
 private:

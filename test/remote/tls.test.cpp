@@ -571,13 +571,18 @@ TEST_CASE("tls: a folder in the place of a file leaves what stood in it, and who
             return each.what == remote::certificate_notice::kind::not_reloaded &&
                 holds(each.text, file + " cannot be read: Is a directory");
         }));
-        const std::size_t once = told.count();
+        // What is in its place again may have been seen while it came there, and be told of once more.
+        const auto is_bad = [](const remote::certificate_notice& each) {
+            return each.what == remote::certificate_notice::kind::not_reloaded;
+        };
+        const std::size_t once = told.count(is_bad);
         check_serves(at, there);
         check_serves(at, there);
-        CHECK(told.count() == once);
+        CHECK(told.count(is_bad) == once);
 
+        const std::size_t before = told.count();
         std::filesystem::rename(file + ".old", file);
-        CHECK(told.comes_after(once));
+        CHECK(told.comes_after(before));
     }
     CHECK(
         told.comes([](const auto& each) { return each.what == remote::certificate_notice::kind::reloaded; }));
