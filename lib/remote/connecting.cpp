@@ -7,6 +7,7 @@
 #include "doorkeeper.hpp"
 #include "handing_over.hpp"
 #include "link.hpp"
+#include "losses.hpp"
 #include "servers.hpp"
 
 #include <costar/core/error.hpp>
@@ -43,50 +44,15 @@ private:
     pid who_;
 };
 
-/// What is alike where somebody knocks again and again: a peer that dials has another port each time.
-std::string without_port(const std::string& name, const std::string& address, std::string why)
+bool has_timed_out(const std::exception_ptr& failed)
 {
-    if (const std::size_t at = why.find(address); at != std::string::npos)
-        why.erase(at, address.size());
-    const std::size_t end = is_unix_address(address) ? address.find(' ') : address.rfind(':');
-    return fmt::format("{} {} {}", address.substr(0, end), name, why);
-}
-
-void tell_of_loss(context& self, switchboard& board, const std::string& name, const std::string& address,
-    const std::string& why, bool was_there)
-{
-    std::string line = fmt::format("{}node {}{}at {}: {}",
-        was_there ? "the link has ended to " : "no link to ", name, name.empty() ? "" : " ", address, why);
-    if (was_there)
-        log(log_level::info, line);
-    else
-        board.refusals().write(log_level::info, static_cast<std::uint64_t>(self.now().count()),
-            without_port(name, address, why), std::move(line));
-    board.shared().events.publish(peer_lost{name, address, why});
-}
-
-void tell_of_refusal(
-    switchboard& board, const link_place& place, const std::string& address, const std::string& why)
-{
-    board.shared().events.publish(peer_refused{place.peer_name, address, why, place.refused, place.by_peer});
-}
-
-/// The connection that was to be one has not got as far as greetings.
-void tell_of_failure(
-    context& self, switchboard& board, const std::string& address, const std::exception_ptr& failed)
-{
-    const std::string why = machine::text_of(failed);
     try {
         std::rethrow_exception(failed);
-    } catch (const not_trusted& refused) {
-        link_place place;
-        place.by_peer = refused.by_peer();
-        place.refused = refusal::not_trusted;
-        tell_of_refusal(board, place, address, why);
+    } catch (const error& failure) {
+        return failure.code() == errc::timed_out;
     } catch (...) {
-        // Nobody was refused.
+        return false;
     }
-    tell_of_loss(self, board, {}, address, why, false);
 }
 
 /// With TLS 1.3 who has dialled hears behind its handshake that its certificate is not accepted.
@@ -163,8 +129,9 @@ task<outcome> hold(context& self, switchboard& board, std::unique_ptr<new_connec
         log(log_level::debug, fmt::format("the client at {} has gone: {}", address, why));
         co_return outcome{was_greeted};
     }
-    if (was_left && !was_greeted && place->refused == refusal::none) {
-        log(log_level::debug, fmt::format("another link to node {} is used than at {}", name, address));
+    if (was_left && place->refused == refusal::none && !(ended && has_timed_out(ended))) {
+        log(log_level::debug,
+            fmt::format("node {} at {} does not use its connection: {}", name, address, why));
         co_return outcome{};
     }
     if (!was_greeted && is_late_alert(*place, why)) {

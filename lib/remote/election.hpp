@@ -69,7 +69,6 @@ public:
     std::vector<pid> use(pid link, std::uint64_t turn);
 
     void forget(pid link);
-    bool has_other(pid link) const noexcept { return all_.size() > (find(link) != nullptr ? 1U : 0U); }
     bool empty() const noexcept { return all_.empty(); }
 
 private:

@@ -130,11 +130,8 @@ public:
     /// Has it let go of its connection, since another one to the same node is used? Gives whose that is.
     pid yielded_to() const noexcept { return yielded_to_; }
 
-    /// Is it one of several that was not used?
-    bool was_left() const noexcept
-    {
-        return elects_ && !is_used_ && board_.book().has_other(peer_, self_.pid());
-    }
+    /// Has the peer dialled it, greeted, and not come to use it? It has another one, or does not need it now.
+    bool was_left() const noexcept { return elects_ && !has_dialled_ && !is_used_; }
 
     /// Is it a program that is no node? It does not greet, and nobody knows it.
     bool is_client() const noexcept { return caller_ == caller_kind::client; }

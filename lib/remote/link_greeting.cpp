@@ -37,6 +37,8 @@ task<std::string> link::meet()
     if (refused.empty() && !is_used_) {
         rpc::pending<kj::Promise<void>> used(kj::mv(use_.promise).exclusiveJoin(connection_.disconnected()));
         co_await kj::mv(used);
+        if (!is_used_)
+            co_return "the peer has closed the connection";
     }
     co_return refused;
 }

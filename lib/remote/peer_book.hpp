@@ -158,9 +158,6 @@ public:
     /// A link that dials yields to the one that is used to the same node: gives which, nobody where none is.
     pid yield(pid link);
 
-    /// Is there another connection with this node?
-    bool has_other(std::uint32_t number, pid link) const;
-
     std::vector<pid> links() const;
 
     /// Of those to which there has been a link.
@@ -223,6 +220,7 @@ private:
     void change() noexcept { version_.fetch_add(1, std::memory_order_release); }
     void lead(std::uint32_t number, pid dialling);
     verdict take(std::uint32_t number, pid link);
+    pid dialling_to(std::uint32_t number) const;
     void hand_over(pid link, const candidate& to);
     void forget_use(pid link);
     void forget_name(pid link);

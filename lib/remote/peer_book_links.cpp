@@ -108,10 +108,9 @@ peer_book::verdict peer_book::take(std::uint32_t number, pid link)
         used->second = mine;
     if (used->second.link != link)
         found.dialling.push_back(used->second.link);
-    const auto known = by_number_.find(number);
-    const auto dialled = known != by_number_.end() ? dialled_.find(known->second->address) : dialled_.end();
-    if (dialled != dialled_.end() && dialled->second != link && dialled->second != used->second.link)
-        found.dialling.push_back(dialled->second);
+    if (const pid dialling = dialling_to(number);
+        dialling && dialling != link && dialling != used->second.link)
+        found.dialling.push_back(dialling);
     change();
     return found;
 }
@@ -141,11 +140,7 @@ pid peer_book::yield(pid link)
         if (used == nullptr || used->link == link)
             continue;
         const auto leads = links_.find(number);
-        const auto known = by_number_.find(number);
-        const auto dialled =
-            known != by_number_.end() ? dialled_.find(known->second->address) : dialled_.end();
-        if ((leads != links_.end() && leads->second.link == link) ||
-            (dialled != dialled_.end() && dialled->second == link)) {
+        if ((leads != links_.end() && leads->second.link == link) || dialling_to(number) == link) {
             hand_over(link, *used);
             return used->link;
         }
@@ -153,11 +148,12 @@ pid peer_book::yield(pid link)
     return {};
 }
 
-bool peer_book::has_other(std::uint32_t number, pid link) const
+/// Who dials where a node says that it can be dialled.
+pid peer_book::dialling_to(std::uint32_t number) const
 {
-    const std::shared_lock lock(mutex_);
-    const auto known = elections_.find(number);
-    return known != elections_.end() && known->second.has_other(link);
+    const auto known = by_number_.find(number);
+    const auto found = known != by_number_.end() ? dialled_.find(known->second->address) : dialled_.end();
+    return found != dialled_.end() ? found->second : pid();
 }
 
 std::vector<pid> peer_book::links() const

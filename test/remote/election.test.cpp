@@ -216,7 +216,7 @@ TEST_CASE("election: what one side has lost without the other knowing it gives w
     CHECK(here.rival_of(new_link, {{}, 3}) == nullptr);
     CHECK(here.use(new_link, 4) == std::vector{old_link});
     CHECK(here.used()->link == new_link);
-    CHECK_FALSE(here.has_other(new_link));
+    CHECK(here.find(old_link) == nullptr);
 }
 
 TEST_CASE("election: nodes that dial each other at once have one connection, and lose and turn round nothing",
@@ -231,6 +231,10 @@ TEST_CASE("election: nodes that dial each other at once have one connection, and
         std::uint64_t wrong = 0;
         pair.a.actors.spawn("taker", takes_from_each, &at_a, &wrong);
         pair.b->actors.spawn("taker", takes_from_each, &at_b, &wrong);
+        heard<remote::peer_connected> met_by_a(pair.a.actors);
+        heard<remote::peer_connected> met_by_b(pair.b->actors);
+        heard<remote::peer_lost> lost_by_a(pair.a.actors);
+        heard<remote::peer_lost> lost_by_b(pair.b->actors);
         const pid there = found(pair.sim, pair.a, "b:1/taker");
         const pid back = found(pair.sim, *pair.b, "a:1/taker");
         for (std::uint64_t round = 0; round < 3; ++round) {
@@ -244,6 +248,12 @@ TEST_CASE("election: nodes that dial each other at once have one connection, and
             CHECK(pair.network.connections() == 1);
             CHECK(at_a.size() == 4 * (round + 1));
             CHECK(at_b.size() == 4 * (round + 1));
+        }
+        // Nobody hears of connections that were not used.
+        for (const auto& [connected, lost] :
+            {std::pair(&met_by_a, &lost_by_a), std::pair(&met_by_b, &lost_by_b)}) {
+            CHECK(connected->count() == 4);
+            CHECK(lost->count() == 3);
         }
         for (const auto* const taken : {&at_a, &at_b})
             for (const auto& [sender, last] : *taken)
