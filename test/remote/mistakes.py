@@ -87,10 +87,10 @@ MISTAKES = {
         ("peer_book_links.cpp",
          "if (std::erase_if(dialled_, [&](const auto& each) { return each.second == link; }) == 0 &&",
          "if (!ended_.contains(link) &&")],
-    "the last of several links is the one that is used": [
-        ("peer_book_links.cpp",
-         "found->second.link == link || found->second.has_dialled || has_dialled)",
-         "found->second.link == link)")],
+    "what a welcome tells of other connections is not looked at": [
+        ("link_greeting.cpp",
+         "cast.told.push_back(told[i]);",
+         "static_cast<void>(told[i]);")],
     "each node uses the connection that it has dialled": [
         ("election.cpp",
          "return best;",
