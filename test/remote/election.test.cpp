@@ -36,8 +36,11 @@ public:
     {
         if (random_.below(4) == 0)
             names_ = {"", ""};  // then the nonce decides
-        for (std::size_t i = 0; i < connections; ++i)
-            wires_.push_back({.dialler = random_.below(2), .nonce = 1 + random_.below(1'000'000)});
+        for (std::size_t i = 0; i < connections; ++i) {
+            wire& made = wires_.emplace_back();
+            made.dialler = random_.below(2);
+            made.nonce = 1 + random_.below(1'000'000);
+        }
     }
 
     /// Until nothing is on its way.
@@ -93,7 +96,7 @@ private:
         std::uint64_t nonce = 0;
         bool is_new = true;
         std::uint64_t asked = 0;
-        std::deque<letter> ways[2]{};  // to each side
+        std::array<std::deque<letter>, 2> ways{};  // to each side
     };
 
     static pid link(std::size_t at) { return pid(1, 0, static_cast<std::uint32_t>(at + 1), 1); }

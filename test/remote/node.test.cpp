@@ -159,15 +159,13 @@ TEST_CASE("node: options with which it would reach nobody are refused at its sta
     CHECK_THROWS_AS(place({.silence_max = -1s}), std::invalid_argument);
     CHECK_THROWS_AS(place({.pause_min = 0s}), std::invalid_argument);
     CHECK_THROWS_AS(place({.pause_min = -1s}), std::invalid_argument);
-    CHECK_THROWS_WITH(
-        place({.pause_max = 99ms}), Catch::Contains("pause_min must not be more than pause_max"));
+    CHECK(holds(why_not({.pause_max = 99ms}), "pause_min must not be more than pause_max"));
     CHECK_THROWS_AS(place({.queue_max = 0}), std::invalid_argument);
     CHECK_THROWS_AS(place({.queue_bytes_max = 0}), std::invalid_argument);
     CHECK_THROWS_AS(place({.lives_max = 0}), std::invalid_argument);
     CHECK_THROWS_AS(place({.connections_max = 0}), std::invalid_argument);
     for (const char* nowhere : {"0.0.0.0:4711", "[::]:4711", "*:4711", "127.0.0.1:0", "example.org:0"})
-        CHECK_THROWS_WITH(
-            place({.listen = "127.0.0.1:0", .advertised = nowhere}), Catch::Contains("nobody can dial"));
+        CHECK(holds(why_not({.listen = "127.0.0.1:0", .advertised = nowhere}), "nobody can dial"));
 }
 
 TEST_CASE("node: two with one name do not talk, and both are told", "[remote][node]")

@@ -17,6 +17,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -253,6 +254,22 @@ bool comes_true(Condition is_so)
     while (!is_so() && std::chrono::steady_clock::now() < end)
         std::this_thread::yield();
     return is_so();
+}
+
+inline bool holds(const std::string& text, const std::string& part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+/// What is said of options with which there is no node.
+inline std::string why_not(costar::remote::node_options options)
+{
+    try {
+        const place made(std::move(options));
+    } catch (const std::invalid_argument& failure) {
+        return failure.what();
+    }
+    return {};
 }
 
 }  // namespace support

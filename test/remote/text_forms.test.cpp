@@ -160,7 +160,7 @@ TEST_CASE("text forms: a name of a node that would be read as something else is 
              std::string("[::1]:5"), std::string("unix:/x"), std::string("unix:"), std::string("a\nb"),
              std::string("a\0b", 3), std::string(256, 'x')})
         CHECK_THROWS_AS(place({.name = wrong}), std::invalid_argument);
-    CHECK_THROWS_WITH(place({.name = "a/b"}), Catch::Contains("node_options::name"));
+    CHECK(holds(why_not({.name = "a/b"}), "node_options::name"));
     for (const std::string& right : {std::string("a b"), std::string("a:b"), std::string("$1"),
              std::string("127.0.0.1"), std::string(255, 'x')}) {
         place here;

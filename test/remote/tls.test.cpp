@@ -180,11 +180,6 @@ std::string why_not(const remote::tls_options& options)
     return {};
 }
 
-bool holds(const std::string& text, const std::string& part)
-{
-    return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("tls: two nodes ask, watch, and are told when the link is cut", "[remote][tls]")
