@@ -117,6 +117,13 @@ def asio_comes_in_single_headers(tree):
                   "includes a whole library", "include the single headers that are used")
 
 
+@rule
+def tests_use_what_both_catch2_have(tree):
+    pattern = r"\bCatch::(?!Matchers::(StartsWith|EndsWith|Equals|Message)\b)\w+"
+    return search(files(tree, "test/", suffix=".test.cpp"), pattern,
+                  "is not in Catch2 2 and 3", "see test/support/catch.hpp for what is in both")
+
+
 # Nothing but templates or plain data: a source could only include the header, which test/header does.
 WITHOUT_SOURCE = {"actor/address", "actor/behaviours", "actor/class_actor", "actor/engine_options",
                   "actor/outside_request", "actor/passivation", "actor/spawn_forms", "actor/spawner",

@@ -67,6 +67,12 @@ class Rules(unittest.TestCase):
         self.refuses(rule, {"demos/a.cpp": "\n#include <boost/asio.hpp>\n"}, ("demos/a.cpp", 2))
         self.allows(rule, {"demos/a.cpp": "#include <boost/asio/post.hpp>\n"})
 
+    def test_tests_use_what_both_catch2_have(self):
+        rule = tidy.tests_use_what_both_catch2_have
+        self.refuses(rule, {"test/a.test.cpp": '\nCHECK_THAT(a, Catch::Contains("b"));\n'},
+                     ("test/a.test.cpp", 2))
+        self.allows(rule, {"test/a.test.cpp": 'CHECK_THAT(a, Catch::Matchers::StartsWith("b"));\n'})
+
     def test_headers_have_source_and_test(self):
         rule = tidy.headers_have_source_and_test
         lone = {"include/costar/post/pid.hpp": ""}
