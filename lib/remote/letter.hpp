@@ -37,6 +37,35 @@ struct waiting_letters {
     std::atomic<std::uint32_t> outside{0};
 };
 
+/// A message waits for room, from where it is sent on: what comes behind it waits as well.
+class place_outside {
+public:
+    /// None.
+    place_outside() noexcept = default;
+
+    explicit place_outside(std::shared_ptr<waiting_letters> queue) noexcept : queue_(std::move(queue))
+    {
+        queue_->outside.fetch_add(1, std::memory_order_relaxed);
+    }
+    place_outside(place_outside&&) noexcept = default;
+    place_outside& operator=(place_outside&& other) noexcept
+    {
+        leave();
+        queue_ = std::move(other.queue_);
+        return *this;
+    }
+    ~place_outside() { leave(); }
+
+private:
+    void leave() noexcept
+    {
+        if (queue_ != nullptr)
+            queue_->outside.fetch_sub(1, std::memory_order_relaxed);
+    }
+
+    std::shared_ptr<waiting_letters> queue_;
+};
+
 /// The place of a letter that waits for a peer.
 class place_in_queue {
 public:

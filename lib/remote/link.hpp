@@ -130,8 +130,12 @@ public:
     /// Has it let go of its connection, since another one to the same node is used? Gives whose that is.
     pid yielded_to() const noexcept { return yielded_to_; }
 
-    /// Has the peer dialled it, greeted, and not come to use it? It has another one, or does not need it now.
-    bool was_left() const noexcept { return elects_ && !has_dialled_ && !is_used_; }
+    /// Has the peer dialled it, said nothing but a greeting, and not come to use it? It has another one, or
+    /// looks only whether somebody listens.
+    bool was_left() const noexcept
+    {
+        return !has_dialled_ && !is_used_ && (elects_ || connection_.bytes_received() == 0);
+    }
 
     /// Is it a program that is no node? It does not greet, and nobody knows it.
     bool is_client() const noexcept { return caller_ == caller_kind::client; }

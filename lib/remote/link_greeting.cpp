@@ -169,7 +169,6 @@ bool link::accept(const greeting& theirs, const agreement& agreed)
     peer_ = known->number;
     if (counters_ == nullptr) {
         queue_ = known->waiting;
-        outside_.wait_for(queue_);
         counters_ = known->counters;
     }
     elects_ = theirs.elects;

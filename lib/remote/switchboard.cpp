@@ -141,10 +141,12 @@ void switchboard::send(machine::post_office& from, machine::outbound message)
         leaving.answer = sent.type->reply != nullptr ? words_.find(*sent.type->reply) : nullptr;
     }
     message.sent.reset();
-    if (has_room)
+    if (has_room) {
         out.place = place_in_queue(way.to->waiting, bytes);
-    else
+    } else {
         leaving.waiter = message.token;
+        leaving.outside = place_outside(way.to->waiting);
+    }
     const bool is_ahead = is_far_ahead(*way.to->waiting);
     from.send(link, packed.release());
     if (has_room && message.token != 0)

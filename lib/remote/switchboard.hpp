@@ -57,6 +57,7 @@ struct departing {
 
     /// Told when there is room for it, and it has a place; 0 for nobody.
     std::uint64_t waiter = 0;
+    place_outside outside{};
 
     /// It is lost.
     errc bury(machine::post_office& where, errc reason) noexcept;

@@ -6,14 +6,14 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <unordered_map>
 #include <utility>
 
 namespace costar::remote {
 
 /// Messages that have found no room in the queue to a peer, in their order; whoever has sent them waits. They
-/// are not counted as what waits in the queue, but that they are there is, so that nobody passes them.
+/// are not counted as what waits in the queue, but that they are there is, from where they were sent on, so
+/// that nobody passes them.
 ///
 /// Thread safety: on the strand of its link.
 class waiting_senders {
@@ -21,15 +21,6 @@ public:
     waiting_senders() = default;
     waiting_senders(const waiting_senders&) = delete;
     waiting_senders& operator=(const waiting_senders&) = delete;
-    ~waiting_senders()
-    {
-        if (queue_ != nullptr)
-            queue_->outside.fetch_sub(
-                static_cast<std::uint32_t>(in_order_.size()), std::memory_order_relaxed);
-    }
-
-    /// Where they wait for room.
-    void wait_for(std::shared_ptr<waiting_letters> queue) noexcept { queue_ = std::move(queue); }
 
     bool empty() const noexcept { return in_order_.empty(); }
     const departing& front() const noexcept { return in_order_.begin()->second; }
@@ -39,7 +30,6 @@ public:
         const std::uint64_t token = next.waiter;
         const auto made = in_order_.emplace_hint(in_order_.end(), ++last_, std::move(next));
         by_token_.emplace(token, made->first);
-        queue_->outside.fetch_add(1, std::memory_order_relaxed);
     }
 
     departing pop() noexcept
@@ -47,7 +37,7 @@ public:
         departing first = std::move(in_order_.begin()->second);
         by_token_.erase(first.waiter);
         in_order_.erase(in_order_.begin());
-        queue_->outside.fetch_sub(1, std::memory_order_relaxed);
+        first.outside = {};
         return first;
     }
 
@@ -59,11 +49,9 @@ public:
             return;
         in_order_.erase(found->second);
         by_token_.erase(found);
-        queue_->outside.fetch_sub(1, std::memory_order_relaxed);
     }
 
 private:
-    std::shared_ptr<waiting_letters> queue_;
     std::map<std::uint64_t, departing> in_order_;
     std::unordered_map<std::uint64_t, std::uint64_t> by_token_;
     std::uint64_t last_ = 0;
