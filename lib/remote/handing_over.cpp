@@ -17,7 +17,7 @@ struct passed {
     errc bury(machine::post_office&, errc reason) noexcept { return reason; }
 };
 
-task<> follow(context& self, pid link)
+task<> say_passed(context& self, pid link)
 {
     self.send(link, passed{});
     co_return;
@@ -84,7 +84,7 @@ task<> hand_over(context& self, switchboard& board, pid to)
         spawn_options options;
         options.placement = placement::chosen;
         for (; options.strand < left; ++options.strand)
-            self.spawn(options, follow, self.pid());
+            self.spawn(options, say_passed, self.pid());
         while (left != 0) {
             message next = co_await self.receive();
             if (!next)
