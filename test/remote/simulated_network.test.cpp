@@ -133,6 +133,22 @@ TEST_CASE("simulated_network: a host that lost its power is found out, and is an
     CHECK(pair.network.connections() == 0);
 }
 
+TEST_CASE(
+    "simulated_network: a node that ends while it is greeted leaves no link behind", "[remote][network]")
+{
+    for (std::uint64_t bytes = 0; bytes < 3000; bytes += 50) {
+        CAPTURE(bytes);
+        simulated_pair pair(4);
+        pair.a.node->find("b:1/host", [](error_code, pid) {});
+        pair.sim.run_until([&] { return pair.network.seen().bytes >= bytes; });
+        pair.b->node.reset();  // and not the engine
+        pair.sim.advance(10s);
+        CHECK(pair.network.connections() == 0);
+        CHECK(std::ranges::none_of(
+            pair.a.node->peers(), [](const remote::peer_figures& each) { return each.is_connected; }));
+    }
+}
+
 TEST_CASE("simulated_network: links that say nothing stay for hours", "[remote][network]")
 {
     simulated_pair pair(5);

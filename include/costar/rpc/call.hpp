@@ -58,7 +58,7 @@ private:
 };
 
 /// Lets the caller of a method cancel it, with Cap'n Proto 0.9. From 1.0 on the schema says so instead, by
-/// the annotation `$Cxx.allowCancellation`, and this does nothing.
+/// the annotation `$Cxx.allowCancellation`, or an `rpc::service`, and this does nothing.
 template <class Context>
 void allow_cancellation([[maybe_unused]] Context& called)
 {

@@ -5,9 +5,12 @@
 #include <costar/rpc/call.hpp>
 #include <costar/rpc/promise.hpp>
 
+#include <capnp/any.h>
 #include <capnp/capability.h>
+#include <capnp/common.h>
 #include <kj/async.h>
 
+#include <cstdint>
 #include <utility>
 
 namespace costar::rpc {
@@ -29,15 +32,32 @@ namespace costar::rpc {
 /// the task.
 template <class Interface>
 class service : public Interface::Server {
+public:
+#if CAPNP_VERSION >= 1000000
+    /// Lets callers cancel what `answer` carries out, whether or not the schema says so.
+    capnp::Capability::Server::DispatchCallResult dispatchCall(std::uint64_t interface, std::uint16_t method,
+        capnp::CallContext<capnp::AnyPointer, capnp::AnyPointer> called) override
+    {
+        has_begun_task_ = false;
+        auto dispatched = Interface::Server::dispatchCall(interface, method, called);
+        dispatched.allowCancellation |= has_begun_task_;
+        return dispatched;
+    }
+#endif
+
 protected:
     /// What a method returns that a task carries out, on this strand. The task takes the call as `rpc::call`.
     template <class Context, class T>
     kj::Promise<T> answer(Context& called, task<T> body)
     {
         allow_cancellation(called);
+        has_begun_task_ = true;
         return machine::promise_of(
             std::move(body), {.server = this->thisCap(), .call = machine::hook_of(called).addRef()});
     }
+
+private:
+    bool has_begun_task_ = false;  // the method that is dispatched
 };
 
 }  // namespace costar::rpc
