@@ -319,7 +319,8 @@ public:
     /// Ends all links when what waits for their peers has arrived there, after `deadline` at the latest;
     /// completes with `void(error_code)`. New links are not accepted any more. What is sent afterwards dials
     /// anew. A link that its peer ends before, as it leaves too, is waited for no more, though not all may
-    /// have arrived. Errors: `errc::engine_stopped` after a shutdown of the engine, which has ended the links.
+    /// have arrived. Errors: `errc::engine_stopped` after a shutdown of the engine, which has ended the
+    /// links.
     template <class Token>
     auto leave(std::chrono::nanoseconds deadline, Token&& token)
     {
