@@ -170,8 +170,8 @@ bool link::accept(const greeting& theirs, const agreement& agreed)
     if (counters_ == nullptr) {
         queue_ = known->waiting;
         counters_ = known->counters;
+        elects_ = theirs.elects;  // as it has said first
     }
-    elects_ = theirs.elects;
     if (elects_)
         board_.book().meet(peer_,
             {.link = self_.pid(),

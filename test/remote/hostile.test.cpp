@@ -68,6 +68,7 @@ void greet(schema::Greeting::Builder me)
 /// What a deaf node has, and what it was asked.
 struct deafness {
     unsigned features = 0;
+    bool elects = false;
     unsigned hellos = 0;
     unsigned opened = 0;
     std::map<std::uint64_t, unsigned> answers{};  // how many there were to a request
@@ -85,7 +86,9 @@ private:
         auto welcome = call.getResults().initWelcome();
         welcome.setProtocol(1);
         greet(welcome.initGreeting());
-        welcome.getGreeting().initFeatures(how_->features);
+        auto features = welcome.getGreeting().initFeatures(how_->features);
+        if (how_->elects)
+            features[0].setNumber(1);
         ++how_->hellos;
         return kj::READY_NOW;
     }
@@ -544,6 +547,49 @@ TEST_CASE("hostile: features that nobody knows are counted, and too many are ref
     CHECK(greets_with(64, 4096) == remote::refusal::none);
     CHECK(met.count() == 1);
     CHECK(there.node.peers().front().unknown_features == 64);
+    check_serves(there);
+}
+
+TEST_CASE("hostile: a node that greets again and again, and never uses its connections, is let go of",
+    "[remote][hostile]")
+{
+    place there({.listen = "127.0.0.1:0", .greeting_timeout = 200ms});
+    there.actors.spawn("host", host);
+    heard<remote::peer_lost> lost(there.actors);
+    heard<remote::peer_connected> met(there.actors);
+    // It may say that it elects in its hello, in its welcome, or in both.
+    for (const auto [says_so, is_welcome_so] :
+        {std::pair(true, true), std::pair(false, true), std::pair(true, false)}) {
+        const std::size_t before = lost.count();
+        boost::asio::io_context io;
+        rpc::event_loop loop(io.get_executor());
+        std::vector<rpc::connection> all;
+        for (std::uint64_t i = 0; i < 50; ++i) {
+            const auto how = std::make_shared<deafness>(deafness{.features = 1, .elects = is_welcome_so});
+            tcp::socket socket(io);
+            socket.connect(endpoint_of(there));
+            all.push_back(rpc::connection::client(rpc::make_stream(std::move(socket)), kj::heap<deaf>(how)));
+            auto node = all.back().bootstrap<schema::Node>();
+            auto hello = node.helloRequest();
+            greet(hello.initGreeting());
+            hello.getGreeting().setNonce(i + 1);
+            if (says_so)
+                hello.getGreeting().initFeatures(1)[0].setNumber(1);
+            const auto welcome = results_of(io, hello.send());
+            CHECK(welcome.getWelcome().getRefusal() == 0);
+            CHECK(welcome.getWelcome().getOthers().size() <= 16);
+        }
+        io.restart();
+        // One that does not elect uses its last connection at once.
+        const std::size_t left = says_so ? 50 : 49;
+        for (int i = 0; lost.count() < before + left && i < 1000; ++i)
+            io.run_one_for(10ms);
+        CHECK(lost.count() == before + left);
+        CHECK(std::ranges::none_of(there.node.peers(),
+                  [](const remote::peer_figures& each) { return each.is_connected; }) == says_so);
+        all.clear();
+        CHECK(comes_true([&] { return lost.count() == before + 50; }));
+    }
     check_serves(there);
 }
 
