@@ -199,9 +199,10 @@ task<pid> connect_or_yield(context& self, switchboard& board, const std::string&
     for (;;) {
         auto first = when_any(in_time(self, board, connect(board, address, made)), self.receive<give_way>());
         auto result = co_await std::move(first);
-        if (result.index() == 0)
+        const bool has_ended = result.index() == 0;
+        if (has_ended)
             failed = std::get<0>(std::move(result));
-        if (result.index() == 0 && !failed)
+        if (has_ended && !failed)
             co_return pid();
         if (const pid used = board.book().yield(self.pid()); used || failed)
             co_return used;
